@@ -1,0 +1,73 @@
+"""The HTTP API, version 1: a WSGI app of its own, served as it is or mounted under a prefix of another one."""
+
+import logging
+from collections.abc import Callable, Collection
+from typing import Any
+
+from flask import g, request
+from flask_openapi.models.info import Info
+from flask_openapi.models.security_scheme import SecurityScheme
+from flask_openapi.openapi import OpenAPI
+
+from scheduler_app.api import errors
+from scheduler_app.api.contract import EXTENSION as CONTEXT
+from scheduler_app.api.docs import docs
+from scheduler_app.api.health import EXTENSION as READY
+from scheduler_app.api.health import Readiness, health
+from scheduler_app.api.jobs import jobs
+from scheduler_app.api.runs import runs
+from scheduler_app.api.scheduler import scheduler
+from scheduler_app.api.security import Guard
+from scheduler_app.api.tasks import tasks
+from scheduler_app.api.triggers import triggers
+from scheduler_app.domain.text import one_line
+from scheduler_app.schemas.problem import Problem
+from scheduler_app.services.context import Context
+
+__all__ = ["Readiness", "create_api"]
+
+LOG = logging.getLogger("scheduler_app.api")
+MAX_BODY_BYTES = 1024 * 1024
+ROOMS = (jobs, runs, tasks, triggers, scheduler, health)
+
+INFO = Info(
+    title="scheduler_app",
+    version="1",
+    description="Run a function now, later, every N seconds or by cron; see what every run did. Times are RFC 3339 in "
+    "UTC, durations are seconds, errors are problem documents (RFC 9457), unknown fields and parameters are refused.",
+)
+SECURITY_SCHEMES: dict[str, SecurityScheme | dict[str, Any]] = {
+    "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key."),
+}
+
+
+class Api(OpenAPI):
+    """A Flask app that logs the unforeseen on one line, whatever characters a path has."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Log an exception that no call foresaw; its answer is a 500 that tells only the request id."""
+        LOG.error("%s %s failed, request %s", request.method, one_line(request.path), g.get("request_id", "-"),
+                  exc_info=exc_info)
+
+
+def create_api(ctx: Context, *, hosts: Collection[str] | None, ready: Callable[[], Readiness]) -> OpenAPI:
+    """Build the API over `ctx`; the database is not touched before the first request.
+
+    `hosts` are the names, beside loopback, under which it may be called; None checks nothing, which is right where
+    another app in front does. `ready` is asked by `/readyz`.
+    """
+    app = Api(__name__, info=INFO, security_schemes=SECURITY_SCHEMES, static_folder=None, doc_ui=False,
+              validation_error_status=400, validation_error_model=Problem)
+    app.openapi_version = "3.1.0"
+    app.components.responses = errors.documented()
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    app.extensions[CONTEXT] = ctx
+    app.extensions[READY] = ready
+    errors.register(app)
+    Guard(ctx, hosts).register(app)
+    for place in ROOMS:
+        app.register_api(place)
+    app.register_blueprint(docs)
+    return app

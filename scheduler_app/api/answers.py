@@ -1,0 +1,55 @@
+"""Rendering: documents to JSON, with the headers that tell versions, places and next pages."""
+
+import json
+from typing import Any
+
+from flask import Response, request, url_for
+from pydantic_core import PydanticSerializationError, to_json
+
+from scheduler_app.clock import rfc3339
+from scheduler_app.domain.job import Job
+from scheduler_app.domain.run import Run
+from scheduler_app.schemas.job import render_job
+from scheduler_app.schemas.run import render_run
+
+JSON = "application/json"
+
+
+def answer(content: dict[str, Any], status: int = 200, **headers: str) -> Response:
+    """Build an answer; header names are given with underscores."""
+    response = Response(encode(content), status, content_type=JSON)
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response
+
+
+def encode(content: Any) -> bytes:
+    """Return JSON. What Rust will not write, such as a lone surrogate in a task's result, is escaped instead."""
+    try:
+        return to_json(content, inf_nan_mode="null")
+    except (PydanticSerializationError, UnicodeError, ValueError):
+        return json.dumps(content, default=rfc3339).encode()
+
+
+def runs_root() -> str:
+    """Return where runs are, as the caller sees it."""
+    return url_for("runs.list_runs")
+
+
+def job_answer(job: Job, status: int = 200, **headers: str) -> Response:
+    """Render a job with its ETag."""
+    return answer(render_job(job, runs_root()), status, ETag=f'"{job.version}"', **headers)
+
+
+def run_answer(run: Run, status: int = 200, **headers: str) -> Response:
+    """Render a run."""
+    return answer(render_run(run), status, **headers)
+
+
+def page_answer(items: list[dict[str, Any]], next_cursor: str | None) -> Response:
+    """Render a page of a list; `Link` leads to the next one."""
+    content = {"items": items, "next_cursor": next_cursor}
+    if next_cursor is None or request.endpoint is None:
+        return answer(content)
+    parameters = {**(request.view_args or {}), **request.args, "cursor": next_cursor}
+    return answer(content, Link=f'<{url_for(request.endpoint, **parameters)}>; rel="next"')

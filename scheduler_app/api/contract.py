@@ -1,0 +1,153 @@
+"""`serves` joins a view to its path: it reads the request, as the view's annotations say, and collects the document.
+
+A view takes `path`, `query` and `body`, each annotated with a wire shape, and returns an answer.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, get_type_hints
+
+from flask import Response, current_app
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.parameter import Parameter
+from flask_openapi.models.request_body import RequestBody
+from flask_openapi.models.schema import Schema
+from flask_openapi.models.tag import Tag
+from flask_openapi.utils import parse_rule
+from pydantic import BaseModel
+
+from scheduler_app.api.reading import JSON, Body, read_body, read_path, read_query, refuse_query
+from scheduler_app.services.context import Context
+
+EXTENSION = "scheduler_app.context"
+View = Callable[..., Response]
+BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
+ALWAYS = (400, 401, 429, 500, 503)
+HEADERS: dict[str, dict[str, Any]] = {
+    "ETag": {"description": "The version of the job, for `If-Match`.", "schema": {"type": "string"}},
+    "Location": {"description": "Where it is.", "schema": {"type": "string"}},
+    "Link": {"description": '`rel="next"`: the next page; absent on the last one.', "schema": {"type": "string"}},
+}
+
+IF_MATCH = Parameter.model_validate(
+    {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "description": "The ETag that the job was read with; 412 when it was changed since. `*` fits any.",
+        "schema": {"type": "string", "pattern": r'^(?:"[0-9]{1,18}"|\*)$', "examples": ['"3"']},
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One good answer of a call."""
+
+    model: type[BaseModel] | None
+    means: str
+    headers: tuple[str, ...] = ()
+
+
+def context() -> Context:
+    """Return what the use cases of the present app need."""
+    ctx: Context = current_app.extensions[EXTENSION]
+    return ctx
+
+
+def room(noun: str, description: str, *, prefix: str = "/api/v1") -> APIBlueprint:
+    """Return the blueprint of one noun."""
+    return APIBlueprint(
+        noun,
+        __name__,
+        url_prefix=prefix,
+        abp_tags=[Tag(name=noun, description=description)],
+        abp_security=BEARER if prefix else None,
+    )
+
+
+def serves(
+    place: APIBlueprint,
+    call: str,
+    answers: Mapping[int, Answer],
+    *,
+    refuses: tuple[int, ...] = (),
+    body: Body = JSON,
+    takes_version: bool = False,
+) -> Callable[[View], View]:
+    """Serve a view as `call`, a method and a rule. `refuses` are the errors beside those that every call has."""
+    method, rule = call.split(" ")
+
+    def decorate(view: View) -> View:
+        hints = get_type_hints(view)
+        document: dict[str, Any] = {"operation_id": view.__name__, "responses": _responses(answers, refuses)}
+        if "body" in hints:
+            document["request_body"] = _request_body(hints["body"], body)
+        served = _reading(view, hints, body)
+        getattr(place, method.lower())(rule, **document)(served)
+        if takes_version:
+            _document_version(place, method, rule)
+        for answer in answers.values():
+            _declare(place, answer.model)
+        return served
+
+    return decorate
+
+
+def _reading(view: View, hints: Mapping[str, Any], body: Body) -> View:
+    """Return the view with the reading of its request in front."""
+    path, query, content = (hints.get(name) for name in ("path", "query", "body"))
+
+    @wraps(view)
+    def served(**parts: str) -> Response:
+        given: dict[str, BaseModel] = {}
+        if path is not None:
+            given["path"] = read_path(path, parts)
+        if query is None:
+            refuse_query()
+        else:
+            given["query"] = read_query(query)
+        if content is not None:
+            given["body"] = read_body(content, body)
+        return view(**given)
+
+    served.__delay_validate_request__ = True  # type: ignore[attr-defined]  # flask-openapi leaves the reading to us
+    return served
+
+
+def _responses(answers: Mapping[int, Answer], refuses: tuple[int, ...]) -> dict[str, Any]:
+    good = {str(status): _response(given) for status, given in answers.items()}
+    bad = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted({*ALWAYS, *refuses})}
+    return good | bad
+
+
+def _response(given: Answer) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": given.means}
+    if given.model is not None:
+        response["content"] = {"application/json": {"schema": _reference(given.model)}}
+    if given.headers:
+        response["headers"] = {name: HEADERS[name] for name in given.headers}
+    return response
+
+
+def _document_version(place: APIBlueprint, method: str, rule: str) -> None:
+    operation = getattr(place.paths[parse_rule(rule, place.url_prefix)], method.lower())
+    operation.parameters = [*(operation.parameters or []), IF_MATCH]
+
+
+def _declare(place: APIBlueprint, model: type[BaseModel] | None) -> None:
+    """Put the JSON Schema of what goes out among the components of the document."""
+    if model is not None:
+        schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        parts = {**schema.pop("$defs", {}), model.__name__: schema}
+        place.components_schemas.update({name: Schema.model_validate(part) for name, part in parts.items()})
+
+
+def _request_body(model: type[BaseModel], body: Body) -> RequestBody:
+    content = {media: {"schema": _reference(model)} for media in body.media}
+    return RequestBody.model_validate({"content": content, "required": body.required})
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

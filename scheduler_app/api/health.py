@@ -1,0 +1,47 @@
+"""What load balancers and init systems ask: is the process there, and may it get work."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from flask import Response, current_app
+
+from scheduler_app.api.answers import answer
+from scheduler_app.api.contract import Answer, room, serves
+from scheduler_app.schemas.health import HealthOut, ReadyOut
+
+EXTENSION = "scheduler_app.ready"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness:
+    """Whether this process may get work, and what that was judged by."""
+
+    ready: bool
+    checks: Mapping[str, object] = field(default_factory=dict)
+
+
+health = room("health", "Whether the process is there, and may get work. No key is needed.", prefix="")
+
+
+@serves(health, "GET /healthz", {200: Answer(model=HealthOut, means="The process answers.")})
+def healthz() -> Response:
+    """Is it alive?
+
+    200 as long as the process answers, whatever its database does.
+    """
+    return answer({"status": "ok"})
+
+
+@serves(
+    health,
+    "GET /readyz",
+    {200: Answer(model=ReadyOut, means="It may get work."), 503: Answer(model=ReadyOut, means="It may not.")},
+)
+def readyz() -> Response:
+    """May it get work?
+
+    503 while the database or the engine's threads do not work, and while the process stops.
+    """
+    state = cast("Callable[[], Readiness]", current_app.extensions[EXTENSION])()
+    return answer({"ready": state.ready, "checks": dict(state.checks)}, 200 if state.ready else 503)

@@ -1,0 +1,158 @@
+"""Calls about jobs."""
+
+import re
+
+from flask import Response, request, url_for
+
+from scheduler_app.api.answers import job_answer, page_answer, run_answer, runs_root
+from scheduler_app.api.contract import Answer, context, room, serves
+from scheduler_app.api.cursors import decode_job, decode_run, encode_job, encode_run
+from scheduler_app.api.reading import MERGE_PATCH, OPTIONAL_JSON
+from scheduler_app.domain.spec import shown
+from scheduler_app.errors import VersionMismatch
+from scheduler_app.schemas.fields import Nothing
+from scheduler_app.schemas.job import (
+    JobIn,
+    JobList,
+    JobOut,
+    JobPatch,
+    JobPath,
+    JobQuery,
+    PauseIn,
+    RunNowIn,
+    render_job,
+)
+from scheduler_app.schemas.run import JobRunQuery, RunList, RunOut, render_run
+from scheduler_app.services import jobs as service
+from scheduler_app.services import runs as run_service
+from scheduler_app.services.changes import JobChanges
+
+jobs = room("jobs", "What runs, and when.")
+
+A_JOB = {200: Answer(model=JobOut, means="The job.", headers=("ETag",))}
+TAG = re.compile(r'"([0-9]{1,18})"')
+
+
+@serves(
+    jobs,
+    "POST /jobs",
+    {
+        201: Answer(model=JobOut, means="The job was added.", headers=("ETag", "Location")),
+        202: Answer(model=JobOut, means="The job runs once, now; see `last_run`.", headers=("ETag", "Location")),
+    },
+    refuses=(409, 413, 415, 422),
+)
+def create_job(body: JobIn) -> Response:
+    """Add a job
+
+    Without a trigger it is a one-off that runs now: the answer is 202, and `last_run` leads to its run.
+    """
+    job = service.create_job(body.to_spec(), ctx=context())
+    location = url_for("jobs.get_job", job_id=job.id)
+    return job_answer(job, 202 if job.trigger is None else 201, Location=location)
+
+
+@serves(jobs, "GET /jobs", {200: Answer(model=JobList, means="A page of jobs, by id.", headers=("Link",))})
+def list_jobs(query: JobQuery) -> Response:
+    """List jobs
+
+    Without `state` all but the finished ones.
+    """
+    page = service.list_jobs(query.to_filter(), after=decode_job(query.cursor), limit=query.limit, ctx=context())
+    root = runs_root()
+    return page_answer([render_job(job, root) for job in page.jobs], encode_job(page.after))
+
+
+@serves(jobs, "GET /jobs/<job_id>", A_JOB, refuses=(404,))
+def get_job(path: JobPath) -> Response:
+    """Get a job"""
+    return job_answer(service.get_job(path.job_id, ctx=context()))
+
+
+@serves(jobs, "PATCH /jobs/<job_id>", A_JOB, refuses=(404, 412, 413, 415, 422), body=MERGE_PATCH, takes_version=True)
+def change_job(path: JobPath, body: JobPatch) -> Response:
+    """Change a job
+
+    A JSON merge patch: all of it or nothing. Null puts a policy back to its default. A paused job stays paused.
+    """
+    changes = JobChanges(fields=body.content(), policies=body.policies())
+    return job_answer(service.change_job(path.job_id, changes, version=expected_version(), ctx=context()))
+
+
+@serves(
+    jobs,
+    "DELETE /jobs/<job_id>",
+    {204: Answer(model=None, means="The job is gone.")},
+    refuses=(404, 412),
+    takes_version=True,
+)
+def delete_job(path: JobPath) -> Response:
+    """Delete a job
+
+    Its waiting runs are cancelled, running ones finish, its history stays.
+    """
+    service.delete_job(path.job_id, version=expected_version(), ctx=context())
+    return Response(status=204)
+
+
+@serves(jobs, "POST /jobs/<job_id>/pause", A_JOB, refuses=(404, 409, 413, 415, 422), body=OPTIONAL_JSON)
+def pause_job(path: JobPath, body: PauseIn) -> Response:
+    """Pause a job
+
+    It stops firing; queued and running runs go on. Pausing twice changes only the reason.
+    """
+    return job_answer(service.pause_job(path.job_id, reason=body.reason, ctx=context()))
+
+
+@serves(jobs, "POST /jobs/<job_id>/resume", A_JOB, refuses=(404, 409, 413, 415, 422), body=OPTIONAL_JSON)
+def resume_job(path: JobPath, body: Nothing) -> Response:
+    """Resume a job
+
+    What it would have fired meanwhile is recorded as one missed range, reason `paused`.
+    """
+    return job_answer(service.resume_job(path.job_id, ctx=context()))
+
+
+@serves(
+    jobs,
+    "POST /jobs/<job_id>/run",
+    {202: Answer(model=RunOut, means="The run, queued.", headers=("Location",))},
+    refuses=(404, 413, 415, 422),
+    body=OPTIONAL_JSON,
+)
+def run_job(path: JobPath, body: RunNowIn) -> Response:
+    """Run a job now
+
+    Through the executor, never in the request, also when the job is paused. Arguments given replace all of its own.
+    """
+    run = service.run_job(path.job_id, args=body.args, kwargs=body.kwargs, ctx=context())
+    return run_answer(run, 202, Location=url_for("runs.get_run", run_id=run.id))
+
+
+@serves(
+    jobs,
+    "GET /jobs/<job_id>/runs",
+    {200: Answer(model=RunList, means="A page of runs, newest first.", headers=("Link",))},
+    refuses=(404,),
+)
+def list_job_runs(path: JobPath, query: JobRunQuery) -> Response:
+    """List the runs of a job
+
+    The runs of a deleted job are in `GET /runs?job_id=`.
+    """
+    job = service.get_job(path.job_id, ctx=context())
+    page = run_service.list_runs(
+        query.of_job(job.id), before=decode_run(query.cursor), limit=query.limit, ctx=context()
+    )
+    return page_answer([render_run(run) for run in page.runs], encode_run(page.before))
+
+
+def expected_version() -> int | None:
+    """Return the version that `If-Match` asks for; None for any. What is no ETag of ours matches nothing."""
+    header = request.headers.get("If-Match")
+    if header is None or header.strip() == "*":
+        return None
+    match = TAG.fullmatch(header.strip())
+    if match is None:
+        raise VersionMismatch(f'If-Match must be the ETag of the job, like "3", or *; got {shown(header)}')
+    return int(match[1])

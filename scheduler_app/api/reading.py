@@ -1,0 +1,99 @@
+"""Reading a request: its path, its query and its body, each checked once, before flask-openapi could.
+
+flask-openapi would read the body with `silent=True`, so that malformed JSON becomes 422, would parse a JSON string
+twice, and would compute the JSON Schema of a query model on every request. It only collects the document here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from scheduler_app.api.faults import faults_of
+from scheduler_app.api.refusals import BadQuery, MalformedBody, WrongMediaType
+from scheduler_app.domain.spec import pointer_to, shown
+from scheduler_app.errors import Fault, InvalidInput, NotFound
+
+MAX_DEPTH = 64
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """How a call takes its body: under which media types, and whether it may be absent."""
+
+    media: tuple[str, ...] = ("application/json",)
+    required: bool = True
+
+
+JSON = Body()
+OPTIONAL_JSON = Body(required=False)
+MERGE_PATCH = Body(media=("application/merge-patch+json", "application/json"))
+
+
+def read_path(model: type[Model], parts: Mapping[str, str]) -> Model:
+    """Return what the path names; NotFound when nothing could have such a name."""
+    try:
+        return model.model_validate(parts)
+    except ValidationError:
+        name, value = next(iter(parts.items()))
+        raise NotFound(f"there is no {name.removesuffix('_id')} {shown(value)}") from None
+
+
+def read_query(model: type[Model]) -> Model:
+    """Return the query parameters; BadQuery names each that is unknown, given twice or wrong."""
+    given = {name: values for name, values in request.args.lists()}
+    twice = [name for name, values in given.items() if len(values) > 1]
+    if twice:
+        detail = f"{shown(twice[0])} is given twice; separate several values by commas"
+        raise BadQuery(detail, faults=[Fault(pointer=pointer_to(twice[0]), detail=detail)])
+    single = {name: values[0] for name, values in given.items()}
+    try:
+        return model.model_validate(single)
+    except ValidationError as error:
+        faults = faults_of(error, model=model, given=single)
+        raise BadQuery(faults[0].detail, faults=faults) from None
+
+
+def refuse_query() -> None:
+    """Refuse any query parameter of a call that takes none."""
+    for name in request.args:
+        detail = f"{shown(name)} is no parameter of this call, which takes none"
+        raise BadQuery(detail, faults=[Fault(pointer=pointer_to(name), detail=detail)])
+
+
+def read_body(model: type[Model], body: Body) -> Model:
+    """Return the body; InvalidInput names each wrong field."""
+    given = _read_json(body)
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidInput.of(*faults_of(error, model=model, given=given)) from None
+
+
+def _read_json(body: Body) -> object:
+    """Return the parsed body; an absent one that may be absent is an empty object."""
+    raw = request.get_data(cache=False)
+    if not raw and not body.required:
+        return {}
+    if request.mimetype not in body.media or request.content_encoding not in (None, "identity"):
+        raise WrongMediaType(f"the body must be sent as {' or '.join(body.media)}, got {shown(request.content_type)}")
+    try:
+        given = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise MalformedBody(f"the body is not JSON: {error}") from None
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(given) > MAX_DEPTH:
+        raise MalformedBody(f"the body is nested deeper than {MAX_DEPTH} levels")
+    return given
+
+
+def _depth(value: object) -> int:
+    """Return how deep arrays and objects are nested, level by level, without recursion."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+    return depth

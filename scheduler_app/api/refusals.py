@@ -1,0 +1,39 @@
+"""Why a request is refused before any use case sees it. The status of each stands in `api.errors`."""
+
+from scheduler_app.errors import SchedulerError
+
+
+class MalformedBody(SchedulerError):
+    """The body is not JSON that this API reads."""
+
+    code = "malformed_json"
+
+
+class BadQuery(SchedulerError):
+    """A query parameter is unknown, given twice or wrong."""
+
+    code = "bad_query"
+
+
+class BadHost(SchedulerError):
+    """The `Host` header names a host that this service is not."""
+
+    code = "bad_host"
+
+
+class WrongMediaType(SchedulerError):
+    """The body is not said to be JSON."""
+
+    code = "unsupported_media_type"
+
+
+class Unauthorized(SchedulerError):
+    """There is no API key, or not a good one."""
+
+    code = "unauthorized"
+
+
+class TooManyFailures(SchedulerError):
+    """One address sent too many wrong keys."""
+
+    code = "too_many_failures"

@@ -1,0 +1,137 @@
+"""Who may ask, and under which name: the `Host` header, the API key, the limit of wrong keys, the headers of answers.
+
+A good key is looked up before anything is counted, so that nobody can lock its owner out from the same address.
+"""
+
+import hashlib
+import re
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Collection
+from typing import Generic, TypeVar
+
+from flask import Flask, Response, g, request
+
+from scheduler_app.api.refusals import BadHost, TooManyFailures, Unauthorized
+from scheduler_app.domain.spec import shown
+from scheduler_app.services.context import Context
+from scheduler_app.services.keys import authenticate
+from scheduler_app.store.keys import ApiKey
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+KEY_SECONDS = 5.0
+KEYS_KEPT = 256
+FAILURES_ALLOWED = 10
+FAILURE_SECONDS = 60.0
+ADDRESSES_KEPT = 4096
+LONGEST_KEY = 256
+OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "docs.page", "docs.file", "docs.document"})
+_HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(:[0-9]{1,5})?", re.ASCII)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+STRICT = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+SECURITY_HEADERS = {
+    "Content-Security-Policy": STRICT,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+Value = TypeVar("Value")
+
+
+class Memory(Generic[Value]):
+    """Values that are forgotten after some seconds, and the oldest first when there are too many."""
+
+    def __init__(self, *, seconds: float, most: int) -> None:
+        self._seconds = seconds
+        self._most = most
+        self._kept: OrderedDict[str, tuple[float, Value]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, name: str, now: float) -> Value | None:
+        """Return what is kept under a name, unless it is too old."""
+        kept = self._kept.get(name)
+        return kept[1] if kept is not None and now < kept[0] else None
+
+    def put(self, name: str, value: Value, now: float) -> None:
+        """Keep a value from now on."""
+        with self._lock:
+            self._kept[name] = (now + self._seconds, value)
+            self._kept.move_to_end(name)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+
+class Guard:
+    """Stands before every call."""
+
+    def __init__(self, ctx: Context, hosts: Collection[str] | None) -> None:
+        self._ctx = ctx
+        self._hosts = None if hosts is None else LOOPBACK | {host.strip("[]").lower() for host in hosts}
+        self._keys: Memory[ApiKey] = Memory(seconds=KEY_SECONDS, most=KEYS_KEPT)
+        self._failures: Memory[int] = Memory(seconds=FAILURE_SECONDS, most=ADDRESSES_KEPT)
+
+    def register(self, app: Flask) -> None:
+        """Stand before and after every request of `app`."""
+        app.before_request(self.admit)
+        app.after_request(seal)
+
+    def admit(self) -> None:
+        """Let a request pass, or refuse it. A path that does not exist outside the API is left to become a 404."""
+        g.request_id = request_id()
+        self._check_host()
+        unknown = request.endpoint is None and not request.path.startswith("/api/")
+        if request.endpoint not in OPEN_ENDPOINTS and not unknown:
+            g.key = self._key_of(_bearer())
+
+    def _check_host(self) -> None:
+        if self._hosts is None:
+            return
+        header = request.environ.get("HTTP_HOST", "")
+        match = _HOST.fullmatch(header.lower())
+        if match is None or match[1].strip("[]").rstrip(".") not in self._hosts:
+            raise BadHost(f"this service is not {shown(header)}; add the name to its allowed hosts if it should be")
+
+    def _key_of(self, secret: str) -> ApiKey:
+        """Return whose key it is. A store that cannot be read refuses nobody for good: that is 503."""
+        now = self._ctx.clock.monotonic()
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        key = self._keys.get(digest, now)
+        if key is None:
+            key = authenticate(secret, ctx=self._ctx)
+            if key is None:
+                raise self._failed(request.remote_addr or "", now)
+            self._keys.put(digest, key, now)
+        return key
+
+    def _failed(self, address: str, now: float) -> Unauthorized | TooManyFailures:
+        """Count a wrong key of an address; the count starts anew after a minute without one."""
+        failures = (self._failures.get(address, now) or 0) + 1
+        self._failures.put(address, failures, now)
+        if failures > FAILURES_ALLOWED:
+            return TooManyFailures("too many wrong API keys from this address; wait a minute")
+        return Unauthorized("the API key is wrong or has expired")
+
+
+def _bearer() -> str:
+    """Return the key that the request brings."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    secret = secret.strip()
+    if scheme.lower() != "bearer" or not 0 < len(secret) <= LONGEST_KEY:
+        raise Unauthorized("this call needs the header Authorization: Bearer KEY")
+    return secret
+
+
+def request_id() -> str:
+    """Return the caller's request id if it is harmless, else a new one."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def seal(response: Response) -> Response:
+    """Put the security headers and the request id on an answer; a view may have set its own."""
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["X-Request-ID"] = g.get("request_id", "")
+    return response

@@ -1,0 +1,40 @@
+"""The service: a Flask app that uses our own extension."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from flask import Flask
+
+from scheduler_app.app.loading import load_tasks
+from scheduler_app.extension.mount import mount_at_root
+from scheduler_app.extension.scheduler import Scheduler
+from scheduler_app.settings import Settings, from_environment, from_toml, load
+
+CONFIG = "SCHEDULER_CONFIG"
+
+__all__ = ["create_app", "settings_of"]
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the service: `gunicorn 'scheduler_app:create_app()'`, settings from the environment unless given.
+
+    Raises ConfigurationError when a setting or a tasks file is wrong.
+    """
+    settings = settings_of(os.environ) if settings is None else settings
+    app = Flask("scheduler_app.app", instance_path=str(settings.data.absolute()), static_folder=None)
+    scheduler = Scheduler()
+    load_tasks(settings.tasks, demo=settings.demo)
+    core = scheduler.wire(app, settings)
+    mount_at_root(app, core, hosts=(settings.host, *settings.hosts))
+    return app
+
+
+def settings_of(environ: Mapping[str, str], given: Mapping[str, object] | None = None) -> Settings:
+    """Return the settings of the command line, the environment, and the file that either names."""
+    given = dict(given or {})
+    file = given.pop("config", None) or environ.get(CONFIG)
+    sources = [("command line", given), from_environment(environ)]
+    if file:
+        sources.append(from_toml(Path(str(file))))
+    return load(*sources)

@@ -1,0 +1,70 @@
+"""`scheduler-app serve`: check everything that can be wrong, say where it listens, then hand over to gunicorn."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+from flask import Flask
+
+from scheduler_app.app import create_app
+from scheduler_app.cli.server import run_server
+from scheduler_app.errors import ConfigurationError
+from scheduler_app.extension.core import Core
+from scheduler_app.settings import Settings
+
+BACKLOG = 2048
+
+
+def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
+    """Run the service until it is stopped. Raises SchedulerError for what keeps it from starting."""
+    if sys.platform == "win32":
+        raise ConfigurationError("serve needs Linux or macOS; on Windows run it in WSL or a container")
+    settings = settings_of(os.environ)
+    _make_folder(settings.data)
+    app = create_app(settings)
+    core: Core = app.extensions["scheduler_core"]
+    core.open()
+    listener = _listen(settings.host, settings.port)
+    core.database.close()
+    _announce(app, listener, core)
+    run_server(app, listener, settings)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(f"data {folder}: cannot make this folder: {error.strerror}") from None
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigurationError(f"data {folder}: this folder cannot be written; choose another with --data")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything is announced."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigurationError(f"host {host}: {error.strerror}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"port {port} on {host}: {error.strerror}; choose another with --port, or stop what listens there"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _announce(app: Flask, listener: socket.socket, core: Core) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"Listening on http://{shown}:{port} (API documentation: http://{shown}:{port}/docs)")
+    click.echo(f"Admin key in {core.key_file}")
+    sys.stdout.flush()

@@ -1,0 +1,102 @@
+"""Which queued runs an engine takes next.
+
+- At most as many as there are free slots, plus what those finish in about 100 ms; ahead of a free slot only runs whose
+  task's duration is known, that are `at_least_once` and that were in no crash.
+- A run that was in a crash is next executed alone in its engine, so that one that kills its process is found out. That
+  may stall nobody for long: it waits at most 3 s for an idle engine, and keeps it for itself at most 3 s. Only after
+  3 crashes does it wait until it can be alone, to the end.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from scheduler_app.clock import to_micros
+from scheduler_app.domain.policy import Delivery
+
+AHEAD_SECONDS = 0.1
+MOST_AHEAD = 250
+PATIENCE = 3.0
+STRICTLY_ALONE_FROM = 3
+
+
+class Candidate(Protocol):
+    """What choosing needs to know of a queued run; `ready_at` in microseconds."""
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+
+    @property
+    def delivery(self) -> str:
+        """The promise that it was added with."""
+
+    @property
+    def crashes(self) -> int:
+        """How many engines died with it."""
+
+    @property
+    def ready_at(self) -> int:
+        """Since when it could start."""
+
+
+C = TypeVar("C", bound=Candidate)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Room:
+    """What an engine can take: free slots of all slots, runs it holds that have not started, usual seconds by task."""
+
+    slots: int
+    free: int
+    waiting: int
+    idle: bool
+    alone: bool
+    durations: Mapping[str, float]
+
+    @property
+    def most(self) -> int:
+        """How many runs it makes sense to look at."""
+        if self.alone:
+            return 0
+        if not self.durations:
+            return max(0, self.free)
+        ahead = self.slots * AHEAD_SECONDS / max(min(self.durations.values()), 1e-6)
+        return max(0, self.free + min(MOST_AHEAD - self.waiting, int(ahead)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Generic[C]):
+    """The runs to take; `alone` when it is one that nothing else may run beside."""
+
+    runs: Sequence[C]
+    alone: bool = False
+
+
+def choose(candidates: Sequence[C], room: Room, now: datetime) -> Choice[C]:
+    """Pick from the queue, given in the order in which the runs should start."""
+    suspects = [run for run in candidates if _wants_solitude(run, now)]
+    strict = [run for run in suspects if run.crashes >= STRICTLY_ALONE_FROM]
+    if strict and not room.idle:
+        return Choice(runs=())
+    if suspects and room.idle and (strict or candidates[0] is suspects[0]):
+        return Choice(runs=(strict or suspects)[:1], alone=True)
+    return Choice(runs=_fill([run for run in candidates if run not in suspects], room))
+
+
+def _wants_solitude(run: Candidate, now: datetime) -> bool:
+    waited = (to_micros(now) - run.ready_at) / 1e6
+    return run.crashes >= STRICTLY_ALONE_FROM or (run.crashes > 0 and waited < PATIENCE)
+
+
+def _fill(candidates: Sequence[C], room: Room) -> list[C]:
+    taken = list(candidates[: max(0, room.free)])
+    budget = room.slots * AHEAD_SECONDS
+    for run in candidates[len(taken) :]:
+        usual = room.durations.get(run.task)
+        if usual is None or run.delivery != Delivery.AT_LEAST_ONCE or run.crashes or usual > budget:
+            break
+        budget -= usual
+        taken.append(run)
+    return taken

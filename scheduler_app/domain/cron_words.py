@@ -1,0 +1,124 @@
+"""Cron expressions in words, and what about them may surprise the person who wrote one."""
+
+import calendar
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from cron_descriptor import ExpressionDescriptor, Options  # type: ignore[import-untyped]
+from cron_descriptor.Exception import FormatException, MissingFieldException, WrongArgumentException  # type: ignore[import-untyped]
+from cronsim.explain import Expression
+
+from scheduler_app.domain.cron_syntax import FIELDS
+from scheduler_app.domain.cron_table import CronTable
+from scheduler_app.domain.zone import Span, spans
+
+SPANS = (60, 60, 24)
+YEAR = timedelta(days=366)
+
+
+@lru_cache(maxsize=1024)
+def describe_cron(fields: tuple[str, ...]) -> str:
+    """Return an expression in words, without its zone."""
+    if not _reads_well(fields):
+        return Expression([field.upper() for field in fields]).explain()
+    options = Options(locale_code="en_US", use_24hour_time_format=True)
+    given = fields if fields[0] != "0" else fields[1:]
+    try:
+        return str(ExpressionDescriptor(" ".join(given), options).get_description())
+    except (FormatException, MissingFieldException, WrongArgumentException):
+        return Expression([field.upper() for field in fields]).explain()
+
+
+def warn_of_fields(fields: tuple[str, ...]) -> list[str]:
+    """Return what the fields alone may surprise with."""
+    return [*_every_second(fields), *_uneven_steps(fields), *_missing_months(fields), *_either_day(fields)]
+
+
+def warn_of_changes(table: CronTable, zone: ZoneInfo, now: datetime) -> list[str]:
+    """Return what the clock changes of the year after `now` do to the firings of `table`."""
+    begin = now.replace(tzinfo=None)
+    known = (span for year in (begin.year, begin.year + 1) for span in spans(zone, year))
+    return [
+        text
+        for before, span in pairwise(known)
+        if begin <= span.start < begin + YEAR
+        for text in (_of_gap(table, zone, before, span) or _of_overlap(table, zone, before, span))
+    ]
+
+
+def _reads_well(fields: tuple[str, ...]) -> bool:
+    """Tell whether cron_descriptor words these right: it takes `*/90` for every 90 minutes, and a `*/2` day for OR."""
+    return all(_is_plain(at, field) for at, field in enumerate(fields))
+
+
+def _is_plain(at: int, field: str) -> bool:
+    if field == "*":
+        return True
+    if "*" in field:
+        step = field.removeprefix("*/")
+        return step.isdigit() and at < len(SPANS) and SPANS[at] % int(step) == 0
+    letters = at in (3, 5) and ("L" in field.upper() or "#" in field)
+    return not (letters and "," in field) and field != "0-7"
+
+
+def _every_second(fields: tuple[str, ...]) -> Iterator[str]:
+    if fields[0] in ("*", "*/1", "0-59"):
+        yield "It fires every second of each matching minute."
+
+
+def _uneven_steps(fields: tuple[str, ...]) -> Iterator[str]:
+    for cron_field, span, text in zip(FIELDS, SPANS, fields, strict=False):
+        step = text.removeprefix("*/")
+        if not text.startswith("*/") or not step.isdigit() or span % int(step) == 0:
+            continue
+        if int(step) >= span:
+            yield f"The {cron_field.name} step {text} is longer than the {cron_field.name} range; it only matches 0."
+        else:
+            yield f"The {cron_field.name} step {text} starts again at 0, so the last step of each round is shorter."
+
+
+def _missing_months(fields: tuple[str, ...]) -> Iterator[str]:
+    day, months = fields[3], fields[4]
+    if fields[5] == "*" and day in ("29", "30", "31") and months == "*":
+        short = [calendar.month_name[month] for month in range(1, 13) if _days(month) < int(day)]
+        when = ", ".join(short) + (" (except in leap years)" if day == "29" else "")
+        yield f"It does not fire in {when}: no day {day}. For the last day of every month write L."
+    if day == "29" and months.lower() in ("2", "feb") and fields[5] == "*":
+        yield "It fires in leap years only."
+
+
+def _either_day(fields: tuple[str, ...]) -> Iterator[str]:
+    if not fields[3].startswith("*") and not fields[5].startswith("*"):
+        yield "Day-of-month and day-of-week are both given: it fires when either matches, not only when both do."
+
+
+def _of_gap(table: CronTable, zone: ZoneInfo, before: Span, span: Span) -> list[str]:
+    wall, end = table.at_or_after(span.start + before.offset), span.start + span.offset
+    if wall is None or wall >= end or _follows_the_clock(table):
+        return []
+    late = f"it fires at {_clock(end)} instead" if not table.wildcard and span.fresh < end else "it does not fire then"
+    return [f"{_clock(wall)} does not exist in {zone.key} (the clock is put forward); {late}."]
+
+
+def _of_overlap(table: CronTable, zone: ZoneInfo, before: Span, span: Span) -> list[str]:
+    wall, end = table.at_or_after(span.start + span.offset), span.start + before.offset
+    if wall is None or wall >= end or not table.wildcard or _follows_the_clock(table):
+        return []
+    return [f"{_clock(wall)} comes twice in {zone.key} (the clock is put back); it fires both times."]
+
+
+def _follows_the_clock(table: CronTable) -> bool:
+    """Tell whether it fires in every hour, so that a change of the clock goes unnoticed."""
+    return table.wildcard and table.fields[2] in ("*", "*/1", "0-23")
+
+
+def _days(month: int) -> int:
+    return calendar.monthrange(2001, month)[1]
+
+
+def _clock(wall: datetime) -> str:
+    text = wall.isoformat(sep=" ")
+    return text.removesuffix(":00")

@@ -1,0 +1,80 @@
+"""A job: a task, its arguments, a trigger and policies, under an id that the caller may choose."""
+
+import re
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from scheduler_app.clock import to_micros
+from scheduler_app.domain.policy import Overrides, Policies
+
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,190}$"
+_ID = re.compile(ID_PATTERN.removesuffix("$") + r"\Z")
+
+
+class JobState(StrEnum):
+    """Where a job stands. A job is finished when nothing is due any more and no run of it is open."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LastRun:
+    """The newest run of a job."""
+
+    id: int
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A job as it is kept. `key` is never used twice; `id` may be, after a delete. Times are aware UTC."""
+
+    key: int
+    id: str
+    name: str
+    task: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    trigger: dict[str, Any] | None
+    overrides: Overrides
+    policies: Policies
+    state: JobState
+    reason: str | None
+    next_run_time: datetime | None
+    paused_until: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    last_run: LastRun | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobSpec:
+    """What a caller asks for when adding a job."""
+
+    task: str
+    id: str | None = None
+    name: str | None = None
+    args: list[Any]
+    kwargs: dict[str, Any]
+    trigger: dict[str, Any] | None = None
+    overrides: Overrides = Overrides()
+
+
+def is_job_id(text: str) -> bool:
+    """Whether `text` may be the id of a job."""
+    return _ID.match(text) is not None
+
+
+def new_job_id(now: datetime) -> str:
+    """Return a UUIDv7 (RFC 9562): 48 bits of milliseconds, then random bits, so that ids sort by time."""
+    milliseconds = to_micros(now) // 1000
+    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    return str(uuid.UUID(int=value))

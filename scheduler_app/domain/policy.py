@@ -1,0 +1,114 @@
+"""Policies: how a job behaves when it is late, still running or fails (design: the task gives defaults, the job overrides)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scheduler_app.domain.text import PrintableText
+
+MAX_TAGS = 100
+SECONDS_IN_TEN_YEARS = 315_576_000
+
+
+class Overlap(StrEnum):
+    """What happens to a firing that finds its job busy."""
+
+    QUEUE_ONE = "queue_one"
+    QUEUE_ALL = "queue_all"
+    SKIP = "skip"
+    CANCEL_RUNNING = "cancel_running"
+
+
+class Delivery(StrEnum):
+    """What is promised when the engine of a run dies."""
+
+    AT_LEAST_ONCE = "at_least_once"
+    AT_MOST_ONCE = "at_most_once"
+
+
+class Executor(StrEnum):
+    """Where a run executes."""
+
+    THREAD = "thread"
+
+
+Seconds = Annotated[float, Field(strict=True, gt=0, le=SECONDS_IN_TEN_YEARS, allow_inf_nan=False)]
+SecondsOrZero = Annotated[float, Field(strict=True, ge=0, le=SECONDS_IN_TEN_YEARS, allow_inf_nan=False)]
+Tag = Annotated[str, Field(strict=True, min_length=1, max_length=64), PrintableText]
+
+
+class Overrides(BaseModel):
+    """The policies that a task or a job sets itself; what is null keeps the default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    misfire_grace_time: Seconds | None = Field(
+        None, description="Seconds; a firing later than this is recorded `missed`. Null: never too late."
+    )
+    coalesce: Annotated[bool, Field(strict=True)] | None = Field(
+        None, description="When several firings are due, only the latest runs. Default true."
+    )
+    max_instances: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(
+        None, description="Runs of the job at one time. Default 1."
+    )
+    overlap: Overlap | None = Field(None, description="When a firing finds the job busy. Default `queue_one`.")
+    max_retries: Annotated[int, Field(strict=True, ge=0, le=1000)] | None = Field(
+        None, description="Further attempts after an exception. Default 0."
+    )
+    retry_delay: SecondsOrZero | None = Field(None, description="Seconds before the first retry. Default 5.")
+    retry_backoff: Annotated[float, Field(strict=True, ge=1, le=100, allow_inf_nan=False)] | None = Field(
+        None, description="Each further delay is this many times longer. Default 2."
+    )
+    retry_max_delay: Seconds | None = Field(None, description="Seconds; no retry waits longer. Default 3600.")
+    retry_jitter: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = Field(
+        None, description="Share of the delay that is spread at random. Default 0.2."
+    )
+    timeout: Seconds | None = Field(None, description="Seconds for each attempt. Null: none.")
+    delivery: Delivery | None = Field(None, description="Default `at_least_once`.")
+    priority: Annotated[int, Field(strict=True, ge=-100, le=100)] | None = Field(
+        None, description="Larger first. Default 0."
+    )
+    concurrency_key: Annotated[str, Field(strict=True, min_length=1, max_length=191), PrintableText] | None = Field(
+        None, description="Runs of one key never overlap, across jobs."
+    )
+    tags: Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS)] | None = Field(None, description="Words to filter by.")
+    executor: Executor | None = Field(None, description="Default `thread`.")
+
+    def given(self) -> dict[str, Any]:
+        """Return only what is set, as JSON values."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policies:
+    """The policies in force for a job: defaults, then its task's, then its own. Durations are seconds."""
+
+    misfire_grace_time: float | None = None
+    coalesce: bool = True
+    max_instances: int = 1
+    overlap: Overlap = Overlap.QUEUE_ONE
+    max_retries: int = 0
+    retry_delay: float = 5.0
+    retry_backoff: float = 2.0
+    retry_max_delay: float = 3600.0
+    retry_jitter: float = 0.2
+    timeout: float | None = None
+    delivery: Delivery = Delivery.AT_LEAST_ONCE
+    priority: int = 0
+    concurrency_key: str | None = None
+    tags: tuple[str, ...] = ()
+    executor: Executor = Executor.THREAD
+
+    @classmethod
+    def resolve(cls, layers: Iterable[Overrides]) -> "Policies":
+        """Lay the overrides over the defaults, the last one on top."""
+        chosen: dict[str, Any] = {}
+        for layer in layers:
+            chosen |= {name: value for name in type(layer).model_fields if (value := getattr(layer, name)) is not None}
+        return cls(**chosen)
+
+
+POLICY_NAMES = tuple(Overrides.model_fields)

@@ -1,0 +1,199 @@
+"""A task: a Python callable registered by name, and what its signature says about arguments."""
+
+import functools
+import inspect
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, validate_call
+from pydantic.errors import PydanticUserError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from scheduler_app.domain.policy import Overrides
+from scheduler_app.errors import ConfigurationError, Fault, InvalidArguments, TaskNameTaken, UnknownTask
+
+MAX_ARGUMENT_BYTES = 64 * 1024
+NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.:-]{0,190}$"
+_NAME = re.compile(NAME_PATTERN.removesuffix("$") + r"\Z")
+
+Arguments = tuple[list[Any], dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """A registered callable: `schema` is the JSON Schema of its arguments, `overrides` its default policies."""
+
+    name: str
+    function: Callable[..., Any]
+    doc: str
+    schema: Mapping[str, Any]
+    overrides: Overrides
+    validator: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], *, name: str | None = None, **policies: Any) -> "Task":
+        """Read a function into a task.
+
+        Raises ConfigurationError when the name, a policy or a parameter's type cannot be used.
+        """
+        name = function.__name__ if name is None else name
+        if not isinstance(name, str) or not _NAME.match(name):
+            raise ConfigurationError(
+                f"{place(function)}: {name!r} is no task name; use letters, digits and _.:-, at most 191. "
+                "A lambda needs a name: @task(name=...)"
+            )
+        return cls(
+            name=name,
+            function=function,
+            doc=inspect.getdoc(function) or "",
+            schema=_schema(function, name),
+            overrides=_overrides(function, policies),
+            validator=_validator(function, name),
+        )
+
+    @property
+    def place(self) -> str:
+        """Where the function stands: file and line."""
+        return place(self.function)
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Arguments:
+        """Return the arguments as the function's types want them; InvalidArguments names each that does not fit."""
+        try:
+            bound_args, bound_kwargs = self.validator(*args, **kwargs)
+        except ValidationError as error:
+            faults = [self._fault(item) for item in error.errors(include_url=False, include_context=False)]
+            raise InvalidArguments(f"arguments of {self.name}: {faults[0].detail}", faults=faults) from None
+        return list(bound_args), bound_kwargs
+
+    def _fault(self, item: Mapping[str, Any]) -> Fault:
+        location = list(item["loc"])
+        root = "args" if location and isinstance(location[0], int) else "kwargs"
+        message = item["msg"].removesuffix(".")
+        return Fault(pointer="/" + "/".join(str(part) for part in (root, *location)), detail=message)
+
+    def is_same_function(self, other: "Task") -> bool:
+        """Whether both come from one definition, so that importing a file twice is no conflict."""
+        return _identity(self.function) == _identity(other.function)
+
+
+def place(function: Callable[..., Any]) -> str:
+    """Return `file:line` of a function, for messages."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
+
+
+def _identity(function: Callable[..., Any]) -> tuple[str, str]:
+    return place(function), getattr(function, "__qualname__", "")
+
+
+def _overrides(function: Callable[..., Any], policies: dict[str, Any]) -> Overrides:
+    try:
+        return Overrides.model_validate(policies)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = str(first["loc"][0])
+        nearest = get_close_matches(key, Overrides.model_fields, n=1) if key not in Overrides.model_fields else []
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise ConfigurationError(
+            f"{place(function)}: task option {key}: {first['msg']}, got {first['input']!r}{hint}"
+        ) from None
+
+
+def _schema(function: Callable[..., Any], name: str) -> dict[str, Any]:
+    try:
+        return TypeAdapter(function).json_schema()
+    except (PydanticUserError, NameError, TypeError) as error:
+        raise ConfigurationError(
+            f"{place(function)}: task {name}: a parameter's type cannot come from JSON: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def _validator(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def keep(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return args, kwargs
+
+    try:
+        return validate_call(config=ConfigDict(arbitrary_types_allowed=False))(keep)
+    except (PydanticUserError, NameError, TypeError) as error:
+        raise ConfigurationError(f"{place(function)}: task {name}: {str(error).splitlines()[0]}") from None
+
+
+def to_json(value: Any) -> Any:
+    """Return a Python value as JSON values: dates and models become what their types read back."""
+    try:
+        return to_jsonable_python(value)
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        fault = Fault(pointer="/kwargs", detail=f"arguments must be JSON: {error}")
+        raise InvalidArguments(fault.detail, faults=[fault]) from None
+
+
+def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
+    """Return both as JSON text; InvalidArguments when they are not JSON or together over 64 KiB."""
+    try:
+        texts = [_json(value) for value in (list(args), dict(kwargs))]
+        size = sum(len(text.encode()) for text in texts)
+    except (ValueError, RecursionError, TypeError) as error:
+        fault = Fault(pointer="/kwargs", detail=f"arguments must be JSON: {error}")
+        raise InvalidArguments(fault.detail, faults=[fault]) from None
+    if size > MAX_ARGUMENT_BYTES:
+        fault = Fault(pointer="/kwargs", detail=f"args and kwargs are {size} bytes of JSON; at most {MAX_ARGUMENT_BYTES}")
+        raise InvalidArguments(fault.detail, faults=[fault])
+    return texts[0], texts[1]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+class Registry:
+    """The tasks that may run, by name. A registry with a parent sees the parent's tasks too."""
+
+    def __init__(self, parent: "Registry | None" = None) -> None:
+        self._parent = parent
+        self._tasks: dict[str, Task] = {}
+        self._lock = threading.Lock()
+
+    def add(self, task: Task) -> Task:
+        """Register a task; TaskNameTaken when another function has the name."""
+        with self._lock:
+            known = self.find(task.name)
+            if known is not None and not known.is_same_function(task):
+                raise TaskNameTaken(
+                    f"two functions are registered as task {task.name!r}: {known.place} and {task.place}; "
+                    "give one another name: @task(name=...)"
+                )
+            self._tasks[task.name] = task
+        return task
+
+    def find(self, name: str) -> Task | None:
+        """Return the task of that name, or None."""
+        own = self._tasks.get(name)
+        return own if own is not None or self._parent is None else self._parent.find(name)
+
+    def get(self, name: str) -> Task:
+        """Return the task of that name; UnknownTask names the nearest ones that exist."""
+        task = self.find(name)
+        if task is None:
+            known = sorted(self.names())
+            nearest = get_close_matches(name, known, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"registered are: {', '.join(known[:20]) or 'none'}"
+            fault = Fault(pointer="/task", detail=f"no task {name[:191]!r} is registered; {hint}")
+            raise UnknownTask(fault.detail, faults=[fault])
+        return task
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all tasks."""
+        inherited = self._parent.names() if self._parent else frozenset()
+        return inherited | self._tasks.keys()
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter([self.get(name) for name in sorted(self.names())])
+
+
+default_registry = Registry()

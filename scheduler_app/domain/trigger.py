@@ -1,0 +1,137 @@
+"""Triggers: when a job fires. JSON in APScheduler's words goes in, a frozen value that answers questions comes out.
+
+A trigger in normal form (`Trigger.spec`) holds all it needs: read again at any later time it gives an equal trigger.
+So whatever is taken from the clock when a job is admitted (the start of an interval) stands in the spec from then on.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+from apscheduler.triggers.base import BaseTrigger
+
+from scheduler_app.clock import rfc3339
+from scheduler_app.domain.cron import parse_cron
+from scheduler_app.domain.date_trigger import parse_date
+from scheduler_app.domain.interval import UNITS, parse_interval
+from scheduler_app.domain.schedule import Schedule
+from scheduler_app.domain.spec import Spec, nearest, shown
+from scheduler_app.errors import Fault, InvalidTrigger
+
+Parser = Callable[[Spec], tuple[dict[str, object], Schedule]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A type of trigger: the fields it takes beside `type`, and who reads them."""
+
+    fields: frozenset[str]
+    parse: Parser
+
+
+KINDS: dict[str, Kind] = {
+    "date": Kind(fields=frozenset({"run_date", "timezone"}), parse=parse_date),
+    "interval": Kind(fields=frozenset({*UNITS, "start_date", "end_date", "timezone"}), parse=parse_interval),
+    "cron": Kind(fields=frozenset({"expression", "seconds", "start_date", "end_date", "timezone"}), parse=parse_cron),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trigger:
+    """When a job fires. Two triggers are equal when their specs are."""
+
+    text: str
+    schedule: Schedule = field(compare=False, repr=False)
+    read_at: datetime = field(compare=False, repr=False)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Return the trigger in normal form, as JSON would carry it."""
+        spec: dict[str, Any] = json.loads(self.text)
+        return spec
+
+    @property
+    def type(self) -> str:
+        """Return `date`, `interval` or `cron`."""
+        return str(self.spec["type"])
+
+    @property
+    def aps(self) -> "ApsTrigger":
+        """Return the trigger as APScheduler wants it."""
+        return ApsTrigger(self)
+
+    def after(self, moment: datetime) -> datetime | None:
+        """Return the first firing strictly after `moment`, in UTC, or None."""
+        return self.schedule.after(moment)
+
+    def at_or_before(self, moment: datetime) -> datetime | None:
+        """Return the last firing at or before `moment`, in UTC, or None."""
+        return self.schedule.at_or_before(moment)
+
+    def first(self, now: datetime) -> datetime | None:
+        """Return the first firing of a job that is admitted at `now`, or None when all are past."""
+        return self.schedule.first(now)
+
+    def describe(self) -> str:
+        """Return the trigger in words."""
+        return self.schedule.describe()
+
+    def warnings(self) -> list[str]:
+        """Return what a person may not expect of this trigger in the year after it was read."""
+        return self.schedule.warnings(self.read_at)
+
+
+class ApsTrigger(BaseTrigger):  # type: ignore[misc]
+    """A trigger in APScheduler's clothes."""
+
+    __slots__ = ("trigger",)
+
+    def __init__(self, trigger: Trigger) -> None:
+        self.trigger = trigger
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Return the firing after the previous one, which APScheduler compares with its own clock."""
+        return self.trigger.first(now) if previous_fire_time is None else self.trigger.after(previous_fire_time)
+
+    def __str__(self) -> str:
+        return self.trigger.describe()
+
+
+def parse_trigger(spec: Mapping[str, object], *, now: datetime) -> Trigger:
+    """Return the trigger that `spec` says, or refuse it as InvalidTrigger.
+
+    A spec whose window of `start_date` to `end_date` is not empty but past is accepted, since a job that has finished
+    is read back by this; `admit_trigger` refuses it.
+    """
+    now = now.astimezone(UTC)
+    name = _type_of(spec)
+    given = {key: value for key, value in spec.items() if key != "type"}
+    normal, schedule = KINDS[name].parse(Spec(given, fields=KINDS[name].fields, now=now))
+    return Trigger(text=json.dumps({"type": name, **normal}, sort_keys=True), schedule=schedule, read_at=now)
+
+
+def admit_trigger(spec: Mapping[str, object], *, now: datetime) -> Trigger:
+    """Return the trigger of a new job: like `parse_trigger`, and it fires at least once from `now` on."""
+    trigger = parse_trigger(spec, now=now)
+    if trigger.first(now) is None:
+        key = "/end_date" if "end_date" in spec else "/start_date"
+        raise InvalidTrigger.of(Fault(pointer=key, detail=f"The trigger has no firing after {rfc3339(now)}."))
+    return trigger
+
+
+def _refuse(pointer: str, detail: str) -> NoReturn:
+    raise InvalidTrigger.of(Fault(pointer=pointer, detail=detail))
+
+
+def _type_of(spec: Mapping[str, object]) -> str:
+    if not isinstance(spec, Mapping):
+        _refuse("", f'A trigger must be an object like {{"type": "interval", "minutes": 5}}, got {shown(spec)}.')
+    if strange := [key for key in spec if not isinstance(key, str)]:
+        _refuse("", f"The keys of a trigger must be strings, got {shown(strange[0])}.")
+    name = spec.get("type")
+    if not isinstance(name, str) or name not in KINDS:
+        hint = nearest(name, KINDS) if isinstance(name, str) else ""
+        _refuse("/type", f"'type' must be one of {', '.join(sorted(KINDS))}, got {shown(name)}{hint}.")
+    return name

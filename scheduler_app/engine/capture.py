@@ -1,0 +1,109 @@
+"""Keep what a task logs and prints with its run, and let it pass to where it went before.
+
+Log records are seen through the record factory, not by a handler on the root logger: a handler there would silence
+`logging.basicConfig` and the last-resort output of the application.
+"""
+
+import io
+import logging
+import sys
+import threading
+from typing import Any, TextIO
+
+from scheduler_app.clock import rfc3339
+from scheduler_app.engine.execution import Execution, executing
+
+_formatter = logging.Formatter()
+_lock = threading.Lock()
+_users = 0
+_undo: list[Any] = []
+
+
+def install() -> None:
+    """Begin to capture in this process; may be called several times."""
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            _undo.extend([_capture_records(), *(_capture_stream(name) for name in ("stdout", "stderr"))])
+
+
+def uninstall() -> None:
+    """End what the last `install` began."""
+    global _users
+    with _lock:
+        _users -= 1
+        if _users == 0:
+            while _undo:
+                _undo.pop()()
+
+
+def _capture_records() -> Any:
+    before = logging.getLogRecordFactory()
+
+    def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = before(*args, **kwargs)
+        execution = executing()
+        if execution is not None:
+            _keep(execution, record)
+        return record
+
+    logging.setLogRecordFactory(make)
+    return lambda: logging.getLogRecordFactory() is make and logging.setLogRecordFactory(before)
+
+
+def _keep(execution: Execution, record: logging.LogRecord) -> None:
+    try:
+        text = record.getMessage()
+    except Exception as error:  # noqa: BLE001 - a wrong log call must not fail the task; logging itself only prints
+        text = f"{record.msg!r} with arguments that do not fit it ({type(error).__name__})"
+    if record.exc_info and record.exc_info[0] is not None:
+        text += "\n" + _formatter.formatException(record.exc_info)
+    execution.log.line(f"{_time(execution)} {record.levelname} {text}")
+
+
+def _time(execution: Execution) -> str:
+    return rfc3339(execution.clock.now().replace(microsecond=0)) if execution.started_at else ""
+
+
+def _capture_stream(name: str) -> Any:
+    before = getattr(sys, name)
+    tee = Tee(before)
+    setattr(sys, name, tee)
+    return lambda: getattr(sys, name) is tee and setattr(sys, name, before)
+
+
+class Tee(io.TextIOBase):
+    """A text stream that also writes to the log of the run that executes, line by line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write to the stream, and to the current run's log."""
+        execution = executing()
+        if execution is not None:
+            execution.log.text(text)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the stream's descriptor."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The stream's encoding."""
+        return self._stream.encoding
+
+    @property
+    def buffer(self) -> Any:
+        """The stream's bytes."""
+        return self._stream.buffer

@@ -1,0 +1,290 @@
+"""An engine: its loops, its slots, its row in the store; started and stopped as often as wanted.
+
+Stop holds no lock while it waits: claiming ends, what executes has 20 s to finish, then it is asked to stop and has
+5 s for that; what is still unfinished is given back without being charged.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import Clock
+from scheduler_app.domain import outcome as outcomes
+from scheduler_app.domain.policy import Delivery
+from scheduler_app.domain.run import Claim, Reason, RunState
+from scheduler_app.domain.task import Registry
+from scheduler_app.engine import capture
+from scheduler_app.engine.aps import DurableScheduler
+from scheduler_app.engine.heartbeat import Heartbeat
+from scheduler_app.engine.identity import Identity
+from scheduler_app.engine.loop import Loop
+from scheduler_app.engine.passes import Pass, PassContext
+from scheduler_app.engine.pool import Pool, ThreadPool
+from scheduler_app.engine.rescuer import Rescuer
+from scheduler_app.engine.runner import Surroundings
+from scheduler_app.engine.watcher import Watcher
+from scheduler_app.errors import StoreUnavailable
+from scheduler_app.signals import Bus, EngineMoved
+from scheduler_app.store import claims, engines, settling
+from scheduler_app.store.database import Database
+from scheduler_app.store.engines import EngineState
+
+DRAIN_SECONDS = 20.0
+CANCEL_SECONDS = 5.0
+LOOK_WHILE_WAITING = 0.02
+HUNG_AFTER = 25.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineContext:
+    """What an engine is made of; `context` surrounds each task call."""
+
+    database: Database
+    registry: Registry
+    clock: Clock
+    bus: Bus
+    slots: int
+    context: Callable[[], AbstractContextManager[Any]]
+
+
+class Engine:
+    """Fires, claims, executes, settles, beats and rescues, on threads that survive every error of the database."""
+
+    live: set[tuple[str, int]] = set()
+
+    def __init__(self, ctx: EngineContext) -> None:
+        self.ctx = ctx
+        self.id: int | None = None
+        self.scheduler = DurableScheduler(self._pass_loop)
+        self._moving = threading.Lock()
+        self._draining = False
+        self._loops: list[Loop] = []
+        self._threads: list[threading.Thread] = []
+        self._watcher: Watcher | None = None
+        self._assemble(self._thread_pool())
+
+    def _thread_pool(self) -> Pool:
+        return ThreadPool(self.ctx.slots, self.surroundings, clock=self.ctx.clock, on_outcome=self.wake)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What tasks find around them."""
+        return Surroundings(registry=self.ctx.registry, context=self.ctx.context)
+
+    def _assemble(self, pool: Pool) -> None:
+        """Put the parts together, with `pool` for slots."""
+        ctx = self.ctx
+        self.pool = pool
+        self.identity = Identity.of_this_process()
+        self.heartbeat = Heartbeat(
+            ctx.database,
+            ctx.clock,
+            engine_id=lambda: self.id,
+            tasks=ctx.registry.names,
+            passed_at=lambda: self.passed_at,
+            on_silence=lambda: self._cancel_all("no_beat"),
+            on_death=self._renew,
+        )
+        self.rescuer = Rescuer(
+            ctx.database, ctx.clock, ctx.bus, identity=self.identity, is_ours=self._is_ours, on_rescue=self.wake
+        )
+        self.passes = Pass(
+            PassContext(
+                database=ctx.database,
+                registry=ctx.registry,
+                clock=ctx.clock,
+                bus=ctx.bus,
+                pool=pool,
+                engine_id=self.registered,
+                may_claim=lambda: not self._draining and self.heartbeat.is_current,
+            )
+        )
+        self.passed_at: datetime | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether every thread of a started engine lives."""
+        return self.scheduler.running and all(thread.is_alive() for thread in self._threads)
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is stopping."""
+        return self._draining
+
+    def checks(self) -> dict[str, object]:
+        """Tell how the engine is: True for each part that is well, else a sentence; nothing when none is started."""
+        if not self._loops:
+            return {}
+        return {"engine": self._engine_check(), **{loop.name: self._loop_check(loop) for loop in self._loops}}
+
+    def _engine_check(self) -> object:
+        if self._draining:
+            return "draining: it takes no more work"
+        if not self.running:
+            return "a thread of it has ended"
+        if self.id is None:
+            return "it could not register in the store yet"
+        return self.heartbeat.is_current or "it could not beat for 25 s and takes no work"
+
+    def _loop_check(self, loop: Loop) -> object:
+        if loop.passed_at is None:
+            return "no poll has succeeded yet"
+        silent = self.ctx.clock.monotonic() - loop.passed_at
+        if silent > HUNG_AFTER:
+            return f"the last good poll was {silent:.0f} s ago"
+        return loop.healthy or "the last poll failed"
+
+    def start(self) -> None:
+        """Start the threads and return at once; the store is opened by them. Starting twice changes nothing."""
+        with self._moving:
+            if self._loops:
+                return
+            self._draining = False
+            self._assemble(self._thread_pool())
+            capture.install()
+            self.pool.start()
+            self._watcher = Watcher(self.ctx.database, on_change=self.wake)
+            self._loops = [
+                self._loop("heartbeat", self.heartbeat.poll),
+                self._loop("rescuer", self._rescue),
+                self._loop("watcher", self._watch),
+            ]
+            self._threads = [
+                threading.Thread(target=loop.run, name=f"scheduler-{loop.name}", daemon=True) for loop in self._loops
+            ]
+            self.scheduler.start()
+            for thread in self._threads:
+                thread.start()
+
+    def _pass_loop(self) -> Loop:
+        loop = self._loop("pass", self._pass)
+        self._loops.append(loop)
+        return loop
+
+    def _loop(self, name: str, poll: Callable[[], float]) -> Loop:
+        return Loop(name, poll, clock=self.ctx.clock, bus=self.ctx.bus)
+
+    def _pass(self) -> float:
+        wait = self.passes.poll()
+        self.passed_at = self.ctx.clock.now()
+        return wait
+
+    def _rescue(self) -> float:
+        return 0.1 if self.id is None else self.rescuer.poll()
+
+    def _watch(self) -> float:
+        if self.id is None or self._watcher is None:
+            return 0.1
+        return self._watcher.poll()
+
+    def wake(self) -> None:
+        """Let the pass look now."""
+        self.scheduler.wakeup()
+
+    def registered(self) -> int:
+        """Return the engine's id, making its row when it has none yet. Raises StoreUnavailable."""
+        if self.id is None:
+            ctx = self.ctx
+            now, tasks = ctx.clock.now(), ctx.registry.names()
+            values = self.identity.values()
+            self.id = ctx.database.write(
+                lambda tx: engines.register(tx, values, tasks=tasks, slots=ctx.slots, now=now)
+            )
+            self.live.add((str(ctx.database.url), self.id))
+            self.heartbeat.reset()
+            ctx.bus.publish(EngineMoved(at=now, engine=self.id, move="started"))
+        return self.id
+
+    def _is_ours(self, engine: int) -> bool:
+        return (str(self.ctx.database.url), engine) in self.live
+
+    def _renew(self) -> None:
+        """Others hold this engine for dead: what it executes is not its own any more; begin with a new row."""
+        self._cancel_all("engine_declared_dead")
+        self._forget()
+        self.wake()
+
+    def _forget(self) -> None:
+        if self.id is not None:
+            self.live.discard((str(self.ctx.database.url), self.id))
+        self.id = None
+
+    def _cancel_all(self, reason: str) -> None:
+        for execution in self.pool.held():
+            self.pool.cancel(execution.claim.run_id, reason)
+
+    def begin_drain(self) -> None:
+        """End claiming; from now on the engine is not ready."""
+        self._draining = True
+
+    def stop(self, *, drain: float = DRAIN_SECONDS, grace: float = CANCEL_SECONDS) -> None:
+        """Stop, as gently as the seconds allow. Stopping twice changes nothing."""
+        with self._moving:
+            loops, threads = self._loops, self._threads
+            self._loops, self._threads = [], []
+        if not loops:
+            return
+        self.begin_drain()
+        self._write(lambda tx: self._say(tx, EngineState.DRAINING))
+        self._write(lambda tx: claims.give_back(tx, self.pool.stale(older_than=0.0)))
+        if not self._wait_until_idle(drain):
+            self._cancel_all(Reason.SHUTDOWN)
+            self._wait_until_idle(grace)
+        self.scheduler.shutdown()
+        for loop in loops:
+            loop.stop()
+        for thread in threads:
+            thread.join(timeout=1.0)
+        self._close_out()
+
+    def _wait_until_idle(self, seconds: float) -> bool:
+        clock, never = self.ctx.clock, threading.Event()
+        limit = clock.monotonic() + seconds
+        while not self.pool.room().idle:
+            if clock.monotonic() >= limit:
+                return False
+            clock.wait(never, LOOK_WHILE_WAITING)
+        return True
+
+    def _close_out(self) -> None:
+        """Settle what has ended, give back what has not, and say that the engine has stopped."""
+        if self.id is not None:
+            self._write(self._settle_rest)
+            self.ctx.bus.publish(EngineMoved(at=self.ctx.clock.now(), engine=self.id, move="stopped"))
+        self.pool.stop()
+        if self._watcher is not None:
+            self._watcher.close()
+        capture.uninstall()
+        self._forget()
+
+    def _settle_rest(self, tx: sa.Connection) -> None:
+        now = self.ctx.clock.now()
+        self.passes.settle_all(tx, now)
+        unfinished = [execution.claim for execution in self.pool.held()]
+        claims.give_back(tx, [claim for claim in unfinished if claim.delivery is Delivery.AT_LEAST_ONCE])
+        lost = [_lost(claim, now) for claim in unfinished if claim.delivery is Delivery.AT_MOST_ONCE]
+        settling.settle(tx, lost, now)
+        self._say(tx, EngineState.STOPPED)
+
+    def _say(self, tx: sa.Connection, state: EngineState) -> None:
+        if self.id is not None:
+            engines.set_state(tx, self.id, state)
+
+    def _write(self, work: Callable[[sa.Connection], Any]) -> None:
+        """Write on the way out; when the store is away, the others find out by themselves."""
+        try:
+            self.ctx.database.write(work)
+        except StoreUnavailable as error:
+            self.ctx.bus.publish(EngineMoved(at=self.ctx.clock.now(), engine=self.id, move=f"unsaid: {error}"))
+
+
+def _lost(claim: Claim, now: datetime) -> outcomes.Settlement:
+    outcome = outcomes.Outcome(
+        claim=claim, state=RunState.LOST, started_at=now, finished_at=now, reason=Reason.SHUTDOWN
+    )
+    return outcomes.settle(outcome)

@@ -1,0 +1,68 @@
+"""The beat: an engine raises a number in its row every 10 s; who cannot for 25 s stops its runs and claims nothing."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+from scheduler_app.clock import Clock
+from scheduler_app.store import engines
+from scheduler_app.store.database import Database
+
+BEAT_EVERY = 10.0
+RETRY_EVERY = 1.0
+LOST_AFTER = 25.0
+
+
+class Heartbeat:
+    """Beats for one engine. `on_silence` is called when the store could not be reached for 25 s, `on_death` when
+    others have declared the engine dead."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        engine_id: Callable[[], int | None],
+        tasks: Callable[[], Collection[str]],
+        passed_at: Callable[[], datetime | None],
+        on_silence: Callable[[], None],
+        on_death: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._engine_id = engine_id
+        self._tasks = tasks
+        self._passed_at = passed_at
+        self._on_silence = on_silence
+        self._on_death = on_death
+        self._beaten_at = clock.monotonic()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the others may take this engine for alive."""
+        return self._clock.monotonic() - self._beaten_at < LOST_AFTER
+
+    def reset(self) -> None:
+        """Begin anew, with a row that was just written."""
+        self._beaten_at = self._clock.monotonic()
+
+    def poll(self) -> float:
+        """Raise the beat and return how long to wait."""
+        engine = self._engine_id()
+        if engine is None:
+            return RETRY_EVERY
+        try:
+            alive = self._beat(engine)
+        finally:
+            if not self.is_current:
+                self._on_silence()
+        if not alive:
+            self._on_death()
+            return RETRY_EVERY
+        self.reset()
+        return BEAT_EVERY
+
+    def _beat(self, engine: int) -> bool:
+        now, tasks, passed_at = self._clock.now(), self._tasks(), self._passed_at()
+        return self._database.write(
+            lambda tx: engines.raise_beat(tx, engine, tasks=tasks, passed_at=passed_at, now=now)
+        )

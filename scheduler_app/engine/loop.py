@@ -1,0 +1,57 @@
+"""A loop that never dies: guard, sleep, wake-up and stop are written here, once."""
+
+import threading
+from collections.abc import Callable
+
+from scheduler_app.clock import Clock
+from scheduler_app.signals import Bus, LoopFailed
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 1.0
+
+
+class Loop:
+    """Calls `poll`, which returns how many seconds to wait, until it is stopped. What `poll` raises is announced."""
+
+    def __init__(self, name: str, poll: Callable[[], float], *, clock: Clock, bus: Bus) -> None:
+        self.name = name
+        self.passed_at: float | None = None
+        self._poll = poll
+        self._clock = clock
+        self._bus = bus
+        self._failures = 0
+        self._awake = threading.Event()
+        self._stopping = False
+
+    def run(self) -> None:
+        """Poll until stopped."""
+        while not self._stopping:
+            self._clock.wait(self._awake, self.once())
+            self._awake.clear()
+
+    def once(self) -> float:
+        """Poll once, whatever happens, and return how long to wait."""
+        try:
+            wait = self._poll()
+        except Exception as error:
+            self._failures += 1
+            pause = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+            self._bus.publish(LoopFailed(at=self._clock.now(), loop=self.name, error=error, retry_in=pause))
+            return pause
+        self._failures = 0
+        self.passed_at = self._clock.monotonic()
+        return wait
+
+    def wake(self) -> None:
+        """Poll now, or right after the poll under way."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """End after the poll under way."""
+        self._stopping = True
+        self._awake.set()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last poll went well."""
+        return self._failures == 0 and self.passed_at is not None

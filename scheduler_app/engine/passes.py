@@ -1,0 +1,252 @@
+"""The pass: settle what has ended, fire what is due, claim what may start, in one transaction; then hand over.
+
+Invariants kept here:
+- Nothing reaches a slot before the commit that claims it.
+- What ended is kept until a commit has settled it, through every database error.
+- Trigger arithmetic runs before the transaction; a trigger that fails breaks its own job and no other.
+"""
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import EPOCH, Clock
+from scheduler_app.domain import outcome as outcomes
+from scheduler_app.domain.choosing import choose
+from scheduler_app.domain.firing import FiringPlan, plan_firing
+from scheduler_app.domain.policy import Executor
+from scheduler_app.domain.run import Claim
+from scheduler_app.domain.task import Registry
+from scheduler_app.domain.trigger import Trigger, parse_trigger
+from scheduler_app.engine.execution import Execution
+from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
+from scheduler_app.errors import SchedulerError
+from scheduler_app.signals import Bus, JobBroke, LateResultRefused, RunEnded
+from scheduler_app.store import claims, facts, firing, logs, runs, settling
+from scheduler_app.store.database import Database
+
+BATCH = 250
+FALLBACK = 1.0
+LIVE_EVERY = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassContext:
+    """What a pass works with. `engine_id` registers the engine when it has no row yet; `may_claim` asks the beat."""
+
+    database: Database
+    registry: Registry
+    clock: Clock
+    bus: Bus
+    pool: Pool
+    engine_id: Callable[[], int]
+    may_claim: Callable[[], bool]
+
+
+@dataclass(kw_only=True)
+class Agenda:
+    """What one pass is to do, and what it finds."""
+
+    now: datetime
+    engine: int
+    ended: list[Ended] = field(default_factory=list)
+    stale: list[Claim] = field(default_factory=list)
+    planned: list[tuple[firing.DueJob, FiringPlan]] = field(default_factory=list)
+    broken: list[tuple[firing.DueJob, str]] = field(default_factory=list)
+    live: list[Execution] = field(default_factory=list)
+    paused: bool = False
+    more: bool = False
+    ready: bool = False
+    claimable: bool = False
+    next_at: datetime | None = None
+    claimed: list[Claim] = field(default_factory=list)
+    late: list[Claim] = field(default_factory=list)
+
+    @property
+    def news(self) -> list[Execution]:
+        """The executions that may have logged or reported something."""
+        return [*(execution for execution, _ in self.ended), *self.live]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        work = (self.ended, self.stale, self.planned, self.broken, self.live, self.ready, self.claimable)
+        return not any(work)
+
+
+class Pass:
+    """One engine's pass over the store. `poll` never leaves work half done: it is all in one transaction."""
+
+    def __init__(self, ctx: PassContext) -> None:
+        self._ctx = ctx
+        self._live_at = 0.0
+
+    def poll(self) -> float:
+        """Do what there is to do and return how many seconds to wait for more."""
+        ctx = self._ctx
+        agenda = Agenda(now=ctx.clock.now(), engine=ctx.engine_id())
+        ctx.pool.expire()
+        self._look(agenda)
+        agenda.ended = ctx.pool.ended()
+        agenda.stale = ctx.pool.stale(older_than=STALE_AFTER)
+        if not agenda.is_empty:
+            self._commit(agenda)
+        return self._wait(agenda)
+
+    def settle_all(self, tx: sa.Connection, now: datetime) -> None:
+        """Settle what has ended, outside a pass, when the engine stops."""
+        ended = self._ctx.pool.ended()
+        settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended], now)
+        for execution in [*(execution for execution, _ in ended), *self._ctx.pool.held()]:
+            keep_news(tx, execution)
+
+    def _look(self, agenda: Agenda) -> None:
+        """Read what is due, before any transaction that writes."""
+        ctx = self._ctx
+        with ctx.database.read() as tx:
+            agenda.paused = facts.paused_since(tx) is not None
+            for run_id in claims.cancel_requests(tx, agenda.engine):
+                ctx.pool.cancel(run_id, "requested")
+            if agenda.paused or not ctx.may_claim():
+                agenda.live = self._take_live()
+                return
+            due = firing.due(tx, agenda.now, BATCH)
+            agenda.next_at = _next(tx)
+            agenda.ready = _is_past(claims.next_ready(tx), agenda.now)
+            agenda.claimable = bool(self._candidates(tx, 1))
+        agenda.more = len(due) == BATCH
+        for job in due:
+            self._plan(job, agenda)
+        agenda.live = self._take_live()
+
+    def _plan(self, job: firing.DueJob, agenda: Agenda) -> None:
+        try:
+            plan = plan_firing(trigger_of(job.trigger), job.next_run_time, job.policies, agenda.now)
+        except (SchedulerError, ArithmeticError, ValueError, TypeError, KeyError) as error:
+            agenda.broken.append((job, f"its trigger cannot be computed: {error}"))
+        else:
+            agenda.planned.append((job, plan))
+
+    def _take_live(self) -> list[Execution]:
+        """Return the executions whose log and progress are to be written now, once a second."""
+        now = self._ctx.clock.monotonic()
+        if now - self._live_at < LIVE_EVERY:
+            return []
+        self._live_at = now
+        return [execution for execution in self._ctx.pool.held() if execution.has_news]
+
+    def _commit(self, agenda: Agenda) -> None:
+        ctx = self._ctx
+        try:
+            ctx.database.write(lambda tx: self._write(tx, agenda))
+        except BaseException:
+            ctx.pool.put_back(agenda.ended)
+            raise
+        for execution in agenda.news:
+            execution.written()
+        ctx.pool.hand_over(agenda.claimed)
+        self._announce(agenda)
+
+    def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
+        settlements = [outcomes.settle(outcome) for _, outcome in agenda.ended]
+        agenda.late = settling.settle(tx, settlements, agenda.now)
+        for execution in agenda.news:
+            keep_news(tx, execution)
+        claims.give_back(tx, agenda.stale)
+        firing.record(tx, agenda.planned, agenda.now)
+        for job, reason in agenda.broken:
+            firing.mark_broken(tx, job, reason, agenda.now)
+        agenda.claimed = []
+        if not agenda.paused and self._ctx.may_claim():
+            claims.promote(tx, agenda.now)
+            agenda.claimed = self._claim(tx, agenda)
+            agenda.next_at = _next(tx)
+
+    def _candidates(self, tx: sa.Connection, most: int) -> Any:
+        limit = min(most, self._ctx.pool.room().most)
+        return claims.candidates(tx, self._ctx.registry.names(), executor=Executor.THREAD, limit=limit)
+
+    def _claim(self, tx: sa.Connection, agenda: Agenda) -> list[Claim]:
+        room = self._ctx.pool.room()
+        choice = choose(self._candidates(tx, room.most), room, agenda.now)
+        return claims.take(
+            tx,
+            choice.runs,
+            engine=agenda.engine,
+            token=secrets.randbits(62),
+            alone=choice.alone,
+            now=agenda.now,
+        )
+
+    def _announce(self, agenda: Agenda) -> None:
+        bus, now = self._ctx.bus, agenda.now
+        late = {(claim.run_id, claim.token) for claim in agenda.late}
+        for _, outcome in agenda.ended:
+            if (outcome.claim.run_id, outcome.claim.token) in late:
+                bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
+            else:
+                bus.publish(run_ended(outcome, now))
+        for job, reason in agenda.broken:
+            bus.publish(JobBroke(at=now, job_id=job.id, reason=reason))
+
+    def _wait(self, agenda: Agenda) -> float:
+        """Seconds until the next thing is due, at most the fallback of 1 s."""
+        if agenda.more:
+            return 0.0
+        waits = [FALLBACK]
+        if agenda.next_at is not None:
+            waits.append((agenda.next_at - self._ctx.clock.now()) / timedelta(seconds=1))
+        now = self._ctx.clock.monotonic()
+        waits += [left for execution in self._ctx.pool.held() if (left := execution.seconds_left(now)) is not None]
+        return max(0.0, min(waits))
+
+
+def _next(tx: sa.Connection) -> datetime | None:
+    """When the next job is due, or the next waiting run may be queued."""
+    return min((at for at in (firing.next_due(tx), claims.next_ready(tx)) if at is not None), default=None)
+
+
+def _is_past(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now
+
+
+@lru_cache(maxsize=8192)
+def trigger_of(text: str) -> Trigger:
+    """Return the trigger that a job's row holds; it is in normal form, so now does not matter."""
+    return parse_trigger(json.loads(text), now=EPOCH)
+
+
+def keep_news(tx: sa.Connection, execution: Execution) -> None:
+    """Write what an execution logged and reported since the last time."""
+    claim = execution.claim
+    pieces = execution.unwritten()
+    if pieces:
+        if execution.log.base is None:
+            execution.log.base = logs.size(tx, claim.run_id)
+        logs.append(tx, claim.run_id, claim.attempt, execution.log.base, pieces)
+    progress = execution.progress
+    if progress is not None:
+        values = {"current_": progress.current, "total_": progress.total, "message_": progress.message}
+        runs.set_progress(tx, [{"id_": claim.run_id, **values}])
+
+
+def run_ended(outcome: outcomes.Outcome, now: datetime) -> RunEnded:
+    """Return the event that tells how an attempt ended."""
+    follows = outcomes.settle(outcome)
+    return RunEnded(
+        at=now,
+        run_id=outcome.claim.run_id,
+        job_id=outcome.claim.job_id,
+        task=outcome.claim.task,
+        attempt=outcome.claim.attempt,
+        state=outcome.state,
+        duration=(outcome.finished_at - outcome.started_at).total_seconds(),
+        error=None if outcome.error is None else outcome.error.traceback or outcome.error.message,
+        will_retry=follows.ready_at is not None,
+    )

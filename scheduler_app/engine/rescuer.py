@@ -1,0 +1,87 @@
+"""The rescuer: finds dead engines and takes their runs over.
+
+An engine of this host is dead as soon as its process is gone. Another one is dead when this rescuer has seen the same
+beat for 30 s of its own monotonic time, counting only time in which the database answered: so neither a clock step
+nor an outage of the database makes live runs look dead. No dates are compared.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scheduler_app.clock import Clock
+from scheduler_app.engine.identity import Identity, is_gone
+from scheduler_app.signals import Bus, EngineRescued
+from scheduler_app.store import engines, rescues
+from scheduler_app.store.database import Database
+from scheduler_app.store.engines import EngineRow
+
+LOOK_EVERY = 1.0
+DEAD_AFTER = 30.0
+LONGEST_STEP = 2 * LOOK_EVERY
+
+
+@dataclass(kw_only=True)
+class Seen:
+    """For how many seconds an engine has shown one beat."""
+
+    beat: int
+    seconds: float = 0.0
+
+
+class Rescuer:
+    """Looks at the other engines. `is_ours` tells the ids of engines that live in this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        bus: Bus,
+        *,
+        identity: Identity,
+        is_ours: Callable[[int], bool],
+        on_rescue: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._bus = bus
+        self._identity = identity
+        self._is_ours = is_ours
+        self._on_rescue = on_rescue
+        self._seen: dict[int, Seen] = {}
+        self._looked_at: float | None = None
+
+    def poll(self) -> float:
+        """Look once, rescue what is dead, and return how long to wait."""
+        with self._database.read() as tx:
+            others = [row for row in engines.live(tx) if not self._is_ours(row.id)]
+        self._watch(others)
+        for row in others:
+            if self._is_dead(row):
+                self._rescue(row)
+        return LOOK_EVERY
+
+    def _watch(self, others: list[EngineRow]) -> None:
+        """Add the time since the last look, in which the database answered twice, to every beat that stands still."""
+        now = self._clock.monotonic()
+        step = 0.0 if self._looked_at is None else min(now - self._looked_at, LONGEST_STEP)
+        self._looked_at = now
+        before, self._seen = self._seen, {}
+        for row in others:
+            seen = before.get(row.id)
+            still = seen is not None and seen.beat == row.beat
+            self._seen[row.id] = Seen(beat=row.beat, seconds=seen.seconds + step if seen and still else 0.0)
+
+    def _is_dead(self, row: EngineRow) -> bool:
+        if row.host == self._identity.host:
+            own = row.pid == self._identity.pid and row.process_start == self._identity.process_start
+            if own or is_gone(row.pid, row.process_start):
+                return True
+        return self._seen[row.id].seconds >= DEAD_AFTER
+
+    def _rescue(self, row: EngineRow) -> None:
+        now = self._clock.now()
+        rescue = self._database.write(lambda tx: rescues.rescue(tx, row.id, beat=row.beat, now=now))
+        if rescue is not None:
+            event = EngineRescued(at=now, engine=row.id, requeued=rescue.requeued, ended=rescue.ended)
+            self._bus.publish(event)
+            self._on_rescue()

@@ -1,0 +1,136 @@
+"""Execute one attempt. Whatever a task does, an outcome comes back and the thread lives on."""
+
+import contextvars
+import json
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+from scheduler_app.domain.outcome import Outcome
+from scheduler_app.domain.run import Reason, RunError, RunState
+from scheduler_app.domain.task import Registry
+from scheduler_app.engine.execution import Execution, enter
+from scheduler_app.errors import RunCancelled
+
+MOST_RESULT = 64 * 1024
+MOST_TRACEBACK = 64 * 1024
+MOST_MESSAGE = 8 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a task finds: the registered tasks, and a context that is entered around each call."""
+
+    registry: Registry
+    context: Callable[[], AbstractContextManager[Any]]
+
+
+def execute(execution: Execution, surroundings: Surroundings) -> Outcome:
+    """Run the task of an execution, in a fresh context that no request and no other run leaks into."""
+    execution.start()
+    outcome = contextvars.Context().run(_attempt, execution, surroundings)
+    execution.log.close()
+    return replace(outcome, finished_at=execution.clock.now())
+
+
+def _attempt(execution: Execution, surroundings: Surroundings) -> Outcome:
+    enter(execution)
+    try:
+        result = _call(execution, surroundings)
+    except RunCancelled as error:
+        return _cancelled(execution, error)
+    except BaseException as error:  # noqa: BLE001 - the run: SystemExit and KeyboardInterrupt of a task end no thread
+        return _outcome(execution, RunState.FAILED, error=_describe(error))
+    return _outcome(execution, RunState.SUCCEEDED, result=_encode(result, execution))
+
+
+def _call(execution: Execution, surroundings: Surroundings) -> Any:
+    claim = execution.claim
+    task = surroundings.registry.get(claim.task)
+    args, kwargs = task.bind(json.loads(claim.args), json.loads(claim.kwargs))
+    with surroundings.context():
+        return task.function(*args, **kwargs)
+
+
+def _cancelled(execution: Execution, error: RunCancelled) -> Outcome:
+    if not execution.cancelled.is_set():
+        return _outcome(execution, RunState.FAILED, error=_describe(error))
+    return _outcome(execution, RunState.CANCELLED, reason=execution.cancel_reason)
+
+
+def _outcome(execution: Execution, state: RunState, **more: Any) -> Outcome:
+    now = execution.clock.now()
+    return Outcome(
+        claim=execution.claim, state=state, started_at=execution.started_at or now, finished_at=now, **more
+    )
+
+
+def timed_out(execution: Execution) -> Outcome:
+    """Return the outcome of an attempt whose time is over, while its thread may still be busy."""
+    error = RunError(
+        type="TimeoutError",
+        message=f"the attempt took longer than its timeout of {execution.claim.timeout:g} s",
+        traceback="",
+    )
+    return _outcome(execution, RunState.TIMED_OUT, error=error, reason=Reason.TIMEOUT)
+
+
+def never_started(execution: Execution) -> Outcome:
+    """Return the outcome of a claim that was cancelled before it began."""
+    return _outcome(execution, RunState.CANCELLED, reason=execution.cancel_reason)
+
+
+def _encode(result: Any, execution: Execution) -> str | None:
+    try:
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        execution.log.line(f"The result is not JSON and was not kept: {_message(error)}")
+        return None
+    if size > MOST_RESULT:
+        execution.log.line(f"The result is {size} bytes of JSON and was not kept; at most {MOST_RESULT} are.")
+        return None
+    return text
+
+
+def _describe(error: BaseException) -> RunError:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return RunError(
+        type=name, message=_clean(_message(error))[:MOST_MESSAGE], traceback=_clean(_cut(_traceback(error)))
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001 - the run: an exception's own __str__ may raise anything
+        return f"<{type(error).__name__} whose text cannot be made>"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(type(error), error, _own_frames(error.__traceback__)))
+    except BaseException:  # noqa: BLE001 - the run: formatting calls code of the exception
+        return f"{type(error).__name__}: {_message(error)}\n"
+
+
+def _own_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Leave out the frames of this module that every traceback begins with."""
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__ and frames.tb_next is not None:
+        frames = frames.tb_next
+    return frames
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MOST_TRACEBACK // 2:
+        return text
+    half = MOST_TRACEBACK // 4
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters ...]\n{text[-half:]}"
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()

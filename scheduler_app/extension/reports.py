@@ -1,0 +1,91 @@
+"""The one place that words the log lines of what happens."""
+
+import logging
+from typing import Any
+
+from scheduler_app.domain.text import one_line
+from scheduler_app.signals import (
+    EngineMoved,
+    EngineRescued,
+    JobBroke,
+    JobChanged,
+    LateResultRefused,
+    LoopFailed,
+    RunEnded,
+)
+
+LOGGER = logging.getLogger("scheduler_app")
+
+
+class LogReporter:
+    """Writes events to the logger `scheduler_app`. A failed run is an error, with its traceback."""
+
+    def __call__(self, event: Any) -> None:
+        """Log an event."""
+        report = REPORTS.get(type(event))
+        if report is not None:
+            report(event)
+
+
+def _run_ended(event: RunEnded) -> None:
+    if event.error is None:
+        LOGGER.debug(
+            "run %d of job %s (%s) %s in %.3f s", event.run_id, event.job_id, event.task, event.state, event.duration
+        )
+        return
+    LOGGER.error(
+        "run %d of job %s (%s) %s at attempt %d%s\n%s",
+        event.run_id,
+        event.job_id,
+        event.task,
+        event.state,
+        event.attempt,
+        ", will retry" if event.will_retry else "",
+        event.error,
+    )
+
+
+def _job_changed(event: JobChanged) -> None:
+    LOGGER.info("job %s %s", event.job_id, event.change)
+
+
+def _late(event: LateResultRefused) -> None:
+    LOGGER.warning("a late result of run %d was refused: it had been taken away meanwhile", event.run_id)
+
+
+def _rescued(event: EngineRescued) -> None:
+    LOGGER.warning(
+        "engine %d is dead; %d of its runs are queued again, %d have ended",
+        event.engine,
+        len(event.requeued),
+        len(event.ended),
+    )
+
+
+def _broke(event: JobBroke) -> None:
+    LOGGER.error("job %s is broken and set aside: %s", event.job_id, one_line(event.reason))
+
+
+def _loop_failed(event: LoopFailed) -> None:
+    LOGGER.error(
+        "the %s loop failed, again in %.1f s: %s: %s",
+        event.loop,
+        event.retry_in,
+        type(event.error).__name__,
+        one_line(str(event.error)),
+    )
+
+
+def _engine_moved(event: EngineMoved) -> None:
+    LOGGER.info("engine %s %s", event.engine, event.move)
+
+
+REPORTS: dict[type, Any] = {
+    RunEnded: _run_ended,
+    JobChanged: _job_changed,
+    LateResultRefused: _late,
+    EngineRescued: _rescued,
+    JobBroke: _broke,
+    LoopFailed: _loop_failed,
+    EngineMoved: _engine_moved,
+}

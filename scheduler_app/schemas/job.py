@@ -1,0 +1,222 @@
+"""Jobs on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+
+from scheduler_app.domain.job import Job, JobSpec, JobState
+from scheduler_app.domain.policy import POLICY_NAMES, Delivery, Executor, Overlap, Overrides, Tag
+from scheduler_app.domain.task import NAME_PATTERN
+from scheduler_app.schemas.fields import (
+    AtMostWords,
+    Commas,
+    JobId,
+    Limit,
+    Name,
+    Reason,
+    TaskName,
+    TriggerSpec,
+    WireIn,
+    WireOut,
+    words,
+)
+from scheduler_app.store.jobs import JobFilter
+
+TAG_PATTERN = r"[^,\u0000-\u001f\u007f-\u009f\u2028\u2029]{1,64}"
+NEW_JOB: JsonDict = {
+    "id": "nightly-report",
+    "task": "send_report",
+    "kwargs": {"user_id": 7},
+    "trigger": {"type": "cron", "expression": "0 3 * * *", "timezone": "Europe/Berlin"},
+    "max_retries": 3,
+    "tags": ["reports"],
+}
+ONE_OFF: JsonDict = {"task": "send_report", "kwargs": {"user_id": 7}}
+A_PATCH: JsonDict = {"trigger": {"type": "interval", "hours": 1}, "timeout": None}
+
+
+class JobPath(WireIn):
+    """The job that a path names."""
+
+    job_id: JobId = Field(description="The id of the job.", examples=["nightly-report"])
+
+
+class JobContent(WireIn):
+    """What a job is, but for its policies."""
+
+    id: JobId | None = Field(None, description="Chosen by the caller; otherwise a UUIDv7.")
+    name: Name | None = Field(None, description="For people. Default: the name of the task.")
+    task: TaskName = Field(description="The registered task that the job runs.")
+    args: list[Any] = Field(default_factory=list, description="Positional arguments, any JSON.")
+    kwargs: dict[str, Any] = Field(default_factory=dict, description="Arguments by name, any JSON.")
+    trigger: TriggerSpec | None = Field(
+        None, description="When the job fires. Without a trigger it is a one-off that runs now."
+    )
+
+
+class JobIn(Overrides, JobContent):
+    """A job to add. A policy that is left out or null keeps the default of its task."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [NEW_JOB, ONE_OFF]})
+
+    def to_spec(self) -> JobSpec:
+        """Return what the caller asks for."""
+        return JobSpec(
+            task=self.task,
+            id=self.id,
+            name=self.name,
+            args=self.args,
+            kwargs=self.kwargs,
+            trigger=self.trigger,
+            overrides=Overrides.model_construct(**{name: getattr(self, name) for name in POLICY_NAMES}),
+        )
+
+
+class JobContentPatch(WireIn):
+    """What can be changed of a job, but for its policies."""
+
+    name: Name | None = Field(None, description="Null: the name of the task.")
+    task: TaskName = Field("", description="Another registered task.")
+    args: list[Any] = Field(default_factory=list, description="Replaces all positional arguments.")
+    kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="Merged into the arguments by name; null removes one."
+    )
+    trigger: TriggerSpec | None = Field(
+        None, description="With `type` a new trigger, without it merged into the present one."
+    )
+
+
+class JobPatch(Overrides, JobContentPatch):
+    """A JSON merge patch (RFC 7396) of a job. Null puts a policy back to its default."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [A_PATCH]})
+
+    def content(self) -> dict[str, Any]:
+        """Return the fields that were given and are no policies."""
+        return {name: getattr(self, name) for name in self.model_fields_set.difference(POLICY_NAMES)}
+
+    def policies(self) -> dict[str, Any]:
+        """Return the policies that were given, as JSON values."""
+        return self.model_dump(mode="json", include=self.model_fields_set.intersection(POLICY_NAMES))
+
+
+class PauseIn(WireIn):
+    """Why something is paused."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "the printer is on fire"}]})
+
+    reason: Reason | None = Field(None, description="Shown to whoever wonders. At most 1 KiB.")
+
+
+class RunNowIn(WireIn):
+    """Arguments for one run by hand. If any are given they replace all of the job's."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kwargs": {"user_id": 8}}, {}]})
+
+    args: list[Any] | None = Field(None, description="Positional arguments, any JSON.")
+    kwargs: dict[str, Any] | None = Field(None, description="Arguments by name, any JSON.")
+
+
+class JobQuery(WireIn):
+    """Which jobs a list shows."""
+
+    state: Annotated[tuple[JobState, ...], Commas, AtMostWords, words("|".join(JobState))] = Field(
+        (), description="States, separated by commas. Without it all but `finished`."
+    )
+    task: Annotated[tuple[TaskName, ...], Commas, AtMostWords, words(NAME_PATTERN)] = Field(
+        (), description="Names of tasks, separated by commas."
+    )
+    tag: Annotated[tuple[Tag, ...], Commas, AtMostWords, words(TAG_PATTERN)] = Field(
+        (), description="Tags, separated by commas; a job with any of them fits."
+    )
+    cursor: str | None = Field(
+        None,
+        description="`next_cursor` of the page before.",
+        pattern=r"^am9i(?:[A-Za-z0-9_-]{4}){0,64}(?:[A-Za-z0-9_-]{2,3})?$",
+    )
+    limit: Limit = Field(50, description="Most items on a page.")
+
+    def to_filter(self) -> JobFilter:
+        """Return the filter as the store wants it."""
+        return JobFilter(states=self.state, tasks=self.task, tags=self.tag)
+
+
+class LastRunOut(WireOut):
+    """The newest run of a job."""
+
+    id: int
+    state: str
+    href: str = Field(description="Where the run is.")
+
+
+class PausedOut(WireOut):
+    """Until when and why a job is paused."""
+
+    until: datetime | None = Field(description="When it resumes by itself; null: never.")
+    reason: str | None
+
+
+class JobOut(WireOut):
+    """A job, with the policies in force."""
+
+    id: str
+    name: str
+    task: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    trigger: dict[str, Any] | None = Field(description="In normal form; null for a one-off.")
+    executor: Executor
+    state: JobState
+    reason: str | None = Field(description="Why the job is broken.")
+    next_run_time: datetime | None = Field(description="Null when it will not fire: paused, finished, broken.")
+    last_run: LastRunOut | None
+    tags: list[str]
+    misfire_grace_time: float | None = Field(description="Seconds.")
+    coalesce: bool
+    max_instances: int
+    overlap: Overlap
+    max_retries: int
+    retry_delay: float = Field(description="Seconds.")
+    retry_backoff: float
+    retry_max_delay: float = Field(description="Seconds.")
+    retry_jitter: float
+    timeout: float | None = Field(description="Seconds.")
+    delivery: Delivery
+    priority: int
+    concurrency_key: str | None
+    version: int = Field(description="Raised by each change; the ETag.")
+    created_at: datetime
+    updated_at: datetime
+    paused: PausedOut | None
+
+
+class JobList(WireOut):
+    """A page of jobs, by id."""
+
+    items: list[JobOut]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")
+
+
+def render_job(job: Job, runs_root: str) -> dict[str, Any]:
+    """Return a job as `JobOut` says; `runs_root` is where the runs are."""
+    policies, last = job.policies, job.last_run
+    paused = job.state is JobState.PAUSED
+    return {
+        "id": job.id,
+        "name": job.name,
+        "task": job.task,
+        "args": job.args,
+        "kwargs": job.kwargs,
+        "trigger": job.trigger,
+        "state": job.state,
+        "reason": job.reason if job.state is JobState.BROKEN else None,
+        "next_run_time": job.next_run_time if job.state is JobState.ACTIVE else None,
+        "last_run": None if last is None else {"id": last.id, "state": last.state, "href": f"{runs_root}/{last.id}"},
+        **{name: getattr(policies, name) for name in POLICY_NAMES},
+        "version": job.version,
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "paused": {"until": job.paused_until, "reason": job.reason} if paused else None,
+    }

@@ -1,0 +1,199 @@
+"""Runs on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from scheduler_app.domain.job import ID_PATTERN
+from scheduler_app.domain.run import MissedRange, Origin, Progress, Run, RunError, RunState
+from scheduler_app.domain.task import NAME_PATTERN
+from scheduler_app.schemas.fields import (
+    AtMostWords,
+    Commas,
+    Digits,
+    JobId,
+    Limit,
+    Moment,
+    RunId,
+    TaskName,
+    WireIn,
+    WireOut,
+    words,
+)
+from scheduler_app.store.runs import RunFilter
+
+
+class RunPath(WireIn):
+    """The run that a path names."""
+
+    run_id: RunId = Field(description="The id of the run.")
+
+
+class LogQuery(WireIn):
+    """Which part of a log is wanted."""
+
+    offset: Annotated[int, Digits, Field(ge=0, le=10**15)] = Field(
+        0, description="Bytes to leave out; `next_offset` of the part before."
+    )
+
+
+class JobRunQuery(WireIn):
+    """Which runs of one job a list shows."""
+
+    state: Annotated[tuple[RunState, ...], Commas, AtMostWords, words("|".join(RunState))] = Field(
+        (), description="States, separated by commas."
+    )
+    origin: Annotated[tuple[Origin, ...], Commas, AtMostWords, words("|".join(Origin))] = Field(
+        (), description="Why the runs exist, separated by commas."
+    )
+    since: Moment | None = Field(None, alias="from", description="Scheduled at this time or later.")
+    until: Moment | None = Field(None, alias="to", description="Scheduled before this time.")
+    cursor: str | None = Field(
+        None, description="`next_cursor` of the page before.", pattern="^cnVu[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]$"
+    )
+    limit: Limit = Field(50, description="Most items on a page.")
+
+    def of_job(self, job_id: str) -> RunFilter:
+        """Return the filter for the runs of one job."""
+        return RunFilter(
+            states=self.state, job_ids=(job_id,), origins=self.origin, since=self.since, until=self.until
+        )
+
+
+class RunQuery(JobRunQuery):
+    """Which runs a list shows."""
+
+    job_id: Annotated[tuple[JobId, ...], Commas, AtMostWords, words(ID_PATTERN)] = Field(
+        (), description="Ids of jobs, separated by commas; also of deleted ones."
+    )
+    task: Annotated[tuple[TaskName, ...], Commas, AtMostWords, words(NAME_PATTERN)] = Field(
+        (), description="Names of tasks, separated by commas."
+    )
+
+    def to_filter(self) -> RunFilter:
+        """Return the filter as the store wants it."""
+        return RunFilter(
+            states=self.state,
+            job_ids=self.job_id,
+            tasks=self.task,
+            origins=self.origin,
+            since=self.since,
+            until=self.until,
+        )
+
+
+class ProgressOut(WireOut):
+    """How far a task says it is."""
+
+    current: float
+    total: float | None
+    message: str | None
+
+
+class RunErrorOut(WireOut):
+    """How the last attempt failed."""
+
+    type: str
+    message: str
+    traceback: str
+
+
+class MissedOut(WireOut):
+    """Firings that were not executed, as one range."""
+
+    since: datetime = Field(alias="from", description="The first of them.")
+    until: datetime = Field(alias="to", description="The last of them.")
+    count: int | None = Field(description="How many; null above 10,000.")
+
+
+class RunOut(WireOut):
+    """A run: one execution wanted, or a range of firings that were missed."""
+
+    id: int
+    job_id: str
+    task: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    origin: Origin
+    retry_of: int | None = Field(description="The run that this one retries.")
+    scheduled_at: datetime
+    state: RunState
+    reason: str | None = Field(description="Why it waits, was not executed, or ended so.")
+    attempt: int
+    max_attempts: int
+    crashes: int
+    queued_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration: float | None = Field(description="Seconds of the last attempt.")
+    lateness: float | None = Field(description="Seconds from `scheduled_at` to `started_at`.")
+    executor: str
+    engine: int | None = Field(description="The engine that has, or had it last.")
+    progress: ProgressOut | None
+    result: Any
+    error: RunErrorOut | None
+    missed: MissedOut | None
+
+
+class RunList(WireOut):
+    """A page of runs, newest first."""
+
+    items: list[RunOut]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")
+
+
+class LogOut(WireOut):
+    """A part of what a run logged and printed."""
+
+    run_id: int
+    text: str
+    offset: int = Field(description="Where the part begins, in bytes.")
+    next_offset: int = Field(description="Where the next part begins.")
+    size: int = Field(description="Bytes logged so far.")
+    omitted: int = Field(description="Bytes of this part that were not kept: of a long log the middle is dropped.")
+    complete: bool = Field(description="Whether nothing will follow.")
+
+
+def render_run(run: Run) -> dict[str, Any]:
+    """Return a run as `RunOut` says."""
+    return {
+        "id": run.id,
+        "job_id": run.job_id,
+        "task": run.task,
+        "args": run.args,
+        "kwargs": run.kwargs,
+        "origin": run.origin,
+        "retry_of": run.retry_of,
+        "scheduled_at": run.scheduled_at,
+        "state": run.state,
+        "reason": run.reason,
+        "attempt": run.attempt,
+        "max_attempts": run.max_attempts,
+        "crashes": run.crashes,
+        "queued_at": run.queued_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "duration": run.duration,
+        "lateness": run.lateness,
+        "executor": run.executor,
+        "engine": run.engine,
+        "progress": _progress(run.progress),
+        "result": run.result,
+        "error": _error(run.error),
+        "missed": _missed(run.missed),
+    }
+
+
+def _progress(progress: Progress | None) -> dict[str, Any] | None:
+    if progress is None:
+        return None
+    return {"current": progress.current, "total": progress.total, "message": progress.message}
+
+
+def _error(error: RunError | None) -> dict[str, Any] | None:
+    return None if error is None else {"type": error.type, "message": error.message, "traceback": error.traceback}
+
+
+def _missed(missed: MissedRange | None) -> dict[str, Any] | None:
+    return None if missed is None else {"from": missed.since, "to": missed.until, "count": missed.count}

@@ -1,0 +1,1 @@
+"""Use cases: each a short paragraph over the domain and the store."""

@@ -1,0 +1,198 @@
+"""What can be done with jobs."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import to_micros
+from scheduler_app.domain.firing import Places
+from scheduler_app.domain.job import Job, JobSpec, JobState, LastRun
+from scheduler_app.domain.run import Origin, Reason, Run, RunState
+from scheduler_app.errors import Conflict, Fault, IdTaken, NotFound, VersionMismatch
+from scheduler_app.services.admission import admit, admit_arguments
+from scheduler_app.services.changes import JobChanges, changed
+from scheduler_app.services.context import Context
+from scheduler_app.services.planning import catch_up, pass_over
+from scheduler_app.signals import JobChanged
+from scheduler_app.store import jobs, places, runs
+from scheduler_app.store.firing import work_values
+from scheduler_app.store.rows import compact
+
+__all__ = ["Page", "change_job", "create_job", "delete_job", "get_job", "list_jobs", "pause_job", "resume_job", "run_job"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Jobs in the order of their ids; `after` continues the list, None when it is complete."""
+
+    jobs: list[Job]
+    after: str | None
+
+
+def create_job(spec: JobSpec, *, ctx: Context) -> Job:
+    """Add a job; without a trigger its one run is queued at once. IdTaken when the id is in use."""
+    now = ctx.clock.now()
+    job = admit(spec, ctx.registry, now)
+    job = ctx.database.write(lambda tx: _insert(tx, job, now))
+    _tell(ctx, job, "added", now)
+    return job
+
+
+def _insert(tx: sa.Connection, job: Job, now: datetime) -> Job:
+    key = jobs.insert(tx, job)
+    if key is None:
+        fault = Fault(pointer="/id", detail=f"a job with id {job.id!r} exists; choose another id or change that job")
+        raise IdTaken(fault.detail, faults=[fault])
+    job = replace(job, key=key)
+    if job.trigger is not None:
+        return job
+    run_id = runs.insert(tx, _by_hand(tx, job, Origin.ONCE, job.args, job.kwargs, now))
+    return replace(job, last_run=LastRun(id=run_id, state=RunState.QUEUED))
+
+
+def get_job(job_id: str, *, ctx: Context) -> Job:
+    """Return a job; NotFound when there is none of that id."""
+    with ctx.database.read() as tx:
+        return _find(tx, job_id)
+
+
+def list_jobs(where: jobs.JobFilter, *, after: str | None, limit: int, ctx: Context) -> Page:
+    """Return up to `limit` jobs after an id."""
+    with ctx.database.read() as tx:
+        found = jobs.page(tx, where, after=after, limit=limit + 1)
+    return Page(jobs=found[:limit], after=found[limit - 1].id if len(found) > limit else None)
+
+
+def change_job(job_id: str, changes: JobChanges, *, version: int | None = None, ctx: Context) -> Job:
+    """Change a job, all of it or nothing; a paused job stays paused. What is due by the old trigger fires first."""
+    now = ctx.clock.now()
+
+    def work(tx: sa.Connection) -> Job:
+        job = catch_up(tx, _expect(_find(tx, job_id), version), now)
+        return _write(tx, job, changed(job, changes, registry=ctx.registry, now=now), now)
+
+    return _told(ctx, ctx.database.write(work), "changed", now)
+
+
+def delete_job(job_id: str, *, version: int | None = None, ctx: Context) -> None:
+    """Delete a job: its waiting runs are cancelled, running ones finish, its history stays."""
+    now = ctx.clock.now()
+
+    def work(tx: sa.Connection) -> Job:
+        job = catch_up(tx, _expect(_find(tx, job_id), version), now)
+        runs.cancel_waiting_of_job(tx, job.key, reason=Reason.JOB_DELETED, now=now)
+        jobs.delete(tx, job.key)
+        return job
+
+    _tell(ctx, ctx.database.write(work), "deleted", now)
+
+
+def pause_job(job_id: str, *, reason: str | None, ctx: Context) -> Job:
+    """Stop a job from firing; running and queued runs go on. Pausing twice changes only the reason."""
+    now = ctx.clock.now()
+
+    def work(tx: sa.Connection) -> Job:
+        job = catch_up(tx, _find(tx, job_id), now)
+        if job.state not in (JobState.ACTIVE, JobState.PAUSED):
+            raise Conflict(f"job {job.id!r} is {job.state}; only an active job can be paused")
+        if job.state is JobState.PAUSED and reason in (None, job.reason):
+            return job
+        return _write(tx, job, replace(job, state=JobState.PAUSED, reason=reason), now)
+
+    return _told(ctx, ctx.database.write(work), "paused", now)
+
+
+def resume_job(job_id: str, *, ctx: Context) -> Job:
+    """Let a paused job fire again; what it would have fired meanwhile is one missed range, reason `paused`."""
+    now = ctx.clock.now()
+
+    def work(tx: sa.Connection) -> Job:
+        job = _find(tx, job_id)
+        if job.state is JobState.ACTIVE:
+            return job
+        if job.state is not JobState.PAUSED:
+            raise Conflict(f"job {job.id!r} is {job.state}; only a paused job can be resumed")
+        next_run_time = pass_over(tx, job, now, Reason.PAUSED)
+        resumed = replace(job, state=JobState.ACTIVE, reason=None, next_run_time=next_run_time)
+        resumed = _write(tx, job, resumed, now)
+        jobs.finish_idle(tx, [job.key])
+        return _find(tx, resumed.id)
+
+    return _told(ctx, ctx.database.write(work), "resumed", now)
+
+
+def run_job(
+    job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None, ctx: Context
+) -> Run:
+    """Run a job now, through the executor, also when it is paused. Arguments that are given replace all of its own."""
+    now = ctx.clock.now()
+
+    def work(tx: sa.Connection) -> Run:
+        job = _find(tx, job_id)
+        given = (args or [], kwargs or {}) if args is not None or kwargs is not None else (job.args, job.kwargs)
+        checked = admit_arguments(ctx.registry.get(job.task), *given)
+        run_id = runs.insert(tx, _by_hand(tx, job, Origin.MANUAL, *checked, now))
+        run = runs.find(tx, run_id)
+        assert run is not None
+        return run
+
+    run = ctx.database.write(work)
+    ctx.wake()
+    return run
+
+
+def _by_hand(
+    tx: sa.Connection, job: Job, origin: Origin, args: list[Any], kwargs: dict[str, Any], now: datetime
+) -> dict[str, Any]:
+    """Return the row of a run that no trigger asked for: it waits when its job is busy, it is never skipped."""
+    taken = places.places_of(tx, [job.key]).get(job.key, Places(taken=0, waiting=0)).taken
+    free = taken < job.policies.max_instances
+    return work_values(job.policies) | {
+        "job_key": job.key,
+        "job_id": job.id,
+        "task": job.task,
+        "args": compact(args),
+        "kwargs": compact(kwargs),
+        "origin": origin,
+        "scheduled_at": to_micros(now),
+        "ready_at": to_micros(now),
+        "state": RunState.QUEUED if free else RunState.SCHEDULED,
+        "reason": None if free else Reason.BLOCKED,
+        "queued_at": to_micros(now) if free else None,
+    }
+
+
+def _find(tx: sa.Connection, job_id: str) -> Job:
+    job = jobs.find(tx, job_id)
+    if job is None:
+        raise NotFound(f"there is no job {job_id[:191]!r}")
+    return job
+
+
+def _expect(job: Job, version: int | None) -> Job:
+    if version is not None and job.version != version:
+        raise VersionMismatch(
+            f"job {job.id!r} has version {job.version}, not {version}: read it again, then change what it is now"
+        )
+    return job
+
+
+def _write(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
+    after = replace(after, version=before.version + 1, updated_at=now)
+    jobs.update(tx, after, version=before.version)
+    if after.policies.tags != before.policies.tags:
+        jobs.delete_tags(tx, after.key)
+        jobs.insert_tags(tx, after.key, after.policies.tags)
+    return after
+
+
+def _told(ctx: Context, job: Job, change: str, now: datetime) -> Job:
+    _tell(ctx, job, change, now)
+    return job
+
+
+def _tell(ctx: Context, job: Job, change: str, now: datetime) -> None:
+    ctx.wake()
+    ctx.bus.publish(JobChanged(at=now, job_id=job.id, change=change))

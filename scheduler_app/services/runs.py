@@ -1,0 +1,92 @@
+"""What can be done with runs."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from scheduler_app.domain.run import Reason, Run
+from scheduler_app.errors import Conflict, NotFound
+from scheduler_app.services.context import Context
+from scheduler_app.store import jobs, logs, places, runs
+
+MOST_LOG_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Runs, newest first; `before` continues the list, None when it is complete."""
+
+    runs: list[Run]
+    before: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSlice:
+    """A part of a run's log: bytes `offset` to `next_offset` of `size`, less `omitted` that were not kept."""
+
+    run_id: int
+    text: str
+    offset: int
+    next_offset: int
+    size: int
+    omitted: int
+    complete: bool
+
+
+def get_run(run_id: int, *, ctx: Context) -> Run:
+    """Return a run; NotFound when there is none."""
+    with ctx.database.read() as tx:
+        return _find(tx, run_id)
+
+
+def list_runs(where: runs.RunFilter, *, before: int | None, limit: int, ctx: Context) -> Page:
+    """Return up to `limit` runs, newest first, before an id."""
+    with ctx.database.read() as tx:
+        found = runs.page(tx, where, before=before, limit=limit + 1)
+    return Page(runs=found[:limit], before=found[limit - 1].id if len(found) > limit else None)
+
+
+def cancel_run(run_id: int, *, ctx: Context) -> Run:
+    """Cancel a run: at once when it waits, by asking its task when it runs. Conflict when it has ended."""
+    now = ctx.clock.now()
+
+    def work(tx: sa.Connection) -> Run:
+        run = _find(tx, run_id)
+        if not run.is_open:
+            raise Conflict(f"run {run_id} has ended: {run.state}")
+        if runs.cancel_waiting(tx, run_id, reason=Reason.REQUESTED, now=now):
+            places.unblock(tx, [run.job_key], now)
+            jobs.finish_idle(tx, [run.job_key])
+        else:
+            runs.request_cancel(tx, run_id)
+        return _find(tx, run_id)
+
+    run = ctx.database.write(work)
+    ctx.wake()
+    return run
+
+
+def read_log(run_id: int, *, offset: int, ctx: Context) -> LogSlice:
+    """Return what a run logged and printed from a byte offset on, at most about 256 KiB of it."""
+    with ctx.database.read() as tx:
+        run = _find(tx, run_id)
+        size = logs.size(tx, run_id)
+        chunks = logs.read(tx, run_id, offset=offset, limit=MOST_LOG_BYTES)
+    kept = [chunk.data[max(0, offset - chunk.start) :] for chunk in chunks]
+    end = chunks[-1].start + len(chunks[-1].data) if chunks else max(offset, size)
+    return LogSlice(
+        run_id=run_id,
+        text=b"".join(kept).decode(errors="replace"),
+        offset=offset,
+        next_offset=end,
+        size=size,
+        omitted=max(0, end - offset - sum(len(data) for data in kept)) if chunks else 0,
+        complete=not run.is_open and end >= size,
+    )
+
+
+def _find(tx: sa.Connection, run_id: int) -> Run:
+    run = runs.find(tx, run_id)
+    if run is None:
+        raise NotFound(f"there is no run {run_id}")
+    return run

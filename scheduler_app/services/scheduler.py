@@ -1,0 +1,87 @@
+"""The scheduler as a whole: every engine, the backlog, and the pause that holds for all processes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import rfc3339
+from scheduler_app.domain.run import Reason
+from scheduler_app.services.context import Context
+from scheduler_app.services.planning import pass_over
+from scheduler_app.store import claims, engines, facts, firing, jobs, runs
+
+BATCH = 500
+ENGINES_SHOWN = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulerView:
+    """What `GET /scheduler` tells. `lag` is how many seconds the longest overdue job waits."""
+
+    paused: dict[str, Any] | None
+    engines: list[engines.EngineRow]
+    backlog: int
+    open_runs: dict[str, int]
+    jobs: dict[str, int]
+    next_run_time: datetime | None
+    lag: float
+    now: datetime
+
+
+def view_scheduler(*, ctx: Context) -> SchedulerView:
+    """Return every engine and how much there is to do."""
+    now = ctx.clock.now()
+    with ctx.database.read() as tx:
+        next_due = firing.next_due(tx)
+        return SchedulerView(
+            paused=facts.get(tx, facts.PAUSE),
+            engines=engines.recent(tx, ENGINES_SHOWN),
+            backlog=claims.backlog(tx),
+            open_runs=runs.count_open(tx),
+            jobs=jobs.count_by_state(tx),
+            next_run_time=next_due,
+            lag=0.0 if next_due is None else max(0.0, (now - next_due).total_seconds()),
+            now=now,
+        )
+
+
+def pause_scheduler(*, reason: str | None, ctx: Context) -> None:
+    """Let nothing fire and nothing be claimed, in any process; running work goes on."""
+    now = ctx.clock.now()
+
+    def work(tx: sa.Connection) -> None:
+        before = facts.get(tx, facts.PAUSE)
+        since = before["since"] if before else rfc3339(now)
+        facts.put(tx, facts.PAUSE, {"since": since, "reason": reason})
+
+    ctx.database.write(work)
+    ctx.wake()
+
+
+def resume_scheduler(*, ctx: Context) -> None:
+    """End the pause; each job's firings of the paused time become one missed range, reason `paused`.
+
+    The pause holds until the last batch is recorded, so that a crash in between leaves it to be ended again.
+    """
+    now = ctx.clock.now()
+    while not ctx.database.write(lambda tx: _resume_batch(tx, now)):
+        pass
+    ctx.wake()
+
+
+def _resume_batch(tx: sa.Connection, now: datetime) -> bool:
+    """Pass over the firings of one batch of due jobs; whether that was the last, and the pause has ended."""
+    if facts.get(tx, facts.PAUSE) is None:
+        return True
+    due = firing.due(tx, now, BATCH)
+    for row in due:
+        job = jobs.find(tx, row.id)
+        if job is not None:
+            firing.advance(tx, job.key, pass_over(tx, job, now, Reason.PAUSED))
+    jobs.finish_idle(tx, [row.key for row in due])
+    if len(due) == BATCH:
+        return False
+    facts.drop(tx, facts.PAUSE)
+    return True

@@ -1,0 +1,106 @@
+"""What may be announced. Code that does something publishes; one subscriber words the log, another counts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Something that has happened; names of events are past tense."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobChanged(Event):
+    """A job was added, changed, paused, resumed or deleted."""
+
+    job_id: str
+    change: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunStarted(Event):
+    """An attempt of a run began."""
+
+    run_id: int
+    job_id: str
+    task: str
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunEnded(Event):
+    """An attempt of a run ended; `will_retry` when another one follows."""
+
+    run_id: int
+    job_id: str
+    task: str
+    attempt: int
+    state: str
+    duration: float
+    error: str | None
+    will_retry: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LateResultRefused(Event):
+    """A result came after its run was taken away, and was not kept."""
+
+    run_id: int
+    token: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineRescued(Event):
+    """A dead engine was found, and its runs taken over."""
+
+    engine: int
+    requeued: tuple[int, ...]
+    ended: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobBroke(Event):
+    """The trigger of a job could not be computed; the job is set aside."""
+
+    job_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoopFailed(Event):
+    """A poll of an engine's loop failed; it is tried again."""
+
+    loop: str
+    error: BaseException
+    retry_in: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineMoved(Event):
+    """An engine started, drained or stopped."""
+
+    engine: int | None
+    move: str
+
+
+Subscriber = Callable[[Any], None]
+
+
+class Bus:
+    """Delivers events to subscribers, in the publisher's thread."""
+
+    def __init__(self) -> None:
+        self._subscribers: tuple[Subscriber, ...] = ()
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` with every event from now on; it must be quick and must not raise."""
+        self._subscribers = (*self._subscribers, subscriber)
+
+    def publish(self, event: Event) -> None:
+        """Tell every subscriber."""
+        for subscriber in self._subscribers:
+            subscriber(event)

@@ -1,0 +1,162 @@
+"""Claim: a queued run becomes running, with an engine and a token that every later write must carry."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.domain.firing import Places
+from scheduler_app.domain.policy import Delivery
+from scheduler_app.domain.run import Claim, Reason, RunState
+from scheduler_app.store.places import QUEUE, places_of
+from scheduler_app.store.tables import jobs, runs
+
+CANDIDATES = (
+    sa.select(
+        runs.c.id,
+        runs.c.job_key,
+        runs.c.job_id,
+        runs.c.task,
+        runs.c.args,
+        runs.c.kwargs,
+        runs.c.origin,
+        runs.c.scheduled_at,
+        runs.c.ready_at,
+        runs.c.attempt,
+        runs.c.max_attempts,
+        runs.c.crashes,
+        runs.c.timeout,
+        runs.c.delivery,
+        runs.c.retry,
+        runs.c.first_run,
+    )
+    .where(
+        sa.text("state = 'queued'"),
+        runs.c.executor == sa.bindparam("executor"),
+        runs.c.task.in_(sa.bindparam("tasks", expanding=True)),
+    )
+    .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
+    .limit(sa.bindparam("most"))
+)
+TAKE = (
+    runs.update()
+    .where(runs.c.id == sa.bindparam("id_"), runs.c.state == RunState.QUEUED)
+    .values(
+        state=RunState.RUNNING,
+        reason=None,
+        engine=sa.bindparam("engine_"),
+        token=sa.bindparam("token_"),
+        alone=sa.bindparam("alone_"),
+        attempt=runs.c.attempt + 1,
+        started_at=sa.bindparam("now_"),
+        finished_at=None,
+    )
+)
+GIVE_BACK = (
+    runs.update()
+    .where(
+        runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), runs.c.state == RunState.RUNNING
+    )
+    .values(
+        state=RunState.QUEUED, attempt=runs.c.attempt - 1, engine=None, token=None, started_at=None, alone=False
+    )
+)
+READY = (
+    sa.select(runs.c.id, runs.c.job_key, sa.func.coalesce(jobs.c.max_instances, 1).label("most"))
+    .select_from(runs.outerjoin(jobs, jobs.c.key == runs.c.job_key))
+    .where(
+        sa.text("scheduler_runs.state = 'scheduled' AND scheduler_runs.reason <> 'blocked'"),
+        runs.c.ready_at <= sa.bindparam("now"),
+    )
+    .order_by(runs.c.ready_at)
+    .limit(250)
+)
+NEXT_READY = (
+    sa.select(runs.c.ready_at)
+    .where(sa.text("state = 'scheduled' AND reason <> 'blocked'"))
+    .order_by(runs.c.ready_at)
+    .limit(1)
+)
+
+
+def promote(tx: sa.Connection, now: datetime) -> None:
+    """Queue the runs whose wait is over; those whose job is full wait for a place."""
+    ready = tx.execute(READY, {"now": to_micros(now)}).all()
+    places = places_of(tx, list({row.job_key for row in ready}))
+    for row in ready:
+        taken = places.get(row.job_key, Places(taken=0, waiting=0)).taken
+        if taken < row.most:
+            places[row.job_key] = Places(taken=taken + 1, waiting=0)
+            tx.execute(QUEUE, {"id_": row.id, "now": to_micros(now)})
+        else:
+            tx.execute(runs.update().where(runs.c.id == row.id).values(reason=Reason.BLOCKED))
+
+
+def next_ready(tx: sa.Connection) -> datetime | None:
+    """Return when the next waiting run may be queued."""
+    value = tx.execute(NEXT_READY).scalar()
+    return None if value is None else from_micros(value)
+
+
+def candidates(tx: sa.Connection, tasks: Collection[str], *, executor: str, limit: int) -> Sequence[sa.Row[Any]]:
+    """Return queued runs in the order in which they should start."""
+    if not tasks or limit <= 0:
+        return []
+    return tx.execute(CANDIDATES, {"tasks": sorted(tasks), "executor": executor, "most": limit}).all()
+
+
+def take(
+    tx: sa.Connection, rows: Sequence[sa.Row[Any]], *, engine: int, token: int, alone: bool, now: datetime
+) -> list[Claim]:
+    """Claim these candidates, in the transaction that found them."""
+    if not rows:
+        return []
+    constant = {"engine_": engine, "token_": token, "alone_": alone, "now_": to_micros(now)}
+    tx.execute(TAKE, [{"id_": row.id, **constant} for row in rows])
+    return [_claim(row, token, alone) for row in rows]
+
+
+def _claim(row: sa.Row[Any], token: int, alone: bool) -> Claim:
+    return Claim(
+        run_id=row.id,
+        token=token,
+        job_key=row.job_key,
+        job_id=row.job_id,
+        task=row.task,
+        args=row.args,
+        kwargs=row.kwargs,
+        origin=row.origin,
+        scheduled_at=from_micros(row.scheduled_at),
+        attempt=row.attempt + 1,
+        max_attempts=row.max_attempts,
+        crashes=row.crashes,
+        alone=alone,
+        timeout=row.timeout,
+        delivery=Delivery(row.delivery),
+        retry=row.retry,
+        first_run=row.first_run or row.id,
+    )
+
+
+def give_back(tx: sa.Connection, claims: Iterable[Claim]) -> None:
+    """Return claims that did not start, or that a stop interrupted, without charging an attempt."""
+    parameters = [{"id_": claim.run_id, "token_": claim.token} for claim in claims]
+    if parameters:
+        tx.execute(GIVE_BACK, parameters)
+
+
+def cancel_requests(tx: sa.Connection, engine: int) -> list[int]:
+    """Return the runs of an engine that someone asked to stop."""
+    rows = tx.execute(
+        sa.select(runs.c.id).where(
+            sa.text("state = 'running'"), runs.c.engine == engine, runs.c.cancel_requested.is_(True)
+        )
+    )
+    return list(rows.scalars())
+
+
+def backlog(tx: sa.Connection) -> int:
+    """Return how many runs are queued."""
+    return int(tx.execute(sa.select(sa.func.count()).select_from(runs).where(sa.text("state = 'queued'"))).scalar_one())

@@ -1,0 +1,212 @@
+"""The connection to the store: reads beside each other, writes one after the other with one commit for many.
+
+Invariants kept here:
+- A write transaction begins with BEGIN IMMEDIATE, inside the gate, and the gate is held to the end of COMMIT.
+- `write` returns only after the commit, so that what it answers is on disk (`synchronous=FULL`).
+- Writes that wait together share a transaction; each has a savepoint, so that one that fails takes none with it.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from scheduler_app.errors import ConfigurationError, StoreUnavailable
+from scheduler_app.store.gate import Gate
+from scheduler_app.store.sqlite import prepare_engine, refuse_network_folder, sqlite_path
+
+T = TypeVar("T")
+Work = Callable[[sa.Connection], T]
+PATIENCE = 2.0
+MOST_WRITES_TOGETHER = 250
+
+
+class Connections:
+    """What one process has open."""
+
+    def __init__(self, database: "Database") -> None:
+        self.pid = os.getpid()
+        self.preparing = threading.Lock()
+        self.is_prepared = False
+        try:
+            refuse_network_folder(database.path)
+            database.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(database.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._gate = Gate(database.path.with_name(database.path.name + ".gate"))
+        except OSError as error:
+            raise StoreUnavailable(f"cannot open {database.path}: {error.strerror}") from error
+        self._patience = database.patience
+        self._reader = database.engine(writes=False)
+        self._writer = Writer(database.engine(writes=True), self._gate, database.patience)
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Read one consistent snapshot; StoreUnavailable when the store does not answer."""
+        with translated(), self._reader.begin() as connection:
+            yield connection
+
+    def write(self, work: Work[T]) -> T:
+        """Run `work` in a write transaction that it may share, and return its result once that is committed."""
+        return self._writer.write(work)
+
+    def close(self) -> None:
+        """Close everything; the last connection's checkpoint too runs behind the gate."""
+        self._reader.dispose()
+        with self._gate.held(self._patience):
+            self._writer.engine.dispose()
+        self._gate.close()
+
+
+class Database:
+    """A store at an SQLAlchemy URL. Nothing is opened before the first use, and again after a fork.
+
+    `prepare` is called with the open connections before anything else is read or written, until it succeeds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        synchronous: str = "FULL",
+        patience: float = PATIENCE,
+        prepare: Callable[[Connections], None] | None = None,
+    ) -> None:
+        try:
+            self.url = sa.engine.make_url(url)
+        except sa.exc.ArgumentError:
+            raise ConfigurationError("database: not an SQLAlchemy URL; for example sqlite:////var/lib/app.db") from None
+        path = sqlite_path(self.url) if self.url.get_backend_name() == "sqlite" else None
+        if path is None:
+            raise ConfigurationError(
+                f"database: {self.url.render_as_string(hide_password=True)!r} is not supported; "
+                "this version stores in an SQLite file: sqlite:////absolute/path.db"
+            )
+        self.path = path
+        self.patience = patience
+        self._synchronous = synchronous
+        self._prepare = prepare
+        self._opening = threading.Lock()
+        self._connections: Connections | None = None
+
+    @property
+    def connections(self) -> Connections:
+        """The open connections of this process, prepared; a forked child opens its own."""
+        connections = self._connections
+        if connections is None or connections.pid != os.getpid():
+            connections = self._open()
+        if not connections.is_prepared:
+            self._make_ready(connections)
+        return connections
+
+    def _open(self) -> Connections:
+        with self._opening:
+            if self._connections is None or self._connections.pid != os.getpid():
+                self._connections = Connections(self)
+            return self._connections
+
+    def _make_ready(self, connections: Connections) -> None:
+        with connections.preparing:
+            if not connections.is_prepared and self._prepare is not None:
+                self._prepare(connections)
+            connections.is_prepared = True
+
+    def engine(self, *, writes: bool) -> sa.Engine:
+        """Return an SQLAlchemy engine for reading or for writing."""
+        return prepare_engine(self.url, writes=writes, synchronous=self._synchronous, patience=self.patience)
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Read one consistent snapshot; StoreUnavailable when the store does not answer."""
+        with self.connections.read() as connection:
+            yield connection
+
+    def write(self, work: Work[T]) -> T:
+        """Run `work` in a write transaction that it may share, and return its result once that is committed."""
+        return self.connections.write(work)
+
+    def close(self) -> None:
+        """Close every connection of this process. Using the database again opens it again."""
+        with self._opening:
+            connections, self._connections = self._connections, None
+        if connections is not None and connections.pid == os.getpid():
+            connections.close()
+
+
+class _Entry(Generic[T]):
+    """One write that waits for its commit."""
+
+    __slots__ = ("done", "error", "result", "work")
+
+    def __init__(self, work: Work[T]) -> None:
+        self.work = work
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Writer:
+    """Group commit: whoever holds the turn commits for all who wait."""
+
+    def __init__(self, engine: sa.Engine, gate: Gate, patience: float) -> None:
+        self.engine = engine
+        self._gate = gate
+        self._patience = patience
+        self._turn = threading.Lock()
+        self._waiting: deque[_Entry[Any]] = deque()
+
+    def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction and return its result after the commit."""
+        entry = _Entry(work)
+        self._waiting.append(entry)
+        with self._turn:
+            while not entry.done:
+                self._commit_waiting()
+        if entry.error is not None:
+            raise entry.error
+        result: T = entry.result
+        return result
+
+    def _commit_waiting(self) -> None:
+        entries = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_WRITES_TOGETHER))]
+        try:
+            with translated(), self._gate.held(self._patience), self.engine.begin() as connection:
+                for entry in entries:
+                    self._run(entry, connection, alone=len(entries) == 1)
+        except BaseException as error:
+            for entry in entries:
+                entry.error = entry.error or error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for entry in entries:
+                entry.done = True
+
+    def _run(self, entry: _Entry[Any], connection: sa.Connection, *, alone: bool) -> None:
+        """Run one write; alone it may fail with the whole transaction, in company within its savepoint."""
+        if alone:
+            entry.result = entry.work(connection)
+            return
+        try:
+            with connection.begin_nested():
+                entry.result = entry.work(connection)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - handed to the caller that waits for it
+            entry.error = error
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the driver raises when the store is busy or gone into StoreUnavailable."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise StoreUnavailable("all connections to the store are in use; try again") from error
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailable(f"the store does not answer: {error.orig}") from error

@@ -1,0 +1,123 @@
+"""Engines in the store: each raises its beat; a beat that stands still, or a process that is gone, means a dead one."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.store.rows import compact, moment
+from scheduler_app.store.tables import engines
+
+
+class EngineState(StrEnum):
+    """Whether an engine takes work, ends, or has ended."""
+
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    DEAD = "dead"
+
+
+LIVE = (EngineState.RUNNING, EngineState.DRAINING)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineRow:
+    """An engine as the others see it."""
+
+    id: int
+    node: str
+    host: str
+    pid: int
+    process_start: str
+    version: str
+    slots: int
+    tasks: tuple[str, ...]
+    state: EngineState
+    beat: int
+    started_at: datetime
+    beat_at: datetime
+    last_pass_at: datetime | None
+
+
+def register(tx: sa.Connection, identity: dict[str, Any], *, tasks: Collection[str], slots: int, now: datetime) -> int:
+    """Add an engine and return its id; `identity` has node, host, pid, process_start and version."""
+    values = identity | {
+        "slots": slots,
+        "tasks": compact(sorted(tasks)),
+        "state": EngineState.RUNNING,
+        "beat": 1,
+        "started_at": to_micros(now),
+        "beat_at": to_micros(now),
+    }
+    return int(tx.execute(engines.insert().returning(engines.c.id), values).scalar_one())
+
+
+def raise_beat(tx: sa.Connection, engine: int, *, tasks: Collection[str], passed_at: datetime | None, now: datetime) -> bool:
+    """Raise an engine's beat; False when others hold it for dead."""
+    changed = tx.execute(
+        engines.update()
+        .where(engines.c.id == engine, engines.c.state.in_(LIVE))
+        .values(
+            beat=engines.c.beat + 1,
+            beat_at=to_micros(now),
+            tasks=compact(sorted(tasks)),
+            last_pass_at=None if passed_at is None else to_micros(passed_at),
+        )
+    ).rowcount
+    return changed == 1
+
+
+def set_state(tx: sa.Connection, engine: int, state: EngineState) -> None:
+    """Say that an engine drains, or has stopped."""
+    tx.execute(engines.update().where(engines.c.id == engine, engines.c.state.in_(LIVE)).values(state=state))
+
+
+def declare_dead(tx: sa.Connection, engine: int, *, beat: int) -> bool:
+    """Declare an engine dead if its beat is still the one seen; whether this call did it."""
+    changed = tx.execute(
+        engines.update()
+        .where(engines.c.id == engine, engines.c.beat == beat, engines.c.state.in_(LIVE))
+        .values(state=EngineState.DEAD)
+    ).rowcount
+    return changed == 1
+
+
+def live(tx: sa.Connection) -> list[EngineRow]:
+    """Return the engines that have not ended."""
+    return [_engine(row) for row in tx.execute(sa.select(engines).where(engines.c.state.in_(LIVE)).order_by(engines.c.id))]
+
+
+def recent(tx: sa.Connection, limit: int) -> list[EngineRow]:
+    """Return the newest engines, ended ones too."""
+    rows = tx.execute(sa.select(engines).order_by(engines.c.id.desc()).limit(limit))
+    return [_engine(row) for row in rows]
+
+
+def forget_ended(tx: sa.Connection, *, keep: int) -> None:
+    """Remove ended engines but for the newest `keep`."""
+    newest = sa.select(engines.c.id).order_by(engines.c.id.desc()).limit(keep)
+    tx.execute(engines.delete().where(engines.c.state.not_in(LIVE), engines.c.id.not_in(newest)))
+
+
+def _engine(row: sa.Row[Any]) -> EngineRow:
+    return EngineRow(
+        id=row.id,
+        node=row.node,
+        host=row.host,
+        pid=row.pid,
+        process_start=row.process_start,
+        version=row.version,
+        slots=row.slots,
+        tasks=tuple(json.loads(row.tasks)),
+        state=EngineState(row.state),
+        beat=row.beat,
+        started_at=from_micros(row.started_at),
+        beat_at=from_micros(row.beat_at),
+        last_pass_at=moment(row.last_pass_at),
+    )

@@ -1,0 +1,35 @@
+"""Facts about the whole store, such as whether firing is paused."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from scheduler_app.store.tables import facts
+
+PAUSE = "pause"
+
+
+def get(tx: sa.Connection, name: str) -> dict[str, Any] | None:
+    """Return a fact, or None."""
+    value = tx.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar()
+    return None if value is None else json.loads(value)
+
+
+def put(tx: sa.Connection, name: str, value: dict[str, Any]) -> None:
+    """Set a fact."""
+    insert = sqlite.insert(facts).values(name=name, value=json.dumps(value))
+    tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}))
+
+
+def drop(tx: sa.Connection, name: str) -> None:
+    """Remove a fact."""
+    tx.execute(facts.delete().where(facts.c.name == name))
+
+
+def paused_since(tx: sa.Connection) -> datetime | None:
+    """Return since when firing is paused for all processes; None when it is not."""
+    fact = get(tx, PAUSE)
+    return None if fact is None else datetime.fromisoformat(fact["since"])

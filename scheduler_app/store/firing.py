@@ -1,0 +1,233 @@
+"""Fire: due jobs become runs, and their next time is advanced, in one transaction.
+
+Invariants kept here:
+- A firing is one row: unique by job key and scheduled time among rows of origin `schedule`.
+- A job is advanced only if it still stands as it was planned (same version, same next time, still active): whoever
+  was first has done it, and the plan is dropped.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.domain.firing import FiringPlan, Places, place
+from scheduler_app.domain.job import Job, JobState
+from scheduler_app.domain.policy import Overlap, Policies
+from scheduler_app.domain.retry import RetryPolicy
+from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
+from scheduler_app.store.jobs import finish_idle
+from scheduler_app.store.places import places_of
+from scheduler_app.store.rows import compact, micros, policies_of
+from scheduler_app.store.tables import jobs, runs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DueJob:
+    """What firing a job needs of it; `trigger`, `args` and `kwargs` are JSON text."""
+
+    key: int
+    id: str
+    task: str
+    args: str
+    kwargs: str
+    trigger: str
+    policies: Policies
+    next_run_time: datetime
+    version: int
+
+
+DUE = (
+    sa.select(jobs)
+    .where(
+        jobs.c.state == sa.literal_column("'active'"),
+        jobs.c.next_run_time.is_not(None),
+        jobs.c.next_run_time <= sa.bindparam("now"),
+    )
+    .order_by(jobs.c.next_run_time)
+    .limit(sa.bindparam("most"))
+)
+NEXT_DUE = (
+    sa.select(jobs.c.next_run_time)
+    .where(jobs.c.state == sa.literal_column("'active'"), jobs.c.next_run_time.is_not(None))
+    .order_by(jobs.c.next_run_time)
+    .limit(1)
+)
+STILL = sa.select(jobs.c.key, jobs.c.version, jobs.c.next_run_time).where(
+    jobs.c.key.in_(sa.bindparam("keys", expanding=True)), jobs.c.state == JobState.ACTIVE
+)
+# a clock that was set back may find a time that has fired already
+INSERT = sqlite.insert(runs).on_conflict_do_nothing()
+ADVANCE = jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(next_run_time=sa.bindparam("next_"))
+
+
+def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob]:
+    """Return the jobs whose next time has come, the longest overdue first."""
+    return [_due_job(row) for row in tx.execute(DUE, {"now": to_micros(now), "most": limit})]
+
+
+def due_job(tx: sa.Connection, key: int, now: datetime) -> DueJob | None:
+    """Return one job if it is active and due."""
+    row = tx.execute(
+        sa.select(jobs).where(
+            jobs.c.key == key, jobs.c.state == JobState.ACTIVE, jobs.c.next_run_time <= to_micros(now)
+        )
+    ).first()
+    return None if row is None else _due_job(row)
+
+
+def _due_job(row: sa.Row[Any]) -> DueJob:
+    return DueJob(
+        key=row.key,
+        id=row.id,
+        task=row.task,
+        args=row.args,
+        kwargs=row.kwargs,
+        trigger=row.trigger,
+        policies=policies_of(row._mapping),
+        next_run_time=from_micros(row.next_run_time),
+        version=row.version,
+    )
+
+
+def next_due(tx: sa.Connection) -> datetime | None:
+    """Return when the next job is due."""
+    value = tx.execute(NEXT_DUE).scalar()
+    return None if value is None else from_micros(value)
+
+
+def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> int:
+    """Write what the plans say, of those jobs that still stand as planned; return how many did."""
+    if not planned:
+        return 0
+    found = tx.execute(STILL, {"keys": [job.key for job, _ in planned]})
+    still = {row.key: (row.version, row.next_run_time) for row in found}
+    valid = [
+        (job, plan) for job, plan in planned if still.get(job.key) == (job.version, to_micros(job.next_run_time))
+    ]
+    if not valid:
+        return 0
+    rows, idle = _rows(tx, valid, now)
+    if rows:
+        tx.execute(INSERT, rows)
+    tx.execute(ADVANCE, [{"key_": job.key, "next_": micros(plan.next_run_time)} for job, plan in valid])
+    finish_idle(tx, idle)
+    return len(valid)
+
+
+def _rows(
+    tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the rows to insert, and the keys of jobs that may have nothing left to do."""
+    rows: list[dict[str, Any]] = []
+    idle = []
+    places = places_of(tx, [job.key for job, plan in valid if plan.runs])
+    for job, plan in valid:
+        rows += [missed_row(job, missed, reason, now) for missed, reason in plan.missed]
+        queued_before = len(rows)
+        for scheduled_at in plan.runs:
+            row = _placed_row(job, scheduled_at, places.get(job.key, Places(taken=0, waiting=0)), now)
+            places[job.key] = _after(places.get(job.key, Places(taken=0, waiting=0)), row)
+            rows.append(row)
+        if plan.next_run_time is None and all(row["state"] == RunState.SKIPPED for row in rows[queued_before:]):
+            idle.append(job.key)
+        if job.policies.overlap is Overlap.CANCEL_RUNNING and any(row["state"] == RunState.SCHEDULED for row in rows):
+            _cancel_running(tx, job.key)
+    return rows, idle
+
+
+def _cancel_running(tx: sa.Connection, key: int) -> None:
+    tx.execute(
+        runs.update().where(runs.c.job_key == key, runs.c.state == RunState.RUNNING).values(cancel_requested=True)
+    )
+
+
+def _after(places: Places, row: dict[str, Any]) -> Places:
+    return Places(
+        taken=places.taken + (row["state"] == RunState.QUEUED),
+        waiting=places.waiting + (row["state"] == RunState.SCHEDULED),
+    )
+
+
+def _placed_row(job: DueJob, scheduled_at: datetime, places: Places, now: datetime) -> dict[str, Any]:
+    state, reason = place(job.policies, places)
+    return _row(job, scheduled_at, now) | {
+        "state": state,
+        "reason": reason,
+        "queued_at": to_micros(now) if state is RunState.QUEUED else None,
+        "finished_at": to_micros(now) if state is RunState.SKIPPED else None,
+    }
+
+
+def missed_row(job: DueJob | Job, missed: MissedRange, reason: Reason, now: datetime) -> dict[str, Any]:
+    """Return the row that records firings that are not executed."""
+    return _row(job, missed.since, now) | {
+        "state": RunState.MISSED,
+        "reason": reason,
+        "finished_at": to_micros(now),
+        "missed_since": to_micros(missed.since),
+        "missed_until": to_micros(missed.until),
+        "missed_count": missed.count,
+    }
+
+
+def _row(job: DueJob | Job, scheduled_at: datetime, now: datetime) -> dict[str, Any]:
+    return work_values(job.policies) | {
+        "job_key": job.key,
+        "job_id": job.id,
+        "task": job.task,
+        "args": job.args if isinstance(job.args, str) else compact(job.args),
+        "kwargs": job.kwargs if isinstance(job.kwargs, str) else compact(job.kwargs),
+        "origin": Origin.SCHEDULE,
+        "scheduled_at": to_micros(scheduled_at),
+        "ready_at": to_micros(now),
+        "queued_at": None,
+        "finished_at": None,
+        "missed_since": None,
+        "missed_until": None,
+        "missed_count": None,
+    }
+
+
+def work_values(policies: Policies) -> dict[str, Any]:
+    """Return the columns of a run that come from its job's policies, as they are now."""
+    retry = RetryPolicy.of(policies)
+    return {
+        "max_attempts": policies.max_retries + 1,
+        "priority": policies.priority,
+        "concurrency_key": policies.concurrency_key,
+        "timeout": policies.timeout,
+        "delivery": policies.delivery,
+        "retry": None if retry is None else retry.to_json(),
+        "executor": policies.executor,
+    }
+
+
+def insert_missed(tx: sa.Connection, job: Job, missed: MissedRange, reason: Reason, now: datetime) -> None:
+    """Record firings of a job that are not executed."""
+    tx.execute(INSERT, [missed_row(job, missed, reason, now)])
+
+
+def advance(tx: sa.Connection, key: int, next_run_time: datetime | None) -> None:
+    """Set when a job fires next."""
+    tx.execute(ADVANCE, [{"key_": key, "next_": micros(next_run_time)}])
+
+
+def mark_broken(tx: sa.Connection, job: DueJob, reason: str, now: datetime) -> None:
+    """Set a job whose trigger cannot be computed aside; it is kept and shown, never deleted."""
+    tx.execute(
+        jobs.update()
+        .where(jobs.c.key == job.key, jobs.c.version == job.version)
+        .values(state=JobState.BROKEN, reason=reason, version=job.version + 1, updated_at=to_micros(now))
+    )
+
+
+def trigger_of(job: DueJob) -> dict[str, Any]:
+    """Return the trigger of a due job as a JSON object."""
+    trigger: dict[str, Any] = json.loads(job.trigger)
+    return trigger

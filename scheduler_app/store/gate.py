@@ -1,0 +1,90 @@
+"""The gate before SQLite's one writer.
+
+SQLite has no queue for writers: it polls, and starves one of them. So every write transaction of every process runs
+behind one lock: first a lock in the process, then a POSIX record lock on `<database>.gate`.
+
+1. The file is opened once per process and never closed while the process lives: closing any descriptor of a file
+   drops every record lock that the process holds on it (fcntl(2)).
+2. A record lock is not inherited by a forked child and ends with its process, `kill -9` included.
+3. A lock that is held elsewhere is waited for by a thread of its own, because the kernel's wait has no time limit
+   while ours has one.
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scheduler_app.errors import StoreUnavailable
+
+
+class Gate:
+    """One writer at a time, across threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inner = threading.Lock()
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    @contextmanager
+    def held(self, patience: float) -> Iterator[None]:
+        """Hold the gate; StoreUnavailable when it does not open within `patience` seconds."""
+        if not self._inner.acquire(timeout=patience):
+            raise StoreUnavailable(f"another writer held the store for {patience:g} s; try again")
+        try:
+            self._enter(patience)
+        except BaseException:
+            self._inner.release()
+            raise
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self, patience: float) -> None:
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._wait(patience)
+
+    def _leave(self) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        self._inner.release()
+
+    def _wait(self, patience: float) -> None:
+        """Wait in the kernel's queue by a helper thread; who gives up leaves the inner lock to that thread."""
+        waiter = _Waiter(self._file)
+        waiter.start()
+        if not waiter.opened.wait(patience) and waiter.abandon():
+            raise StoreUnavailable(f"another process held {self._path.name} for {patience:g} s; try again")
+
+    def close(self) -> None:
+        """Close the file; only when no one of this process uses the store any more."""
+        os.close(self._file)
+
+
+class _Waiter(threading.Thread):
+    """Takes the record lock, or gives it back at once when nobody waits for it any more."""
+
+    def __init__(self, file: int) -> None:
+        super().__init__(name="scheduler-gate", daemon=True)
+        self.opened = threading.Event()
+        self._file = file
+        self._abandoned = False
+        self._deciding = threading.Lock()
+
+    def run(self) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        with self._deciding:
+            if self._abandoned:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
+            else:
+                self.opened.set()
+
+    def abandon(self) -> bool:
+        """Give up, unless the lock came in the meantime; return whether it was given up."""
+        with self._deciding:
+            self._abandoned = not self.opened.is_set()
+            return self._abandoned

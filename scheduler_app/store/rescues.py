@@ -1,0 +1,99 @@
+"""Rescue: the runs of a dead engine are run again or become lost, in the transaction that declares it dead."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import to_micros
+from scheduler_app.domain.outcome import MOST_CRASHES_ALONE
+from scheduler_app.domain.policy import Delivery
+from scheduler_app.domain.run import Reason, RunState
+from scheduler_app.store import engines
+from scheduler_app.store.jobs import finish_idle
+from scheduler_app.store.places import unblock
+from scheduler_app.store.tables import runs
+
+HELD = sa.select(
+    runs.c.id, runs.c.job_key, runs.c.delivery, runs.c.alone, runs.c.crashes, runs.c.crashes_alone, runs.c.cancel_requested
+).where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"))
+END = (
+    runs.update()
+    .where(runs.c.id == sa.bindparam("id_"), runs.c.state == RunState.RUNNING)
+    .values(
+        state=sa.bindparam("state_"),
+        reason=sa.bindparam("reason_"),
+        finished_at=sa.bindparam("finished_"),
+        queued_at=sa.func.coalesce(sa.bindparam("queued_", type_=sa.BigInteger), runs.c.queued_at),
+        ready_at=sa.func.coalesce(sa.bindparam("queued_", type_=sa.BigInteger), runs.c.ready_at),
+        crashes=runs.c.crashes + sa.bindparam("crashes_"),
+        crashes_alone=runs.c.crashes_alone + sa.bindparam("alone_"),
+        alone=False,
+        engine=sa.case((sa.bindparam("state_") == RunState.QUEUED, None), else_=runs.c.engine),
+        error_type=sa.bindparam("error_"),
+        error_message=sa.bindparam("message_"),
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rescue:
+    """What became of the runs of an engine: run ids by what was done with them."""
+
+    requeued: tuple[int, ...] = ()
+    ended: tuple[int, ...] = ()
+
+
+def rescue(tx: sa.Connection, engine: int, *, beat: int, now: datetime) -> Rescue | None:
+    """Declare an engine dead and take its runs over; None when it lives, or somebody else did it first."""
+    if not engines.declare_dead(tx, engine, beat=beat):
+        return None
+    return take_over(tx, engine, now=now, reason=Reason.CRASHED)
+
+
+def take_over(tx: sa.Connection, engine: int, *, now: datetime, reason: Reason) -> Rescue:
+    """End or requeue every run that an ended engine still holds."""
+    held = tx.execute(HELD, {"engine": engine}).all()
+    if not held:
+        return Rescue()
+    ends = [_end(row, now, reason) for row in held]
+    tx.execute(END, ends)
+    keys = {row.job_key for row in held}
+    unblock(tx, keys, now)
+    finish_idle(tx, keys)
+    return _summary(ends)
+
+
+def _summary(ends: Sequence[dict[str, Any]]) -> Rescue:
+    return Rescue(
+        requeued=tuple(end["id_"] for end in ends if end["state_"] == RunState.QUEUED),
+        ended=tuple(end["id_"] for end in ends if end["state_"] != RunState.QUEUED),
+    )
+
+
+def _end(row: sa.Row[Any], now: datetime, reason: Reason) -> dict[str, Any]:
+    state, message = _fate(row)
+    crashed = int(reason is Reason.CRASHED)
+    return {
+        "id_": row.id,
+        "state_": state,
+        "reason_": reason,
+        "finished_": None if state is RunState.QUEUED else to_micros(now),
+        "queued_": to_micros(now) if state is RunState.QUEUED else None,
+        "crashes_": crashed,
+        "alone_": crashed * int(row.alone),
+        "error_": None if message is None else "EngineDied",
+        "message_": message,
+    }
+
+
+def _fate(row: sa.Row[Any]) -> tuple[RunState, str | None]:
+    if row.cancel_requested:
+        return RunState.CANCELLED, None
+    if row.delivery == Delivery.AT_MOST_ONCE:
+        return RunState.LOST, "its engine ended while it ran, and it may not be started twice"
+    if row.alone and row.crashes_alone + 1 >= MOST_CRASHES_ALONE:
+        return RunState.FAILED, f"its engine died {MOST_CRASHES_ALONE} times while nothing else ran"
+    return RunState.QUEUED, None

@@ -1,0 +1,107 @@
+"""Runs in the store, as people see them: one function a statement."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import to_micros
+from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunState
+from scheduler_app.store.rows import run_of
+from scheduler_app.store.tables import runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFilter:
+    """Which runs a page shows; empty means any."""
+
+    states: tuple[str, ...] = ()
+    job_ids: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def insert(tx: sa.Connection, values: dict[str, Any]) -> int:
+    """Insert a run and return its id."""
+    return int(tx.execute(runs.insert().returning(runs.c.id), values).scalar_one())
+
+
+def find(tx: sa.Connection, run_id: int) -> Run | None:
+    """Return the run of that id, or None."""
+    row = tx.execute(sa.select(runs).where(runs.c.id == run_id)).first()
+    return None if row is None else run_of(row)
+
+
+def page(tx: sa.Connection, where: RunFilter, *, before: int | None, limit: int) -> list[Run]:
+    """Return the runs that fit, newest first, beginning before one."""
+    query = sa.select(runs).order_by(runs.c.id.desc()).limit(limit)
+    for column, values in (
+        (runs.c.state, where.states),
+        (runs.c.job_id, where.job_ids),
+        (runs.c.task, where.tasks),
+        (runs.c.origin, where.origins),
+    ):
+        if values:
+            query = query.where(column.in_(values))
+    if where.since is not None:
+        query = query.where(runs.c.scheduled_at >= to_micros(where.since))
+    if where.until is not None:
+        query = query.where(runs.c.scheduled_at < to_micros(where.until))
+    if before is not None:
+        query = query.where(runs.c.id < before)
+    return [run_of(row) for row in tx.execute(query)]
+
+
+def cancel_waiting(tx: sa.Connection, run_id: int, *, reason: Reason, now: datetime) -> bool:
+    """Cancel a run that has not started; False when it has."""
+    changed = tx.execute(
+        runs.update()
+        .where(runs.c.id == run_id, runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]))
+        .values(state=RunState.CANCELLED, reason=reason, finished_at=to_micros(now))
+    ).rowcount
+    return changed == 1
+
+
+def request_cancel(tx: sa.Connection, run_id: int) -> bool:
+    """Ask the engine of a running run to stop it; False when it is not running."""
+    changed = tx.execute(
+        runs.update().where(runs.c.id == run_id, runs.c.state == RunState.RUNNING).values(cancel_requested=True)
+    ).rowcount
+    return changed == 1
+
+
+def cancel_waiting_of_job(tx: sa.Connection, key: int, *, reason: Reason, now: datetime) -> None:
+    """Cancel every run of a job that has not started."""
+    tx.execute(
+        runs.update()
+        .where(runs.c.job_key == key, runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]))
+        .values(state=RunState.CANCELLED, reason=reason, finished_at=to_micros(now))
+    )
+
+
+def set_progress(tx: sa.Connection, values: list[dict[str, Any]]) -> None:
+    """Keep how far running tasks say they are: `id_`, `current_`, `total_`, `message_`."""
+    if values:
+        tx.execute(PROGRESS, values)
+
+
+PROGRESS = (
+    runs.update()
+    .where(runs.c.id == sa.bindparam("id_"))
+    .values(
+        progress_current=sa.bindparam("current_"),
+        progress_total=sa.bindparam("total_"),
+        progress_message=sa.bindparam("message_"),
+    )
+)
+
+
+def count_open(tx: sa.Connection) -> dict[str, int]:
+    """Return how many runs are in each state that is not final."""
+    rows: Any = tx.execute(
+        sa.select(runs.c.state, sa.func.count()).where(runs.c.state.in_(OPEN_STATES)).group_by(runs.c.state)
+    )
+    return dict(rows.tuples())

@@ -1,0 +1,103 @@
+"""Settle: result, error, retry decision and the next attempt's time are one write, by the holder of the token.
+
+Invariant kept here: a run leaves `running` only once for a token. Whoever comes later, because the run was rescued,
+timed out or cancelled meanwhile, is refused, and that is counted on the run.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import to_micros
+from scheduler_app.domain.outcome import Settlement
+from scheduler_app.domain.run import Claim, Reason, RunState
+from scheduler_app.store.jobs import finish_idle
+from scheduler_app.store.places import unblock
+from scheduler_app.store.rows import micros
+from scheduler_app.store.tables import jobs, runs
+
+HELD = sa.select(runs.c.id, runs.c.token).where(
+    runs.c.id.in_(sa.bindparam("ids", expanding=True)), runs.c.state == RunState.RUNNING
+)
+WRITE = (
+    runs.update()
+    .where(
+        runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), runs.c.state == RunState.RUNNING
+    )
+    .values(
+        state=sa.bindparam("state_"),
+        reason=sa.bindparam("reason_"),
+        ready_at=sa.func.coalesce(sa.bindparam("ready_", type_=sa.BigInteger), runs.c.ready_at),
+        started_at=sa.bindparam("started_"),
+        finished_at=sa.bindparam("finished_"),
+        result=sa.bindparam("result_"),
+        error_type=sa.bindparam("type_"),
+        error_message=sa.bindparam("message_"),
+        error_traceback=sa.bindparam("traceback_"),
+        alone=False,
+        cancel_requested=False,
+    )
+)
+REFUSE = (
+    runs.update().where(runs.c.id == sa.bindparam("id_")).values(late_results=runs.c.late_results + 1)
+)
+ORPHANS = (
+    runs.update()
+    .where(
+        runs.c.id == sa.bindparam("id_"),
+        runs.c.state == RunState.SCHEDULED,
+        ~sa.exists().where(jobs.c.key == runs.c.job_key),
+    )
+    .values(state=RunState.CANCELLED, reason=Reason.JOB_DELETED)
+)
+
+
+def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> list[Claim]:
+    """Write how attempts ended, queue what waited for their places, and return the claims that came too late."""
+    if not settlements:
+        return []
+    held = {(row.id, row.token) for row in tx.execute(HELD, {"ids": [s.outcome.claim.run_id for s in settlements]})}
+    valid = [s for s in settlements if (s.outcome.claim.run_id, s.outcome.claim.token) in held]
+    if valid:
+        tx.execute(WRITE, [_values(settlement) for settlement in valid])
+        _cancel_orphans(tx, valid)
+        keys = {settlement.outcome.claim.job_key for settlement in valid}
+        unblock(tx, keys, now)
+        finish_idle(tx, keys)
+    late = [s.outcome.claim for s in settlements if (s.outcome.claim.run_id, s.outcome.claim.token) not in held]
+    refuse(tx, late)
+    return late
+
+
+def refuse(tx: sa.Connection, claims: Iterable[Claim]) -> None:
+    """Count on each run that a result of it came too late."""
+    parameters = [{"id_": claim.run_id} for claim in claims]
+    if parameters:
+        tx.execute(REFUSE, parameters)
+
+
+def _cancel_orphans(tx: sa.Connection, settlements: Sequence[Settlement]) -> None:
+    """A retry of a deleted job does not happen: a delete cancels what waits."""
+    parameters = [{"id_": s.outcome.claim.run_id} for s in settlements if s.state is RunState.SCHEDULED]
+    if parameters:
+        tx.execute(ORPHANS, parameters)
+
+
+def _values(settlement: Settlement) -> dict[str, Any]:
+    outcome = settlement.outcome
+    error = outcome.error
+    return {
+        "id_": outcome.claim.run_id,
+        "token_": outcome.claim.token,
+        "state_": settlement.state,
+        "reason_": settlement.reason,
+        "ready_": micros(settlement.ready_at),
+        "started_": to_micros(outcome.started_at),
+        "finished_": to_micros(outcome.finished_at),
+        "result_": outcome.result,
+        "type_": error.type if error else None,
+        "message_": error.message if error else None,
+        "traceback_": error.traceback if error else None,
+    }

@@ -1,0 +1,75 @@
+"""SQLite as a durable store: WAL, `synchronous=FULL`, explicit transactions."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.errors import ConfigurationError
+
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"})
+MOUNTS = Path("/proc/mounts")
+READERS = 48
+
+
+def sqlite_path(url: sa.URL) -> Path | None:
+    """Return the file of an SQLite URL; None for one in memory."""
+    name = url.database
+    return Path(name).absolute() if name and name != ":memory:" and not name.startswith("file:") else None
+
+
+def prepare_engine(url: sa.URL, *, writes: bool, synchronous: str, patience: float) -> sa.Engine:
+    """Return an engine whose transactions begin as ours must: IMMEDIATE to write, a snapshot to read."""
+    engine = sa.create_engine(
+        url,
+        pool_size=1 if writes else READERS,
+        max_overflow=0,
+        pool_timeout=patience,
+        poolclass=sa.pool.QueuePool,
+        connect_args={"check_same_thread": False, "timeout": patience},
+        skip_autocommit_rollback=False,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode = WAL", f"synchronous = {synchronous}", "temp_store = MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+        if not writes:
+            connection.execute("PRAGMA query_only = ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+class ChangeProbe:
+    """A connection that only asks whether another one has committed."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.0)
+
+    def version(self) -> int:
+        """Return a number that changes when another connection commits (3 µs)."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def refuse_network_folder(path: Path) -> None:
+    """Raise ConfigurationError when the file lies on a network file system, whose locks cannot be trusted."""
+    if not MOUNTS.exists():
+        return
+    folder = path.parent.resolve()
+    mounts = [line.split()[1:3] for line in MOUNTS.read_text().splitlines()]
+    under = [(mount, kind) for mount, kind in mounts if folder.is_relative_to(mount)]
+    _, kind = max(under, key=lambda row: len(row[0]), default=("/", ""))
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise ConfigurationError(
+            f"{path} lies on a network file system ({kind}), where SQLite loses data; use a local disk"
+        )

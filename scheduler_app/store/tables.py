@@ -1,0 +1,187 @@
+"""The tables, all prefixed `scheduler_` because they may live in a user's own database.
+
+Times are integers of microseconds since 1970, JSON is text that is encoded once. Each index names the one query that
+needs it; the partial ones hold only open work, so that history never slows firing down.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+jobs = sa.Table(
+    "scheduler_jobs",
+    metadata,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("args", sa.Text, nullable=False),
+    sa.Column("kwargs", sa.Text, nullable=False),
+    sa.Column("trigger", sa.Text),
+    sa.Column("trigger_type", sa.Text),
+    sa.Column("overrides", sa.Text, nullable=False),
+    sa.Column("misfire_grace_time", sa.Float),
+    sa.Column("coalesce", sa.Boolean, nullable=False),
+    sa.Column("max_instances", sa.Integer, nullable=False),
+    sa.Column("overlap", sa.Text, nullable=False),
+    sa.Column("max_retries", sa.Integer, nullable=False),
+    sa.Column("retry_delay", sa.Float, nullable=False),
+    sa.Column("retry_backoff", sa.Float, nullable=False),
+    sa.Column("retry_max_delay", sa.Float, nullable=False),
+    sa.Column("retry_jitter", sa.Float, nullable=False),
+    sa.Column("timeout", sa.Float),
+    sa.Column("delivery", sa.Text, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("concurrency_key", sa.Text),
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("executor", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("next_run_time", sa.BigInteger),
+    sa.Column("paused_until", sa.BigInteger),
+    sa.Column("skip_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+# store.firing.due
+sa.Index(
+    "scheduler_jobs_due",
+    jobs.c.next_run_time,
+    sqlite_where=sa.text("state = 'active' AND next_run_time IS NOT NULL"),
+    postgresql_where=sa.text("state = 'active' AND next_run_time IS NOT NULL"),
+)
+# store.jobs.page, filtered by state or by task
+sa.Index("scheduler_jobs_state", jobs.c.state, jobs.c.id)
+sa.Index("scheduler_jobs_task", jobs.c.task, jobs.c.id)
+
+job_tags = sa.Table(
+    "scheduler_job_tags",
+    metadata,
+    sa.Column("tag", sa.Text, primary_key=True),
+    sa.Column("job_key", Key, primary_key=True),
+    sqlite_with_rowid=False,
+)
+# store.jobs.replace_tags
+sa.Index("scheduler_job_tags_job", job_tags.c.job_key)
+
+runs = sa.Table(
+    "scheduler_runs",
+    metadata,
+    sa.Column("id", Key, primary_key=True),
+    sa.Column("job_key", Key, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("args", sa.Text, nullable=False),
+    sa.Column("kwargs", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("retry_of", Key),
+    sa.Column("first_run", Key),
+    sa.Column("scheduled_at", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("ready_at", sa.BigInteger, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("max_attempts", sa.Integer, nullable=False),
+    sa.Column("crashes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("crashes_alone", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("alone", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("concurrency_key", sa.Text),
+    sa.Column("timeout", sa.Float),
+    sa.Column("delivery", sa.Text, nullable=False),
+    sa.Column("retry", sa.Text),
+    sa.Column("executor", sa.Text, nullable=False),
+    sa.Column("engine", sa.Integer),
+    sa.Column("token", sa.BigInteger),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("queued_at", sa.BigInteger),
+    sa.Column("started_at", sa.BigInteger),
+    sa.Column("finished_at", sa.BigInteger),
+    sa.Column("progress_current", sa.Float),
+    sa.Column("progress_total", sa.Float),
+    sa.Column("progress_message", sa.Text),
+    sa.Column("result", sa.Text),
+    sa.Column("error_type", sa.Text),
+    sa.Column("error_message", sa.Text),
+    sa.Column("error_traceback", sa.Text),
+    sa.Column("missed_since", sa.BigInteger),
+    sa.Column("missed_until", sa.BigInteger),
+    sa.Column("missed_count", sa.Integer),
+    sa.Column("late_results", sa.Integer, nullable=False, server_default="0"),
+    sqlite_autoincrement=True,
+)
+
+
+def _partial(name: str, *columns: object, where: str, unique: bool = False) -> sa.Index:
+    condition = sa.text(where)
+    return sa.Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)  # type: ignore[arg-type]
+
+
+# guarantee 2: a firing is recorded once
+_partial("scheduler_runs_firing", runs.c.job_key, runs.c.scheduled_at, where="origin = 'schedule'", unique=True)
+# store.claims.candidates
+_partial("scheduler_runs_queue", runs.c.priority.desc(), runs.c.ready_at, runs.c.id, where="state = 'queued'")
+# store.claims.promote
+_partial("scheduler_runs_waiting", runs.c.ready_at, where="state = 'scheduled' AND reason <> 'blocked'")
+# store.places, store.settling.unblock
+_partial(
+    "scheduler_runs_open", runs.c.job_key, runs.c.state, where="state IN ('scheduled', 'queued', 'running')"
+)
+# store.rescues, store.claims.cancelled
+_partial("scheduler_runs_running", runs.c.engine, where="state = 'running'")
+# store.runs.page of one job, and the last run of a job
+sa.Index("scheduler_runs_job", runs.c.job_id, runs.c.id)
+# store.runs.page by state
+sa.Index("scheduler_runs_state", runs.c.state, runs.c.id)
+
+logs = sa.Table(
+    "scheduler_logs",
+    metadata,
+    sa.Column("run_id", Key, primary_key=True),
+    sa.Column("start", sa.Integer, primary_key=True),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("text", sa.LargeBinary, nullable=False),
+)
+
+engines = sa.Table(
+    "scheduler_engines",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("process_start", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("tasks", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("beat", sa.Integer, nullable=False),
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("beat_at", sa.BigInteger, nullable=False),
+    sa.Column("last_pass_at", sa.BigInteger),
+    sqlite_autoincrement=True,
+)
+
+api_keys = sa.Table(
+    "scheduler_api_keys",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger),
+    sqlite_autoincrement=True,
+)
+
+facts = sa.Table(
+    "scheduler_facts",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
