@@ -81,7 +81,11 @@ def serves(
 
     def decorate(view: View) -> View:
         hints = get_type_hints(view)
-        document: dict[str, Any] = {"operation_id": view.__name__, "responses": _responses(answers, refuses)}
+        document: dict[str, Any] = {
+            "operation_id": view.__name__,
+            "description": " ".join((view.__doc__ or "").split("\n")[1:]).strip(),
+            "responses": _responses(answers, refuses),
+        }
         if "body" in hints:
             document["request_body"] = _request_body(hints["body"], body)
         served = _reading(view, hints, body)

@@ -26,7 +26,7 @@ health = room("health", "Whether the process is there, and may get work. No key 
 
 @serves(health, "GET /healthz", {200: Answer(model=HealthOut, means="The process answers.")})
 def healthz() -> Response:
-    """Is it alive?
+    """Tell that the process answers.
 
     200 as long as the process answers, whatever its database does.
     """
@@ -39,7 +39,7 @@ def healthz() -> Response:
     {200: Answer(model=ReadyOut, means="It may get work."), 503: Answer(model=ReadyOut, means="It may not.")},
 )
 def readyz() -> Response:
-    """May it get work?
+    """Tell whether the process may get work.
 
     503 while the database or the engine's threads do not work, and while the process stops.
     """

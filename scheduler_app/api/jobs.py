@@ -43,7 +43,7 @@ TAG = re.compile(r'"([0-9]{1,18})"')
     refuses=(409, 413, 415, 422),
 )
 def create_job(body: JobIn) -> Response:
-    """Add a job
+    """Add a job.
 
     Without a trigger it is a one-off that runs now: the answer is 202, and `last_run` leads to its run.
     """
@@ -54,7 +54,7 @@ def create_job(body: JobIn) -> Response:
 
 @serves(jobs, "GET /jobs", {200: Answer(model=JobList, means="A page of jobs, by id.", headers=("Link",))})
 def list_jobs(query: JobQuery) -> Response:
-    """List jobs
+    """List jobs.
 
     Without `state` all but the finished ones.
     """
@@ -65,13 +65,13 @@ def list_jobs(query: JobQuery) -> Response:
 
 @serves(jobs, "GET /jobs/<job_id>", A_JOB, refuses=(404,))
 def get_job(path: JobPath) -> Response:
-    """Get a job"""
+    """Get a job."""
     return job_answer(service.get_job(path.job_id, ctx=context()))
 
 
 @serves(jobs, "PATCH /jobs/<job_id>", A_JOB, refuses=(404, 412, 413, 415, 422), body=MERGE_PATCH, takes_version=True)
 def change_job(path: JobPath, body: JobPatch) -> Response:
-    """Change a job
+    """Change a job.
 
     A JSON merge patch: all of it or nothing. Null puts a policy back to its default. A paused job stays paused.
     """
@@ -87,7 +87,7 @@ def change_job(path: JobPath, body: JobPatch) -> Response:
     takes_version=True,
 )
 def delete_job(path: JobPath) -> Response:
-    """Delete a job
+    """Delete a job.
 
     Its waiting runs are cancelled, running ones finish, its history stays.
     """
@@ -97,7 +97,7 @@ def delete_job(path: JobPath) -> Response:
 
 @serves(jobs, "POST /jobs/<job_id>/pause", A_JOB, refuses=(404, 409, 413, 415, 422), body=OPTIONAL_JSON)
 def pause_job(path: JobPath, body: PauseIn) -> Response:
-    """Pause a job
+    """Pause a job.
 
     It stops firing; queued and running runs go on. Pausing twice changes only the reason.
     """
@@ -106,7 +106,7 @@ def pause_job(path: JobPath, body: PauseIn) -> Response:
 
 @serves(jobs, "POST /jobs/<job_id>/resume", A_JOB, refuses=(404, 409, 413, 415, 422), body=OPTIONAL_JSON)
 def resume_job(path: JobPath, body: Nothing) -> Response:
-    """Resume a job
+    """Resume a job.
 
     What it would have fired meanwhile is recorded as one missed range, reason `paused`.
     """
@@ -121,7 +121,7 @@ def resume_job(path: JobPath, body: Nothing) -> Response:
     body=OPTIONAL_JSON,
 )
 def run_job(path: JobPath, body: RunNowIn) -> Response:
-    """Run a job now
+    """Run a job now.
 
     Through the executor, never in the request, also when the job is paused. Arguments given replace all of its own.
     """
@@ -136,7 +136,7 @@ def run_job(path: JobPath, body: RunNowIn) -> Response:
     refuses=(404,),
 )
 def list_job_runs(path: JobPath, query: JobRunQuery) -> Response:
-    """List the runs of a job
+    """List the runs of a job.
 
     The runs of a deleted job are in `GET /runs?job_id=`.
     """

@@ -12,7 +12,7 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from scheduler_app.api.faults import faults_of
+from scheduler_app.api.faults import body_faults, query_faults
 from scheduler_app.api.refusals import BadQuery, MalformedBody, WrongMediaType
 from scheduler_app.domain.spec import pointer_to, shown
 from scheduler_app.errors import Fault, InvalidInput, NotFound
@@ -54,7 +54,7 @@ def read_query(model: type[Model]) -> Model:
     try:
         return model.model_validate(single)
     except ValidationError as error:
-        faults = faults_of(error, model=model, given=single)
+        faults = query_faults(error, model=model, given=single)
         raise BadQuery(faults[0].detail, faults=faults) from None
 
 
@@ -71,7 +71,7 @@ def read_body(model: type[Model], body: Body) -> Model:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise InvalidInput.of(*faults_of(error, model=model, given=given)) from None
+        raise InvalidInput.of(*body_faults(error, model=model, given=given)) from None
 
 
 def _read_json(body: Body) -> object:

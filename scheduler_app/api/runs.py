@@ -17,14 +17,14 @@ runs = room("runs", "What every run did.")
 
 @serves(runs, "GET /runs", {200: Answer(model=RunList, means="A page of runs, newest first.", headers=("Link",))})
 def list_runs(query: RunQuery) -> Response:
-    """List runs"""
+    """List runs."""
     page = service.list_runs(query.to_filter(), before=decode_run(query.cursor), limit=query.limit, ctx=context())
     return page_answer([render_run(run) for run in page.runs], encode_run(page.before))
 
 
 @serves(runs, "GET /runs/<run_id>", {200: Answer(model=RunOut, means="The run.")}, refuses=(404,))
 def get_run(path: RunPath) -> Response:
-    """Get a run"""
+    """Get a run."""
     return run_answer(service.get_run(path.run_id, ctx=context()))
 
 
@@ -36,7 +36,7 @@ def get_run(path: RunPath) -> Response:
     body=OPTIONAL_JSON,
 )
 def cancel_run(path: RunPath, body: Nothing) -> Response:
-    """Cancel a run
+    """Cancel a run.
 
     A waiting run is cancelled at once; a running one is asked to stop.
     """
@@ -46,7 +46,7 @@ def cancel_run(path: RunPath, body: Nothing) -> Response:
 
 @serves(runs, "GET /runs/<run_id>/log", {200: Answer(model=LogOut, means="A part of the log.")}, refuses=(404,))
 def read_log(path: RunPath, query: LogQuery) -> Response:
-    """Read the log of a run
+    """Read the log of a run.
 
     At most about 256 KiB from `offset` on. Ask again from `next_offset` until `complete`.
     """

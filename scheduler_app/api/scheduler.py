@@ -17,13 +17,13 @@ A_SCHEDULER = {200: Answer(model=SchedulerOut, means="Every engine, and how much
 
 @serves(scheduler, "GET /scheduler", A_SCHEDULER)
 def get_scheduler() -> Response:
-    """Get the state of the scheduler"""
+    """Get the state of the scheduler."""
     return _view()
 
 
 @serves(scheduler, "POST /scheduler/pause", A_SCHEDULER, refuses=(413, 415, 422), body=OPTIONAL_JSON)
 def pause_scheduler(body: PauseIn) -> Response:
-    """Pause everything
+    """Pause everything.
 
     Nothing fires and nothing is claimed, in any process; running work goes on.
     """
@@ -33,7 +33,7 @@ def pause_scheduler(body: PauseIn) -> Response:
 
 @serves(scheduler, "POST /scheduler/resume", A_SCHEDULER, refuses=(413, 415, 422), body=OPTIONAL_JSON)
 def resume_scheduler(body: Nothing) -> Response:
-    """End the pause
+    """End the pause.
 
     The firings of the paused time become one missed range for each job, reason `paused`.
     """

@@ -131,7 +131,9 @@ def request_id() -> str:
 
 def seal(response: Response) -> Response:
     """Put the security headers and the request id on an answer; a view may have set its own."""
+    present = {name for name, _ in response.headers}
     for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers["X-Request-ID"] = g.get("request_id", "")
+        if name not in present:
+            response.headers.add(name, value)
+    response.headers.add("X-Request-ID", g.get("request_id", ""))
     return response

@@ -12,11 +12,11 @@ tasks = room("tasks", "What jobs may name.")
 
 @serves(tasks, "GET /tasks", {200: Answer(model=TaskList, means="Every registered task, by name.")})
 def list_tasks() -> Response:
-    """List tasks"""
+    """List tasks."""
     return page_answer([render_task(task) for task in service.list_tasks(ctx=context())], None)
 
 
 @serves(tasks, "GET /tasks/<name>", {200: Answer(model=TaskOut, means="The task.")}, refuses=(404,))
 def get_task(path: TaskPath) -> Response:
-    """Get a task"""
+    """Get a task."""
     return answer(render_task(service.get_task(path.name, ctx=context())))

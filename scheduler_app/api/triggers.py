@@ -20,7 +20,7 @@ triggers = room("triggers", "When jobs fire.")
     refuses=(413, 415, 422),
 )
 def preview_trigger(body: PreviewIn) -> Response:
-    """Preview a trigger
+    """Preview a trigger.
 
     Times strictly after `after` (default: now). Nothing is saved.
     """

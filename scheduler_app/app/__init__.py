@@ -26,7 +26,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     scheduler = Scheduler()
     load_tasks(settings.tasks, demo=settings.demo)
     core = scheduler.wire(app, settings)
-    mount_at_root(app, core, hosts=(settings.host, *settings.hosts))
+    mount_at_root(app, lambda: core, hosts=(settings.host, *settings.hosts))
     return app
 
 

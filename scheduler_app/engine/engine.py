@@ -66,7 +66,7 @@ class Engine:
         self._loops: list[Loop] = []
         self._threads: list[threading.Thread] = []
         self._watcher: Watcher | None = None
-        self._assemble(self._thread_pool())
+        self.assemble(self._thread_pool())
 
     def _thread_pool(self) -> Pool:
         return ThreadPool(self.ctx.slots, self.surroundings, clock=self.ctx.clock, on_outcome=self.wake)
@@ -76,7 +76,7 @@ class Engine:
         """What tasks find around them."""
         return Surroundings(registry=self.ctx.registry, context=self.ctx.context)
 
-    def _assemble(self, pool: Pool) -> None:
+    def assemble(self, pool: Pool) -> None:
         """Put the parts together, with `pool` for slots."""
         ctx = self.ctx
         self.pool = pool
@@ -145,7 +145,7 @@ class Engine:
             if self._loops:
                 return
             self._draining = False
-            self._assemble(self._thread_pool())
+            self.assemble(self._thread_pool())
             capture.install()
             self.pool.start()
             self._watcher = Watcher(self.ctx.database, on_change=self.wake)

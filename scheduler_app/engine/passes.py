@@ -81,11 +81,16 @@ class Agenda:
 
 
 class Pass:
-    """One engine's pass over the store. `poll` never leaves work half done: it is all in one transaction."""
+    """One engine's pass over the store. `poll` never leaves work half done: it is all in one transaction.
+
+    After a poll, `idle` tells whether it left nothing to do at its time, and `next_at` when there is something next.
+    """
 
     def __init__(self, ctx: PassContext) -> None:
         self._ctx = ctx
         self._live_at = 0.0
+        self.idle = True
+        self.next_at: datetime | None = None
 
     def poll(self) -> float:
         """Do what there is to do and return how many seconds to wait for more."""
@@ -97,6 +102,8 @@ class Pass:
         agenda.stale = ctx.pool.stale(older_than=STALE_AFTER)
         if not agenda.is_empty:
             self._commit(agenda)
+        self.idle = not (agenda.claimed or agenda.more or ctx.pool.room().most <= 0)
+        self.next_at = agenda.next_at
         return self._wait(agenda)
 
     def settle_all(self, tx: sa.Connection, now: datetime) -> None:

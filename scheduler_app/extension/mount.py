@@ -1,7 +1,7 @@
 """Serve the API inside an app: under a prefix of a user's app, or beside the pages of our own service."""
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from flask import Flask
@@ -16,31 +16,37 @@ ROOT_PATHS = ("/api/", "/healthz", "/readyz", "/docs")
 class LazyApi:
     """The API as a WSGI app that is built with its first request, so that importing an app stays cheap."""
 
-    def __init__(self, core: Core, hosts: Collection[str] | None) -> None:
-        self._core = core
+    def __init__(self, core: Callable[[], Core], hosts: Collection[str] | None) -> None:
+        self._core_of = core
         self._hosts = hosts
         self._building = threading.Lock()
-        self._app: Flask | None = None
+        self._built: tuple[Core, Flask] | None = None
 
     @property
     def app(self) -> Flask:
-        """The API's own Flask app."""
+        """The API's own Flask app, over the parts that the app has now."""
+        core, built = self._core_of(), self._built
+        if built is None or built[0] is not core:
+            built = self._build(core)
+        return built[1]
+
+    def _build(self, core: Core) -> tuple[Core, Flask]:
         with self._building:
-            if self._app is None:
-                self._app = create_api(self._core.ctx, hosts=self._hosts, ready=lambda: readiness(self._core))
-            return self._app
+            if self._built is None or self._built[0] is not core:
+                self._built = core, create_api(core.ctx, hosts=self._hosts, ready=lambda: readiness(core))
+            return self._built
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
-        return (self._app or self.app).wsgi_app(environ, start_response)
+        return self.app.wsgi_app(environ, start_response)
 
 
-def mount(app: Flask, core: Core, prefix: str) -> None:
+def mount(app: Flask, core: Callable[[], Core], prefix: str) -> None:
     """Serve the API below a prefix of a user's app, whose server and host checks stand in front of it."""
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {prefix: LazyApi(core, hosts=None)})  # type: ignore[method-assign]
 
 
-def mount_at_root(app: Flask, core: Core, hosts: Collection[str]) -> None:
+def mount_at_root(app: Flask, core: Callable[[], Core], hosts: Collection[str]) -> None:
     """Serve the API at the root of our own service."""
     api, pages = LazyApi(core, hosts), app.wsgi_app
 

@@ -22,6 +22,7 @@ from scheduler_app.settings import Settings, from_environment, from_flask, load
 from scheduler_app.store.jobs import JobFilter
 
 EXTENSION = "scheduler"
+CORE = "scheduler_core"
 PAGE = 500
 
 
@@ -39,7 +40,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         if app is not None and not isinstance(app, Flask):
             raise ConfigurationError(f"Scheduler(app) takes a Flask app first, got {type(app).__name__}")
         self.registry = Registry(parent=default_registry)
-        self._cores: list[Core] = []
+        self._latest: Flask | None = None
         super().__init__(scheduler=object())
         if app is not None:
             self.init_app(app)
@@ -47,20 +48,20 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     def init_app(self, app: Flask) -> None:
         """Set an app up: read its `SCHEDULER_…` configuration, mount the API, and start an engine when it is served."""
         settings = load(from_environment(os.environ), from_flask(app.config))
-        core = self.wire(app, settings)
+        self.wire(app, settings)
         if settings.api_prefix is not None:
-            mount(app, core, settings.api_prefix)
+            mount(app, lambda: app.extensions[CORE], settings.api_prefix)
 
     def wire(self, app: Flask, settings: Settings) -> Core:
         """Set an app up by settings, without routes; `init_app` is this and the API under its prefix."""
         if EXTENSION in app.extensions:
             raise ConfigurationError("this app has a Scheduler already; set it up once")
         core = build(app, settings, self.registry, SystemClock())
-        self._cores.append(core)
+        self._latest = app
         self.app = app
         app.apscheduler = self  # type: ignore[attr-defined]
         app.extensions[EXTENSION] = self
-        app.extensions["scheduler_core"] = core
+        app.extensions[CORE] = core
         atexit.register(core.engine.stop)
         if settings.engine == "auto":
             start_when_serving(core.engine, core.clock)
@@ -68,15 +69,22 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             core.engine.start()
         return core
 
+    def replace_core(self, core: Core) -> None:
+        """Put other parts under the app that was set up last: a test's store and clock, and back."""
+        if self._latest is None:
+            raise ConfigurationError("this Scheduler has no app yet; call Scheduler(app) or init_app(app)")
+        self._latest.extensions[CORE] = core
+
     @property
     def core(self) -> Core:
         """The parts of the current app, else of the app that was set up last."""
+        app: Flask | None = self._latest
         if has_app_context() and current_app.extensions.get(EXTENSION) is self:
-            core: Core = current_app.extensions["scheduler_core"]
-            return core
-        if not self._cores:
+            app = current_app
+        if app is None:
             raise ConfigurationError("this Scheduler has no app yet; call Scheduler(app) or init_app(app)")
-        return self._cores[-1]
+        core: Core = app.extensions[CORE]
+        return core
 
     @overload
     def task(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
@@ -103,7 +111,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     @property
     def running(self) -> bool:
         """Whether an engine runs in this process, with every thread of it alive."""
-        return bool(self._cores) and self.core.engine.running
+        return self._latest is not None and self.core.engine.running
 
     @property
     def state(self) -> int:

@@ -1,1 +1,68 @@
-"""Pytest fixtures."""
+"""The pytest plugin: `fake_clock` and `scheduler`.
+
+A test that asks for either gets the Scheduler of its own `app` fixture, if there is one, else one of its own, on a
+temporary store (`synchronous=OFF`) and on simulated time. Nothing of it is left when the test ends.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from scheduler_app.extension.core import Core, build
+from scheduler_app.extension.scheduler import CORE, EXTENSION, Scheduler
+from scheduler_app.settings import Settings
+from scheduler_app.testing.bench import Bench
+from scheduler_app.testing.clock import FakeClock
+
+
+@pytest.fixture
+def fake_clock(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeClock]:
+    """Simulated time that runs, when moved, what would have run: `fake_clock.advance(days=3)`."""
+    app = _app_of(request)
+    before: Core = app.extensions[CORE]
+    clock = FakeClock()
+    clock.start()
+    settings = before.settings.model_copy(update={"database": f"sqlite:///{tmp_path / 'scheduler.db'}"})
+    core = build(app, settings, before.registry, clock, synchronous="OFF")
+    _scheduler_of(app).replace_core(core)
+    clock.drive(Bench(core.engine, clock))
+    try:
+        yield clock
+    finally:
+        core.close()
+        clock.stop()
+        _scheduler_of(app).replace_core(before)
+
+
+@pytest.fixture
+def scheduler(fake_clock: FakeClock, request: pytest.FixtureRequest) -> Scheduler:
+    """The Scheduler that `fake_clock` drives: of the test's `app` fixture, else one of its own."""
+    return _scheduler_of(_app_of(request))
+
+
+def _scheduler_of(app: Flask) -> Scheduler:
+    scheduler: Scheduler = app.extensions[EXTENSION]
+    return scheduler
+
+
+def _app_of(request: pytest.FixtureRequest) -> Flask:
+    """Return the test's own app if it has a Scheduler, else the one made for this test."""
+    try:
+        app = request.getfixturevalue("app")
+    except pytest.FixtureLookupError:
+        app = None
+    if isinstance(app, Flask) and EXTENSION in app.extensions:
+        return app
+    made: Flask = request.getfixturevalue("_scheduler_app")
+    return made
+
+
+@pytest.fixture
+def _scheduler_app(tmp_path: Path) -> Flask:
+    """Return an app for tests that have none with a Scheduler."""
+    app = Flask("scheduler_app.testing", instance_path=str(tmp_path))
+    Scheduler().wire(app, Settings(engine="off"))
+    return app
+

@@ -1,0 +1,116 @@
+"""An engine without threads: its polls are driven by the fake clock, its runs execute where they are driven."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from scheduler_app.domain.choosing import Room
+from scheduler_app.domain.run import Claim, Reason
+from scheduler_app.engine import capture
+from scheduler_app.engine.engine import Engine
+from scheduler_app.engine.execution import Execution
+from scheduler_app.engine.heartbeat import BEAT_EVERY
+from scheduler_app.engine.pool import Ended
+from scheduler_app.engine.runner import Surroundings, execute, timed_out
+from scheduler_app.testing.clock import FakeClock
+
+
+class InlinePool:
+    """Executes claims one after the other, in the thread that drives the clock."""
+
+    def __init__(self, slots: int, surroundings: Surroundings, clock: FakeClock) -> None:
+        self._slots = slots
+        self._surroundings = surroundings
+        self._clock = clock
+        self._executing: list[Execution] = []
+        self._ended: list[Ended] = []
+
+    def start(self) -> None:
+        """Be ready; nothing to do."""
+
+    def stop(self) -> None:
+        """Take no more work; nothing to do."""
+
+    def room(self) -> Room:
+        """Return the slots; all are free, since what is handed over ends at once."""
+        idle = not self._executing
+        return Room(slots=self._slots, free=self._slots, waiting=0, idle=idle, alone=False, durations={})
+
+    def hand_over(self, claims: Iterable[Claim]) -> None:
+        """Execute these claims now."""
+        for claim in claims:
+            self._execute(Execution(claim, self._clock))
+
+    def _execute(self, execution: Execution) -> None:
+        self._executing.append(execution)
+        if execution.claim.timeout is not None:
+            at = self._clock.monotonic() + execution.claim.timeout
+            self._clock.set_alarm(at, lambda: self._time_out(execution))
+        capture.install()
+        try:
+            outcome = execute(execution, self._surroundings)
+        finally:
+            capture.uninstall()
+            self._clock.clear_alarm()
+            self._executing.remove(execution)
+        self._ended.append((execution, outcome))
+
+    def _time_out(self, execution: Execution) -> None:
+        execution.timed_out = True
+        self._ended.append((execution, timed_out(execution)))
+        execution.cancel(Reason.TIMEOUT)
+
+    def ended(self) -> list[Ended]:
+        """Return what has ended since the last call."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def put_back(self, ended: Sequence[Ended]) -> None:
+        """Return what could not be settled yet."""
+        self._ended[:0] = ended
+
+    def stale(self, *, older_than: float) -> list[Claim]:
+        """Return nothing: no claim waits for a slot."""
+        return []
+
+    def held(self) -> list[Execution]:
+        """Return what executes."""
+        return list(self._executing)
+
+    def cancel(self, run_id: int, reason: str) -> None:
+        """Ask a run to stop."""
+        for execution in self._executing:
+            if execution.claim.run_id == run_id:
+                execution.cancel(reason)
+
+    def expire(self) -> None:
+        """Nothing to do: the clock's alarm times out."""
+
+
+class Bench:
+    """Drives one engine: fire, claim, execute, settle, beat and rescue, in the order of simulated time."""
+
+    def __init__(self, engine: Engine, clock: FakeClock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._beaten_at = clock.monotonic()
+        engine.assemble(InlinePool(engine.ctx.slots, engine.surroundings, clock))
+
+    def run_due(self) -> None:
+        """Poll until nothing is due; a poll inside a task that moves the clock is left to the outer one."""
+        if self._engine.pool.held():
+            return
+        self._beat()
+        self._engine.passes.poll()
+        while not self._engine.passes.idle:
+            self._engine.passes.poll()
+
+    def _beat(self) -> None:
+        """Beat and rescue as often as an engine with threads would, at the times that something happens."""
+        if self._clock.monotonic() - self._beaten_at >= BEAT_EVERY:
+            self._beaten_at = self._clock.monotonic()
+            self._engine.heartbeat.poll()
+            self._engine.rescuer.poll()
+
+    def next_event(self) -> datetime | None:
+        """Return when a job fires next, or a waiting run may start."""
+        return self._engine.passes.next_at

@@ -1,0 +1,126 @@
+"""A clock that stands still until a test moves it. Moving it runs what would have run, in order, without a thread."""
+
+import importlib
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NEEDS_EXTRA = "the fake clock needs time-machine: pip install 'scheduler_app[testing]'"
+
+
+class Driven(Protocol):
+    """An engine that the clock drives."""
+
+    def run_due(self) -> None:
+        """Run everything that is due now."""
+
+    def next_event(self) -> datetime | None:
+        """Return when something is due next."""
+
+
+class FakeClock:
+    """Simulated time: `advance`, `travel_to`, `run_due`. It begins at 2026-01-01T00:00:00Z.
+
+    `datetime.now()` and `time.time()` show the same time everywhere in the process until `stop`.
+    """
+
+    def __init__(self, start: datetime = START) -> None:
+        self._now = start
+        self._monotonic = 0.0
+        self._driven: list[Driven] = []
+        self._alarm: tuple[float, Callable[[], None]] | None = None
+        self._traveller: Any = None
+        self._travel: Any = None
+
+    def start(self) -> None:
+        """Make the whole process see the simulated time."""
+        try:
+            machine = importlib.import_module("time_machine")
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError(NEEDS_EXTRA) from None
+        self._travel = machine.travel(self._now, tick=False)
+        self._traveller = self._travel.start()
+
+    def stop(self) -> None:
+        """Give the process its own time back."""
+        if self._travel is not None:
+            self._travel.stop()
+            self._travel = self._traveller = None
+
+    def drive(self, driven: Driven) -> None:
+        """Drive an engine from now on."""
+        self._driven.append(driven)
+
+    def now(self) -> datetime:
+        """Return the simulated time, aware UTC."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the seconds that have been simulated."""
+        return self._monotonic
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Let the simulated time of a waiting task pass; an alarm in between rings at its time."""
+        if event.is_set():
+            return True
+        alarm = self._alarm
+        if alarm is not None and alarm[0] <= self._monotonic + seconds:
+            self._alarm = None
+            self._shift(max(0.0, alarm[0] - self._monotonic))
+            alarm[1]()
+            return event.is_set()
+        self._shift(seconds)
+        return event.is_set()
+
+    def set_alarm(self, at: float, ring: Callable[[], None]) -> None:
+        """Call `ring` when a wait reaches this monotonic time; there is one alarm at a time."""
+        self._alarm = (at, ring)
+
+    def clear_alarm(self) -> None:
+        """Forget the alarm."""
+        self._alarm = None
+
+    def advance(self, delta: timedelta | None = None, **parts: float) -> datetime:
+        """Move on by a timedelta, or by its parts (`days=3`, `minutes=5`), running every firing at its time."""
+        return self.travel_to(self._now + (delta or timedelta()) + timedelta(**parts))
+
+    def travel_to(self, moment: datetime | str) -> datetime:
+        """Move on to a moment, aware or ISO 8601 with an offset, running every firing on the way at its own time."""
+        target = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        if target.tzinfo is None:
+            raise ValueError(f"{moment!r} has no zone; say which, as in 2026-03-29T09:00:00+02:00")
+        if target < self._now:
+            raise ValueError(f"time runs forward: it is {self._now.isoformat()}, asked for {target.isoformat()}")
+        self.run_due()
+        while (event := self._next_event()) is not None and event <= target:
+            self._set(max(event, self._now))
+            self.run_due()
+        self._set(max(target.astimezone(UTC), self._now))
+        self.run_due()
+        return self._now
+
+    def jump(self, delta: timedelta | None = None, **parts: float) -> datetime:
+        """Move on as if nothing had been there to run meanwhile: what is due is late. Then run it."""
+        self._set(self._now + (delta or timedelta()) + timedelta(**parts))
+        self.run_due()
+        return self._now
+
+    def run_due(self) -> None:
+        """Run everything that is due now, and what that makes due."""
+        for driven in self._driven:
+            driven.run_due()
+
+    def _next_event(self) -> datetime | None:
+        events = (driven.next_event() for driven in self._driven)
+        return min((event for event in events if event is not None), default=None)
+
+    def _shift(self, seconds: float) -> None:
+        self._set(self._now + timedelta(seconds=seconds))
+
+    def _set(self, moment: datetime) -> None:
+        self._monotonic += (moment - self._now) / timedelta(seconds=1)
+        self._now = moment
+        if self._traveller is not None:
+            self._traveller.move_to(moment)

@@ -1,0 +1,229 @@
+"""What drains, each in a process of its own: `python -m tests.benchmarks.drainers CONTENDER fill|drain STORE N`.
+
+`fill` makes a store of N due one-offs, which is not measured; `drain` executes them from a copy of it and prints what
+it took as one line of JSON. The clock starts with the call that lets the scheduler work, and stops with the last end:
+ours when the last result is committed, the peers' already when the last function returns, since they record nothing.
+"""
+
+import json
+import resource
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from apscheduler.executors.pool import ThreadPoolExecutor as ApsPool
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask
+from sqlalchemy import create_engine, event
+
+from scheduler_app import Scheduler
+from scheduler_app.signals import RunEnded
+from tests.benchmarks.work import noop, tally
+
+DUE = datetime(2026, 1, 1, tzinfo=UTC)
+THREADS = 10
+FILLERS = 8
+LONGEST = 240.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drained:
+    """What a drain took: seconds until all was done, until the last function returned; and what the store says."""
+
+    seconds: float
+    executed_seconds: float
+    cpu_seconds: float
+    peak_mib: float
+    executed: int
+    fault: str | None
+
+
+class Drainer(Protocol):
+    """A contender."""
+
+    def fill(self, store: Path, jobs: int) -> None:
+        """Make a store of due one-offs."""
+
+    def drain(self, store: Path, jobs: int) -> Drained:
+        """Execute them all."""
+
+
+class Ours:
+    """Our engine on SQLite, as `Scheduler(app)` makes it: WAL, synchronous=FULL, each run kept as history."""
+
+    def fill(self, store: Path, jobs: int) -> None:
+        """Add the jobs from several threads, which share commits."""
+        scheduler = self._scheduler(store)
+        with ThreadPoolExecutor(FILLERS) as pool:
+            for added in [pool.submit(self._add, scheduler, number) for number in range(jobs)]:
+                added.result()
+        scheduler.core.close()
+
+    def _scheduler(self, store: Path) -> Scheduler:
+        app = Flask("benchmark", instance_path=str(store.parent.absolute()))
+        app.config.update(SCHEDULER_DATABASE=f"sqlite:///{store.absolute()}", SCHEDULER_THREADS=THREADS)
+        scheduler = Scheduler(app)
+        scheduler.task(noop)
+        return scheduler
+
+    def _add(self, scheduler: Scheduler, number: int) -> None:
+        scheduler.add_job(f"job-{number}", "noop", trigger="date", run_date=DUE)
+
+    def drain(self, store: Path, jobs: int) -> Drained:
+        """Start the engine and wait until every run is settled on disk."""
+        scheduler = self._scheduler(store)
+        core = scheduler.core
+        core.open()
+        settled = Settled(jobs)
+        core.ctx.bus.subscribe(settled)
+        drained = measured(jobs, scheduler.start, settled.all, lambda: self._fault(store, jobs))
+        core.close()
+        return drained
+
+    def _fault(self, store: Path, jobs: int) -> str | None:
+        runs = "SELECT count(*), count(DISTINCT job_key), sum(state = 'succeeded') FROM scheduler_runs"
+        found = row_of(store, runs)
+        return None if found == (jobs, jobs, jobs) else f"runs, jobs, succeeded: {found}, not {jobs} each"
+
+
+class Settled:
+    """Hears of each run that ended, after the commit that says so."""
+
+    def __init__(self, wanted: int) -> None:
+        self.all = threading.Event()
+        self._left = wanted
+
+    def __call__(self, message: Any) -> None:
+        """Count; the pass is the only thread that announces ends."""
+        if isinstance(message, RunEnded):
+            self._left -= 1
+            if self._left == 0:
+                self.all.set()
+
+
+class ApsMemory:
+    """APScheduler's BackgroundScheduler on its default store: nothing outlives the process."""
+
+    def fill(self, store: Path, jobs: int) -> None:
+        """Leave it to the drain: the store is the process."""
+
+    def drain(self, store: Path, jobs: int) -> Drained:
+        """Let a paused scheduler go and wait for the last function to return."""
+        scheduler = self._scheduler(store)
+        scheduler.start(paused=True)
+        self._before(scheduler, jobs)
+        drained = measured(jobs, scheduler.resume, tally.ended, lambda: self._fault(scheduler))
+        scheduler.shutdown()
+        return drained
+
+    def _before(self, scheduler: BackgroundScheduler, jobs: int) -> None:
+        add_all(scheduler, jobs)
+
+    def _scheduler(self, store: Path) -> BackgroundScheduler:
+        return aps_scheduler(MemoryJobStore())
+
+    def _fault(self, scheduler: BackgroundScheduler) -> str | None:
+        left = len(scheduler.get_jobs())
+        return f"{left} jobs are left" if left else None
+
+
+class ApsSqlite(ApsMemory):
+    """The same on its SQLAlchemyJobStore as shipped: rollback journal, synchronous=FULL, a commit for each job."""
+
+    def fill(self, store: Path, jobs: int) -> None:
+        """Add the jobs without waiting for the disk, which the drain does again."""
+        engine = create_engine(url_of(store))
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+        scheduler = aps_scheduler(SQLAlchemyJobStore(engine=engine))
+        scheduler.start(paused=True)
+        add_all(scheduler, jobs)
+        scheduler.shutdown()
+        engine.dispose()
+
+    def _before(self, scheduler: BackgroundScheduler, jobs: int) -> None:
+        """Take the jobs that `fill` stored."""
+
+    def _scheduler(self, store: Path) -> BackgroundScheduler:
+        return aps_scheduler(SQLAlchemyJobStore(url_of(store)))
+
+
+def aps_scheduler(store: Any) -> BackgroundScheduler:
+    """Return a scheduler with as many threads as ours, that drops nothing which is late, as its FAQ advises."""
+    return BackgroundScheduler(
+        jobstores={"default": store},
+        executors={"default": ApsPool(THREADS)},
+        job_defaults={"misfire_grace_time": None},
+        timezone="UTC",
+    )
+
+
+def add_all(scheduler: BackgroundScheduler, jobs: int) -> None:
+    """Add due one-offs."""
+    for number in range(jobs):
+        scheduler.add_job(noop, "date", run_date=DUE, id=f"job-{number}")
+
+
+def url_of(store: Path) -> str:
+    """Return the SQLAlchemy URL of a file."""
+    return f"sqlite:///{store.absolute()}"
+
+
+def measured(
+    jobs: int, begin: Callable[[], object], ended: threading.Event, fault: Callable[[], str | None]
+) -> Drained:
+    """Let the work begin, wait until it has ended, and say what it took."""
+    tally.wanted = jobs
+    cpu, start = time.process_time(), time.perf_counter()
+    begin()
+    in_time = ended.wait(LONGEST)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    time.sleep(0.2)
+    executed = tally.total()
+    wrong = f"not over after {LONGEST:g} s" if not in_time else None if executed == jobs else f"{executed} executed"
+    return Drained(
+        seconds=seconds,
+        executed_seconds=tally.last_at - start,
+        cpu_seconds=cpu,
+        peak_mib=peak_mib(),
+        executed=executed,
+        fault=wrong or fault(),
+    )
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process had."""
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def row_of(store: Path, query: str) -> tuple[Any, ...]:
+    """Return the one row that a query gives."""
+    with closing(sqlite3.connect(store)) as connection:
+        row: tuple[Any, ...] = connection.execute(query).fetchone()
+    return row
+
+
+DRAINERS: dict[str, Callable[[], Drainer]] = {"ours": Ours, "aps-memory": ApsMemory, "aps-sqlite": ApsSqlite}
+
+
+def main(contender: str, action: str, store: str, jobs: str) -> None:
+    """Fill or drain."""
+    drainer = DRAINERS[contender]()
+    if action == "fill":
+        drainer.fill(Path(store), int(jobs))
+    else:
+        print(json.dumps(asdict(drainer.drain(Path(store), int(jobs)))), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Fixtures for the whole suite come from the package's own pytest plugin."""

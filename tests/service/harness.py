@@ -1,0 +1,211 @@
+"""A real `scheduler-app serve` in a process group of its own: start it, ask it, stop it, kill it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+TASKS = Path(__file__).with_name("witness_tasks.py")
+COMMAND = Path(sys.executable).with_name("scheduler-app")
+LISTENING = re.compile(r"^Listening on http://127\.0\.0\.1:(\d+)\b", re.MULTILINE)
+FINAL = frozenset({"succeeded", "failed", "timed_out", "cancelled", "lost", "missed", "skipped"})
+LOOK_EVERY = 0.02
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], T], *, within: float, what: str = "") -> T:
+    """Poll until `condition` is truthy and return what it gave; AssertionError when `within` seconds are over."""
+    limit = time.monotonic() + within
+    while not (value := condition()):
+        if time.monotonic() > limit:
+            raise AssertionError(f"not within {within:g} s: {what or condition}; last seen: {value!r}")
+        time.sleep(LOOK_EVERY)
+    return value
+
+
+class Service:
+    """One `scheduler-app serve` on a data folder, started as often as wanted, always on the port it got first."""
+
+    def __init__(self, folder: Path, *, tasks: Path = TASKS, options: Iterable[str] = (), env: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.witness = folder / "witness"
+        self.port = 0
+        self.log = folder / f"serve-{os.urandom(3).hex()}.log"
+        self._options = ["--tasks", str(tasks), *options]
+        self._env = {**os.environ, "WITNESS": str(self.witness), **(env or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: httpx.Client | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "the service was not started"
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def launch(self, port: int | None = None) -> None:
+        """Start the process and return at once."""
+        command = [str(COMMAND), "serve", "--data", str(self.data), "--port", str(self.port if port is None else port)]
+        with self.log.open("ab") as log:
+            self._written = log.tell()
+            self._process = subprocess.Popen(
+                [*command, *self._options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                env=self._env, cwd=self.folder, start_new_session=True,
+            )  # fmt: skip
+
+    def start(self, *, within: float = 20.0, ready: bool = True) -> "Service":
+        """Start it and wait until it listens, and until it is ready."""
+        self.launch()
+        wait_until(self._listens, within=within, what=f"listening; it said: {self.said()}")
+        if ready:
+            wait_until(self.is_ready, within=within, what=f"ready; it said: {self.said()[-2000:]}")
+        return self
+
+    def said(self) -> str:
+        """What it wrote since its last start."""
+        return self.log.read_bytes()[self._written :].decode(errors="replace") if self.log.exists() else ""
+
+    def _listens(self) -> bool:
+        found = LISTENING.search(self.said())
+        if found is None:
+            assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.said()}"
+            return False
+        if self.port != int(found[1]):
+            self.port = int(found[1])
+            self.close_client()
+        return True
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=2.0).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def key(self) -> str:
+        return (self.data / "admin.key").read_text().strip()
+
+    @property
+    def client(self) -> httpx.Client:
+        """A client that carries the admin key; its paths begin below /api/v1."""
+        if self._client is None:
+            headers = {"Authorization": f"Bearer {self.key}"}
+            self._client = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=10.0)
+        return self._client
+
+    def close_client(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def workers(self) -> list[int]:
+        """The pids of its children that live."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return [int(word) for word in children.read_text().split()] if children.exists() else []
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def signal_group(self, number: int) -> None:
+        os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        """kill -9 of the whole group, and wait until nothing of it is left."""
+        try:
+            self.signal_group(signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait(10.0)
+
+    def wait(self, within: float) -> int:
+        """Wait for the end of the process and return its exit code."""
+        return self.process.wait(within)
+
+    def stop(self, within: float = 30.0) -> int:
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.wait(within)
+
+    def clean_up(self) -> None:
+        self.close_client()
+        if self._process is not None:
+            self.kill()
+
+    # what is asked most
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, expect: int | None = None) -> Any:
+        return answered(self.client.post(path, json=body or {}), expect)
+
+    def get(self, path: str, **query: Any) -> Any:
+        return answered(self.client.get(path, params=query), None)
+
+    def run_now(self, task: str, *, within: float = 10.0, **body: Any) -> dict[str, Any]:
+        """Add a one-off, wait for its run's final state and return the run."""
+        return self.ended(self.add(task, **body), within=within)
+
+    def add(self, task: str, **body: Any) -> int:
+        """Add a one-off and return the id of its run."""
+        return int(self.post("/jobs", {"task": task, **body}, expect=202)["last_run"]["id"])
+
+    def ended(self, run_id: int, *, within: float = 10.0) -> dict[str, Any]:
+        def final() -> Any:
+            run = self.get(f"/runs/{run_id}")
+            return run if run["state"] in FINAL else None
+
+        return wait_until(final, within=within, what=f"run {run_id} ended")
+
+    def run(self, run_id: int) -> dict[str, Any]:
+        return self.get(f"/runs/{run_id}")
+
+    def in_state(self, run_id: int, state: str, *, within: float = 10.0) -> dict[str, Any]:
+        def there() -> Any:
+            run = self.run(run_id)
+            return run if run["state"] == state else None
+
+        return wait_until(there, within=within, what=f"run {run_id} {state}")
+
+    def runs(self, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every run, newest first."""
+        page = self.get("/runs", limit=200, **query)
+        yield from page["items"]
+        while page["next_cursor"]:
+            page = self.get("/runs", limit=200, cursor=page["next_cursor"], **query)
+            yield from page["items"]
+
+    def log_of(self, run_id: int) -> str:
+        return str(self.get(f"/runs/{run_id}/log")["text"])
+
+    def marks(self, word: str) -> list[tuple[int, int]]:
+        """The witness's lines of one kind: run and attempt."""
+        lines = self.witness.read_text().splitlines() if self.witness.exists() else []
+        return [(int(run), int(attempt)) for kind, run, attempt, *_ in map(str.split, lines) if kind == word]
+
+
+def answered(response: httpx.Response, expect: int | None) -> Any:
+    assert response.status_code == expect if expect else response.is_success, f"{response.status_code}: {response.text}"
+    return response.json() if response.content else None
+
+
+@contextmanager
+def serving(folder: Path, **options: Any) -> Iterator[Service]:
+    """A service for a block, killed after it whatever happens."""
+    service = Service(folder, **options)
+    try:
+        yield service.start()
+    finally:
+        service.clean_up()

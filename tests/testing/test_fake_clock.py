@@ -1,0 +1,44 @@
+"""The fake clock drives real engine code on a real store."""
+
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from scheduler_app import Scheduler, current_run
+from scheduler_app.services import jobs, runs
+from scheduler_app.store.runs import RunFilter
+from scheduler_app.testing.clock import START, FakeClock
+
+
+def runs_of(scheduler: Scheduler, job_id: str, limit: int = 10_000):
+    where = RunFilter(job_ids=(job_id,))
+    return list(reversed(runs.list_runs(where, before=None, limit=limit, ctx=scheduler.core.ctx).runs))
+
+
+def test_three_days_pass_in_milliseconds_and_every_firing_runs_at_its_time(scheduler, fake_clock: FakeClock):
+    seen = []
+
+    @scheduler.task
+    def note():
+        seen.append((datetime.now(UTC), time.time(), current_run.scheduled_at))
+
+    scheduler.add_job("hourly", note, trigger="interval", hours=1)
+    fake_clock.advance(days=3)
+    expected = [START + timedelta(hours=hour) for hour in range(1, 73)]
+    assert [at for at, _, _ in seen] == expected
+    assert [at for _, _, at in seen] == expected
+    assert [at.timestamp() for at in expected] == [at for _, at, _ in seen]
+    assert {run.state for run in runs_of(scheduler, "hourly")} == {"succeeded"}
+
+
+@pytest.mark.slow
+def test_a_year_of_an_hourly_job_is_run_firing_by_firing(scheduler, fake_clock: FakeClock):
+    @scheduler.task
+    def nothing() -> None:
+        pass
+
+    scheduler.add_job("hourly", nothing, trigger="interval", hours=1)
+    fake_clock.advance(days=365)
+    assert len(runs_of(scheduler, "hourly")) == 8760
