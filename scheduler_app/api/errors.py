@@ -16,6 +16,7 @@ PROBLEM = "application/problem+json"
 STATUS: dict[type[errors.SchedulerError], int] = {
     refusals.MalformedBody: 400,
     refusals.BadQuery: 400,
+    refusals.BadHeader: 400,
     refusals.BadHost: 400,
     refusals.Unauthorized: 401,
     errors.NotFound: 404,

@@ -1,15 +1,11 @@
 """Calls about jobs."""
 
-import re
-
-from flask import Response, request, url_for
+from flask import Response, url_for
 
 from scheduler_app.api.answers import job_answer, page_answer, run_answer, runs_root
 from scheduler_app.api.contract import Answer, context, room, serves
 from scheduler_app.api.cursors import decode_job, decode_run, encode_job, encode_run
-from scheduler_app.api.reading import MERGE_PATCH, OPTIONAL_JSON
-from scheduler_app.domain.spec import shown
-from scheduler_app.errors import VersionMismatch
+from scheduler_app.api.reading import MERGE_PATCH, OPTIONAL_JSON, read_version
 from scheduler_app.schemas.fields import Nothing
 from scheduler_app.schemas.job import (
     JobIn,
@@ -30,7 +26,6 @@ from scheduler_app.services.changes import JobChanges
 jobs = room("jobs", "What runs, and when.")
 
 A_JOB = {200: Answer(model=JobOut, means="The job.", headers=("ETag",))}
-TAG = re.compile(r'"([0-9]{1,18})"')
 
 
 @serves(
@@ -76,7 +71,7 @@ def change_job(path: JobPath, body: JobPatch) -> Response:
     A JSON merge patch: all of it or nothing. Null puts a policy back to its default. A paused job stays paused.
     """
     changes = JobChanges(fields=body.content(), policies=body.policies())
-    return job_answer(service.change_job(path.job_id, changes, version=expected_version(), ctx=context()))
+    return job_answer(service.change_job(path.job_id, changes, version=read_version(), ctx=context()))
 
 
 @serves(
@@ -91,7 +86,7 @@ def delete_job(path: JobPath) -> Response:
 
     Its waiting runs are cancelled, running ones finish, its history stays.
     """
-    service.delete_job(path.job_id, version=expected_version(), ctx=context())
+    service.delete_job(path.job_id, version=read_version(), ctx=context())
     return Response(status=204)
 
 
@@ -145,14 +140,3 @@ def list_job_runs(path: JobPath, query: JobRunQuery) -> Response:
         query.of_job(job.id), before=decode_run(query.cursor), limit=query.limit, ctx=context()
     )
     return page_answer([render_run(run) for run in page.runs], encode_run(page.before))
-
-
-def expected_version() -> int | None:
-    """Return the version that `If-Match` asks for; None for any. What is no ETag of ours matches nothing."""
-    header = request.headers.get("If-Match")
-    if header is None or header.strip() == "*":
-        return None
-    match = TAG.fullmatch(header.strip())
-    if match is None:
-        raise VersionMismatch(f'If-Match must be the ETag of the job, like "3", or *; got {shown(header)}')
-    return int(match[1])

@@ -4,6 +4,7 @@ flask-openapi would read the body with `silent=True`, so that malformed JSON bec
 twice, and would compute the JSON Schema of a query model on every request. It only collects the document here.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,11 +14,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from scheduler_app.api.faults import body_faults, query_faults
-from scheduler_app.api.refusals import BadQuery, MalformedBody, WrongMediaType
+from scheduler_app.api.refusals import BadHeader, BadQuery, MalformedBody, WrongMediaType
 from scheduler_app.domain.spec import pointer_to, shown
-from scheduler_app.errors import Fault, InvalidInput, NotFound
+from scheduler_app.errors import Fault, InvalidInput, NotFound, VersionMismatch
 
 MAX_DEPTH = 64
+_OUR_ETAG = re.compile(r'"([0-9]{1,18})"')
+_ETAGS = re.compile(r'(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*')
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -72,6 +75,19 @@ def read_body(model: type[Model], body: Body) -> Model:
         return model.model_validate(given)
     except ValidationError as error:
         raise InvalidInput.of(*body_faults(error, model=model, given=given)) from None
+
+
+def read_version() -> int | None:
+    """Return the version that `If-Match` asks for; None for any. An ETag that is not ours matches nothing."""
+    header = request.headers.get("If-Match")
+    if header is None or header.strip() == "*":
+        return None
+    if not _ETAGS.fullmatch(header.strip()):
+        raise BadHeader(f'If-Match must be the ETag of the job, like "3", or *; got {shown(header)}')
+    ours = _OUR_ETAG.fullmatch(header.strip())
+    if ours is None:
+        raise VersionMismatch(f"If-Match is {shown(header)}, which is not the one ETag that the job has")
+    return int(ours[1])
 
 
 def _read_json(body: Body) -> object:

@@ -15,6 +15,12 @@ class BadQuery(SchedulerError):
     code = "bad_query"
 
 
+class BadHeader(SchedulerError):
+    """A header cannot be read."""
+
+    code = "bad_header"
+
+
 class BadHost(SchedulerError):
     """The `Host` header names a host that this service is not."""
 

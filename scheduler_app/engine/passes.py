@@ -8,7 +8,7 @@ Invariants kept here:
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -109,9 +109,8 @@ class Pass:
     def settle_all(self, tx: sa.Connection, now: datetime) -> None:
         """Settle what has ended, outside a pass, when the engine stops."""
         ended = self._ctx.pool.ended()
+        keep_news(tx, [*(execution for execution, _ in ended), *self._ctx.pool.held()])
         settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended], now)
-        for execution in [*(execution for execution, _ in ended), *self._ctx.pool.held()]:
-            keep_news(tx, execution)
 
     def _look(self, agenda: Agenda) -> None:
         """Read what is due, before any transaction that writes."""
@@ -161,10 +160,9 @@ class Pass:
         self._announce(agenda)
 
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
+        keep_news(tx, agenda.news)
         settlements = [outcomes.settle(outcome) for _, outcome in agenda.ended]
         agenda.late = settling.settle(tx, settlements, agenda.now)
-        for execution in agenda.news:
-            keep_news(tx, execution)
         claims.give_back(tx, agenda.stale)
         firing.record(tx, agenda.planned, agenda.now)
         for job, reason in agenda.broken:
@@ -229,8 +227,19 @@ def trigger_of(text: str) -> Trigger:
     return parse_trigger(json.loads(text), now=EPOCH)
 
 
-def keep_news(tx: sa.Connection, execution: Execution) -> None:
-    """Write what an execution logged and reported since the last time."""
+def keep_news(tx: sa.Connection, executions: Sequence[Execution]) -> None:
+    """Write what executions logged and reported since the last time.
+
+    Only who still holds its claim may: a thread that outlives its timeout would write where the next attempt does.
+    """
+    news = [execution for execution in executions if execution.has_news or execution.progress is not None]
+    held = settling.held(tx, [execution.claim for execution in news])
+    for execution in news:
+        if (execution.claim.run_id, execution.claim.token) in held:
+            _keep(tx, execution)
+
+
+def _keep(tx: sa.Connection, execution: Execution) -> None:
     claim = execution.claim
     pieces = execution.unwritten()
     if pieces:

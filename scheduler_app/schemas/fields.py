@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
@@ -10,7 +10,6 @@ from pydantic.config import JsonDict
 from scheduler_app.domain.job import ID_PATTERN
 from scheduler_app.domain.task import NAME_PATTERN
 from scheduler_app.domain.text import PrintableText
-from scheduler_app.domain.trigger import KINDS
 
 LARGEST_ID = 2**63 - 1
 MAX_REASON_BYTES = 1024
@@ -74,29 +73,24 @@ AtMostWords = Field(max_length=MAX_VALUES)
 
 JobId = Annotated[str, Field(strict=True, pattern=ID_PATTERN)]
 TaskName = Annotated[str, Field(strict=True, pattern=NAME_PATTERN)]
-Name = Annotated[str, Field(strict=True, min_length=1, max_length=191), PrintableText]
+PRINTABLE: JsonDict = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}
+Name = Annotated[
+    str, Field(strict=True, min_length=1, max_length=191, json_schema_extra=PRINTABLE), PrintableText
+]
 Reason = Annotated[
-    str, Field(strict=True, max_length=MAX_REASON_BYTES), PrintableText, AfterValidator(_one_kib)
+    str,
+    Field(strict=True, max_length=MAX_REASON_BYTES, json_schema_extra=PRINTABLE),
+    PrintableText,
+    AfterValidator(_one_kib),
 ]
-Limit = Annotated[int, Digits, Field(ge=1, le=1000)]
-RunId = Annotated[int, Digits, Field(ge=1, le=LARGEST_ID)]
-
-TRIGGER_EXAMPLES: list[JsonDict] = [
-    {"type": "interval", "minutes": 5},
-    {"type": "cron", "expression": "0 9 * * 1-5", "timezone": "Europe/Berlin"},
-    {"type": "date", "run_date": "2030-01-31T09:00:00+01:00"},
+Limit = Annotated[int, Field(ge=1, le=1000), Digits]
+RunId = Annotated[int, Field(ge=1, le=LARGEST_ID), Digits]
+QueryMoment = Annotated[Moment | None, WithJsonSchema({"type": "string", "format": "date-time"})]
+JOB_CURSOR = r"^am9i(?:[A-Za-z0-9_-]{4}){0,64}(?:[A-Za-z0-9_-]{2,3})?$"
+RUN_CURSOR = r"^cnVu[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]$"
+JobCursor = Annotated[
+    Annotated[str, Field(pattern=JOB_CURSOR)] | None, WithJsonSchema({"type": "string", "pattern": JOB_CURSOR})
 ]
-TriggerSpec = Annotated[
-    dict[str, Any],
-    Field(max_length=64),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "description": "When the job fires, in APScheduler's words.",
-            "required": ["type"],
-            "properties": {"type": {"type": "string", "enum": sorted(KINDS)}},
-            "additionalProperties": True,
-            "examples": TRIGGER_EXAMPLES,
-        }
-    ),
+RunCursor = Annotated[
+    Annotated[str, Field(pattern=RUN_CURSOR)] | None, WithJsonSchema({"type": "string", "pattern": RUN_CURSOR})
 ]

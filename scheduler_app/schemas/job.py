@@ -12,16 +12,17 @@ from scheduler_app.domain.task import NAME_PATTERN
 from scheduler_app.schemas.fields import (
     AtMostWords,
     Commas,
+    JobCursor,
     JobId,
     Limit,
     Name,
     Reason,
     TaskName,
-    TriggerSpec,
     WireIn,
     WireOut,
     words,
 )
+from scheduler_app.schemas.shapes import TriggerSpec
 from scheduler_app.store.jobs import JobFilter
 
 TAG_PATTERN = r"[^,\u0000-\u001f\u007f-\u009f\u2028\u2029]{1,64}"
@@ -123,19 +124,15 @@ class JobQuery(WireIn):
     """Which jobs a list shows."""
 
     state: Annotated[tuple[JobState, ...], Commas, AtMostWords, words("|".join(JobState))] = Field(
-        (), description="States, separated by commas. Without it all but `finished`."
+        default_factory=tuple, description="States, separated by commas. Without it all but `finished`."
     )
     task: Annotated[tuple[TaskName, ...], Commas, AtMostWords, words(NAME_PATTERN)] = Field(
-        (), description="Names of tasks, separated by commas."
+        default_factory=tuple, description="Names of tasks, separated by commas."
     )
     tag: Annotated[tuple[Tag, ...], Commas, AtMostWords, words(TAG_PATTERN)] = Field(
-        (), description="Tags, separated by commas; a job with any of them fits."
+        default_factory=tuple, description="Tags, separated by commas; a job with any of them fits."
     )
-    cursor: str | None = Field(
-        None,
-        description="`next_cursor` of the page before.",
-        pattern=r"^am9i(?:[A-Za-z0-9_-]{4}){0,64}(?:[A-Za-z0-9_-]{2,3})?$",
-    )
+    cursor: JobCursor = Field(None, description="`next_cursor` of the page before.")
     limit: Limit = Field(50, description="Most items on a page.")
 
     def to_filter(self) -> JobFilter:

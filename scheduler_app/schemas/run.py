@@ -14,7 +14,8 @@ from scheduler_app.schemas.fields import (
     Digits,
     JobId,
     Limit,
-    Moment,
+    QueryMoment,
+    RunCursor,
     RunId,
     TaskName,
     WireIn,
@@ -33,7 +34,7 @@ class RunPath(WireIn):
 class LogQuery(WireIn):
     """Which part of a log is wanted."""
 
-    offset: Annotated[int, Digits, Field(ge=0, le=10**15)] = Field(
+    offset: Annotated[int, Field(ge=0, le=10**15), Digits] = Field(
         0, description="Bytes to leave out; `next_offset` of the part before."
     )
 
@@ -42,16 +43,14 @@ class JobRunQuery(WireIn):
     """Which runs of one job a list shows."""
 
     state: Annotated[tuple[RunState, ...], Commas, AtMostWords, words("|".join(RunState))] = Field(
-        (), description="States, separated by commas."
+        default_factory=tuple, description="States, separated by commas."
     )
     origin: Annotated[tuple[Origin, ...], Commas, AtMostWords, words("|".join(Origin))] = Field(
-        (), description="Why the runs exist, separated by commas."
+        default_factory=tuple, description="Why the runs exist, separated by commas."
     )
-    since: Moment | None = Field(None, alias="from", description="Scheduled at this time or later.")
-    until: Moment | None = Field(None, alias="to", description="Scheduled before this time.")
-    cursor: str | None = Field(
-        None, description="`next_cursor` of the page before.", pattern="^cnVu[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]$"
-    )
+    since: QueryMoment = Field(None, alias="from", description="Scheduled at this time or later.")
+    until: QueryMoment = Field(None, alias="to", description="Scheduled before this time.")
+    cursor: RunCursor = Field(None, description="`next_cursor` of the page before.")
     limit: Limit = Field(50, description="Most items on a page.")
 
     def of_job(self, job_id: str) -> RunFilter:
@@ -65,10 +64,10 @@ class RunQuery(JobRunQuery):
     """Which runs a list shows."""
 
     job_id: Annotated[tuple[JobId, ...], Commas, AtMostWords, words(ID_PATTERN)] = Field(
-        (), description="Ids of jobs, separated by commas; also of deleted ones."
+        default_factory=tuple, description="Ids of jobs, separated by commas; also of deleted ones."
     )
     task: Annotated[tuple[TaskName, ...], Commas, AtMostWords, words(NAME_PATTERN)] = Field(
-        (), description="Names of tasks, separated by commas."
+        default_factory=tuple, description="Names of tasks, separated by commas."
     )
 
     def to_filter(self) -> RunFilter:

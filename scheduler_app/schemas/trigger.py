@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 
 from scheduler_app.domain.schedule import END, FIRST
-from scheduler_app.schemas.fields import TRIGGER_EXAMPLES, Moment, TriggerSpec, WireIn, WireOut
+from scheduler_app.schemas.fields import Moment, WireIn, WireOut
+from scheduler_app.schemas.shapes import TRIGGER_EXAMPLES, TriggerSpec
 
 
 def _in_reach(moment: datetime) -> datetime:

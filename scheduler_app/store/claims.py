@@ -11,9 +11,10 @@ from scheduler_app.domain.firing import Places
 from scheduler_app.domain.policy import Delivery
 from scheduler_app.domain.run import Claim, Reason, RunState
 from scheduler_app.store.places import QUEUE, places_of
+from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
-CANDIDATES = (
+CANDIDATES = Statement(
     sa.select(
         runs.c.id,
         runs.c.job_key,
@@ -35,12 +36,12 @@ CANDIDATES = (
     .where(
         sa.text("state = 'queued'"),
         runs.c.executor == sa.bindparam("executor"),
-        runs.c.task.in_(sa.bindparam("tasks", expanding=True)),
+        Among(runs.c.task, "tasks"),
     )
     .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
     .limit(sa.bindparam("most"))
 )
-TAKE = (
+TAKE = Statement(
     runs.update()
     .where(runs.c.id == sa.bindparam("id_"), runs.c.state == RunState.QUEUED)
     .values(
@@ -54,7 +55,7 @@ TAKE = (
         finished_at=None,
     )
 )
-GIVE_BACK = (
+GIVE_BACK = Statement(
     runs.update()
     .where(
         runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), runs.c.state == RunState.RUNNING
@@ -63,7 +64,7 @@ GIVE_BACK = (
         state=RunState.QUEUED, attempt=runs.c.attempt - 1, engine=None, token=None, started_at=None, alone=False
     )
 )
-READY = (
+READY = Statement(
     sa.select(runs.c.id, runs.c.job_key, sa.func.coalesce(jobs.c.max_instances, 1).label("most"))
     .select_from(runs.outerjoin(jobs, jobs.c.key == runs.c.job_key))
     .where(
@@ -73,7 +74,7 @@ READY = (
     .order_by(runs.c.ready_at)
     .limit(250)
 )
-NEXT_READY = (
+NEXT_READY = Statement(
     sa.select(runs.c.ready_at)
     .where(sa.text("state = 'scheduled' AND reason <> 'blocked'"))
     .order_by(runs.c.ready_at)
@@ -81,22 +82,31 @@ NEXT_READY = (
 )
 
 
+CANCELS = Statement(
+    sa.select(runs.c.id).where(
+        sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"), runs.c.cancel_requested.is_(True)
+    )
+)
+
+
 def promote(tx: sa.Connection, now: datetime) -> None:
     """Queue the runs whose wait is over; those whose job is full wait for a place."""
-    ready = tx.execute(READY, {"now": to_micros(now)}).all()
+    ready = READY.rows(tx, now=to_micros(now))
+    if not ready:
+        return
     places = places_of(tx, list({row.job_key for row in ready}))
     for row in ready:
         taken = places.get(row.job_key, Places(taken=0, waiting=0)).taken
         if taken < row.most:
             places[row.job_key] = Places(taken=taken + 1, waiting=0)
-            tx.execute(QUEUE, {"id_": row.id, "now": to_micros(now)})
+            QUEUE.run(tx, id_=row.id, now=to_micros(now))
         else:
             tx.execute(runs.update().where(runs.c.id == row.id).values(reason=Reason.BLOCKED))
 
 
 def next_ready(tx: sa.Connection) -> datetime | None:
     """Return when the next waiting run may be queued."""
-    value = tx.execute(NEXT_READY).scalar()
+    value = NEXT_READY.scalar(tx)
     return None if value is None else from_micros(value)
 
 
@@ -104,7 +114,7 @@ def candidates(tx: sa.Connection, tasks: Collection[str], *, executor: str, limi
     """Return queued runs in the order in which they should start."""
     if not tasks or limit <= 0:
         return []
-    return tx.execute(CANDIDATES, {"tasks": sorted(tasks), "executor": executor, "most": limit}).all()
+    return CANDIDATES.rows(tx, tasks=list(tasks), executor=executor, most=limit)
 
 
 def take(
@@ -114,7 +124,7 @@ def take(
     if not rows:
         return []
     constant = {"engine_": engine, "token_": token, "alone_": alone, "now_": to_micros(now)}
-    tx.execute(TAKE, [{"id_": row.id, **constant} for row in rows])
+    TAKE.many(tx, [{"id_": row.id, **constant} for row in rows])
     return [_claim(row, token, alone) for row in rows]
 
 
@@ -142,19 +152,12 @@ def _claim(row: sa.Row[Any], token: int, alone: bool) -> Claim:
 
 def give_back(tx: sa.Connection, claims: Iterable[Claim]) -> None:
     """Return claims that did not start, or that a stop interrupted, without charging an attempt."""
-    parameters = [{"id_": claim.run_id, "token_": claim.token} for claim in claims]
-    if parameters:
-        tx.execute(GIVE_BACK, parameters)
+    GIVE_BACK.many(tx, [{"id_": claim.run_id, "token_": claim.token} for claim in claims])
 
 
 def cancel_requests(tx: sa.Connection, engine: int) -> list[int]:
     """Return the runs of an engine that someone asked to stop."""
-    rows = tx.execute(
-        sa.select(runs.c.id).where(
-            sa.text("state = 'running'"), runs.c.engine == engine, runs.c.cancel_requested.is_(True)
-        )
-    )
-    return list(rows.scalars())
+    return [row.id for row in CANCELS.rows(tx, engine=engine)]
 
 
 def backlog(tx: sa.Connection) -> int:

@@ -7,6 +7,7 @@ Invariants kept here:
 """
 
 import os
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -195,7 +196,7 @@ class Writer:
         try:
             with connection.begin_nested():
                 entry.result = entry.work(connection)
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError, sqlite3.OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - handed to the caller that waits for it
             entry.error = error
@@ -210,3 +211,5 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable("all connections to the store are in use; try again") from error
     except (OperationalError, InterfaceError) as error:
         raise StoreUnavailable(f"the store does not answer: {error.orig}") from error
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"the store does not answer: {error}") from error

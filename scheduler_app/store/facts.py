@@ -7,14 +7,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import facts
 
 PAUSE = "pause"
+GET = Statement(sa.select(facts.c.value).where(facts.c.name == sa.bindparam("name_")))
 
 
 def get(tx: sa.Connection, name: str) -> dict[str, Any] | None:
     """Return a fact, or None."""
-    value = tx.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar()
+    value = GET.scalar(tx, name_=name)
     return None if value is None else json.loads(value)
 
 

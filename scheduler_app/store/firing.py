@@ -24,6 +24,7 @@ from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.places import places_of
 from scheduler_app.store.rows import compact, micros, policies_of
+from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
 
@@ -42,7 +43,7 @@ class DueJob:
     version: int
 
 
-DUE = (
+DUE = Statement(
     sa.select(jobs)
     .where(
         jobs.c.state == sa.literal_column("'active'"),
@@ -52,23 +53,32 @@ DUE = (
     .order_by(jobs.c.next_run_time)
     .limit(sa.bindparam("most"))
 )
-NEXT_DUE = (
+NEXT_DUE = Statement(
     sa.select(jobs.c.next_run_time)
     .where(jobs.c.state == sa.literal_column("'active'"), jobs.c.next_run_time.is_not(None))
     .order_by(jobs.c.next_run_time)
     .limit(1)
 )
-STILL = sa.select(jobs.c.key, jobs.c.version, jobs.c.next_run_time).where(
-    jobs.c.key.in_(sa.bindparam("keys", expanding=True)), jobs.c.state == JobState.ACTIVE
+STILL = Statement(
+    sa.select(jobs.c.key, jobs.c.version, jobs.c.next_run_time).where(
+        Among(jobs.c.key, "keys"), jobs.c.state == JobState.ACTIVE
+    )
+)
+FIRED = (
+    "job_key", "job_id", "task", "args", "kwargs", "origin", "scheduled_at", "ready_at", "queued_at", "finished_at",
+    "missed_since", "missed_until", "missed_count", "state", "reason", "max_attempts", "priority", "concurrency_key",
+    "timeout", "delivery", "retry", "executor",
 )
 # a clock that was set back may find a time that has fired already
-INSERT = sqlite.insert(runs).on_conflict_do_nothing()
-ADVANCE = jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(next_run_time=sa.bindparam("next_"))
+INSERT = Statement(sqlite.insert(runs).on_conflict_do_nothing(), columns=FIRED)
+ADVANCE = Statement(
+    jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(next_run_time=sa.bindparam("next_"))
+)
 
 
 def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob]:
     """Return the jobs whose next time has come, the longest overdue first."""
-    return [_due_job(row) for row in tx.execute(DUE, {"now": to_micros(now), "most": limit})]
+    return [_due_job(row) for row in DUE.rows(tx, now=to_micros(now), most=limit)]
 
 
 def due_job(tx: sa.Connection, key: int, now: datetime) -> DueJob | None:
@@ -89,7 +99,7 @@ def _due_job(row: sa.Row[Any]) -> DueJob:
         args=row.args,
         kwargs=row.kwargs,
         trigger=row.trigger,
-        policies=policies_of(row._mapping),
+        policies=policies_of(row._asdict()),
         next_run_time=from_micros(row.next_run_time),
         version=row.version,
     )
@@ -97,7 +107,7 @@ def _due_job(row: sa.Row[Any]) -> DueJob:
 
 def next_due(tx: sa.Connection) -> datetime | None:
     """Return when the next job is due."""
-    value = tx.execute(NEXT_DUE).scalar()
+    value = NEXT_DUE.scalar(tx)
     return None if value is None else from_micros(value)
 
 
@@ -105,7 +115,7 @@ def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now:
     """Write what the plans say, of those jobs that still stand as planned; return how many did."""
     if not planned:
         return 0
-    found = tx.execute(STILL, {"keys": [job.key for job, _ in planned]})
+    found = STILL.rows(tx, keys=[job.key for job, _ in planned])
     still = {row.key: (row.version, row.next_run_time) for row in found}
     valid = [
         (job, plan) for job, plan in planned if still.get(job.key) == (job.version, to_micros(job.next_run_time))
@@ -113,9 +123,8 @@ def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now:
     if not valid:
         return 0
     rows, idle = _rows(tx, valid, now)
-    if rows:
-        tx.execute(INSERT, rows)
-    tx.execute(ADVANCE, [{"key_": job.key, "next_": micros(plan.next_run_time)} for job, plan in valid])
+    INSERT.many(tx, rows)
+    ADVANCE.many(tx, [{"key_": job.key, "next_": micros(plan.next_run_time)} for job, plan in valid])
     finish_idle(tx, idle)
     return len(valid)
 
@@ -210,12 +219,12 @@ def work_values(policies: Policies) -> dict[str, Any]:
 
 def insert_missed(tx: sa.Connection, job: Job, missed: MissedRange, reason: Reason, now: datetime) -> None:
     """Record firings of a job that are not executed."""
-    tx.execute(INSERT, [missed_row(job, missed, reason, now)])
+    INSERT.many(tx, [missed_row(job, missed, reason, now)])
 
 
 def advance(tx: sa.Connection, key: int, next_run_time: datetime | None) -> None:
     """Set when a job fires next."""
-    tx.execute(ADVANCE, [{"key_": key, "next_": micros(next_run_time)}])
+    ADVANCE.run(tx, key_=key, next_=micros(next_run_time))
 
 
 def mark_broken(tx: sa.Connection, job: DueJob, reason: str, now: datetime) -> None:

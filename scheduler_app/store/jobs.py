@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.store.rows import job_of, job_values
+from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import job_tags, jobs, runs
 
 
@@ -20,12 +22,17 @@ class JobFilter:
     tags: tuple[str, ...] = ()
 
 
+INSERT = Statement(
+    sqlite.insert(jobs).on_conflict_do_nothing(index_elements=["id"]).returning(jobs.c.key),
+    columns=[column.name for column in jobs.columns if column.name not in ("key", "skip_count")],
+)
+
+
 def insert(tx: sa.Connection, job: Job) -> int | None:
     """Insert a job and return its key; None when its id is taken."""
-    taken = tx.execute(sa.select(jobs.c.key).where(jobs.c.id == job.id)).first()
-    if taken is not None:
+    key: int | None = INSERT.scalar(tx, **job_values(job))
+    if key is None:
         return None
-    key = int(tx.execute(jobs.insert().returning(jobs.c.key), job_values(job)).scalar_one())
     insert_tags(tx, key, job.policies.tags)
     return key
 
@@ -85,12 +92,10 @@ def last_runs(tx: sa.Connection, job_ids: Sequence[str]) -> dict[int, LastRun]:
 
 def finish_idle(tx: sa.Connection, keys: Iterable[int]) -> None:
     """Finish those of these jobs that have nothing due and no open run."""
-    parameters = [{"key_": key} for key in set(keys)]
-    if parameters:
-        tx.execute(FINISH_IDLE, parameters)
+    FINISH_IDLE.many(tx, [{"key_": key} for key in set(keys)])
 
 
-FINISH_IDLE: sa.Update = (
+FINISH_IDLE = Statement(
     jobs.update()
     .where(
         jobs.c.key == sa.bindparam("key_"),

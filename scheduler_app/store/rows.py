@@ -40,6 +40,7 @@ def policies_of(row: Mapping[str, Any]) -> Policies:
     """Return the policies that a job's row holds."""
     values = {name: row[name] for name in POLICY_NAMES}
     values |= {
+        "coalesce": bool(row["coalesce"]),
         "tags": tuple(json.loads(row["tags"])),
         "overlap": Overlap(row["overlap"]),
         "delivery": Delivery(row["delivery"]),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunState
 from scheduler_app.store.rows import run_of
+from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import runs
 
 
@@ -24,9 +25,16 @@ class RunFilter:
     until: datetime | None = None
 
 
+BY_HAND = (
+    "job_key", "job_id", "task", "args", "kwargs", "origin", "scheduled_at", "ready_at", "queued_at", "state", "reason",
+    "max_attempts", "priority", "concurrency_key", "timeout", "delivery", "retry", "executor",
+)
+INSERT = Statement(runs.insert().returning(runs.c.id), columns=BY_HAND)
+
+
 def insert(tx: sa.Connection, values: dict[str, Any]) -> int:
     """Insert a run and return its id."""
-    return int(tx.execute(runs.insert().returning(runs.c.id), values).scalar_one())
+    return int(INSERT.scalar(tx, **values))
 
 
 def find(tx: sa.Connection, run_id: int) -> Run | None:

@@ -16,12 +16,11 @@ from scheduler_app.domain.run import Claim, Reason, RunState
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.places import unblock
 from scheduler_app.store.rows import micros
+from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
-HELD = sa.select(runs.c.id, runs.c.token).where(
-    runs.c.id.in_(sa.bindparam("ids", expanding=True)), runs.c.state == RunState.RUNNING
-)
-WRITE = (
+HELD = Statement(sa.select(runs.c.id, runs.c.token).where(Among(runs.c.id, "ids"), runs.c.state == RunState.RUNNING))
+WRITE = Statement(
     runs.update()
     .where(
         runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), runs.c.state == RunState.RUNNING
@@ -40,10 +39,10 @@ WRITE = (
         cancel_requested=False,
     )
 )
-REFUSE = (
+REFUSE = Statement(
     runs.update().where(runs.c.id == sa.bindparam("id_")).values(late_results=runs.c.late_results + 1)
 )
-ORPHANS = (
+ORPHANS = Statement(
     runs.update()
     .where(
         runs.c.id == sa.bindparam("id_"),
@@ -54,35 +53,37 @@ ORPHANS = (
 )
 
 
+def held(tx: sa.Connection, claims: Iterable[Claim]) -> set[tuple[int, int]]:
+    """Return which of these claims still hold their run: pairs of run id and token."""
+    ids = [claim.run_id for claim in claims]
+    return {(row.id, row.token) for row in HELD.rows(tx, ids=ids)} if ids else set()
+
+
 def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> list[Claim]:
     """Write how attempts ended, queue what waited for their places, and return the claims that came too late."""
     if not settlements:
         return []
-    held = {(row.id, row.token) for row in tx.execute(HELD, {"ids": [s.outcome.claim.run_id for s in settlements]})}
-    valid = [s for s in settlements if (s.outcome.claim.run_id, s.outcome.claim.token) in held]
+    holders = held(tx, [s.outcome.claim for s in settlements])
+    valid = [s for s in settlements if (s.outcome.claim.run_id, s.outcome.claim.token) in holders]
     if valid:
-        tx.execute(WRITE, [_values(settlement) for settlement in valid])
+        WRITE.many(tx, [_values(settlement) for settlement in valid])
         _cancel_orphans(tx, valid)
         keys = {settlement.outcome.claim.job_key for settlement in valid}
         unblock(tx, keys, now)
         finish_idle(tx, keys)
-    late = [s.outcome.claim for s in settlements if (s.outcome.claim.run_id, s.outcome.claim.token) not in held]
+    late = [s.outcome.claim for s in settlements if (s.outcome.claim.run_id, s.outcome.claim.token) not in holders]
     refuse(tx, late)
     return late
 
 
 def refuse(tx: sa.Connection, claims: Iterable[Claim]) -> None:
     """Count on each run that a result of it came too late."""
-    parameters = [{"id_": claim.run_id} for claim in claims]
-    if parameters:
-        tx.execute(REFUSE, parameters)
+    REFUSE.many(tx, [{"id_": claim.run_id} for claim in claims])
 
 
 def _cancel_orphans(tx: sa.Connection, settlements: Sequence[Settlement]) -> None:
     """A retry of a deleted job does not happen: a delete cancels what waits."""
-    parameters = [{"id_": s.outcome.claim.run_id} for s in settlements if s.state is RunState.SCHEDULED]
-    if parameters:
-        tx.execute(ORPHANS, parameters)
+    ORPHANS.many(tx, [{"id_": s.outcome.claim.run_id} for s in settlements if s.state is RunState.SCHEDULED])
 
 
 def _values(settlement: Settlement) -> dict[str, Any]:

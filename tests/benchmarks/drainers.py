@@ -141,13 +141,15 @@ class ApsSqlite(ApsMemory):
     """The same on its SQLAlchemyJobStore as shipped: rollback journal, synchronous=FULL, a commit for each job."""
 
     def fill(self, store: Path, jobs: int) -> None:
-        """Add the jobs without waiting for the disk, which the drain does again."""
+        """Add the jobs without waiting for the disk, which the drain does again.
+
+        The process ends without `shutdown`, which makes a paused scheduler fire what is due.
+        """
         engine = create_engine(url_of(store))
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
         scheduler = aps_scheduler(SQLAlchemyJobStore(engine=engine))
         scheduler.start(paused=True)
         add_all(scheduler, jobs)
-        scheduler.shutdown()
         engine.dispose()
 
     def _before(self, scheduler: BackgroundScheduler, jobs: int) -> None:

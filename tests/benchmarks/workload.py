@@ -1,0 +1,133 @@
+"""A workload: contenders measured in turn, round after round, so that what disturbs one round disturbs all of it."""
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from tests.benchmarks.processes import StepFailed
+
+Tell = Callable[[str], None]
+OURS = "ours"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Who is measured, and what survives a crash with it."""
+
+    key: str
+    label: str
+    durability: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """What is measured; `ceilings` are measured on request, they bound what is possible and do not compete."""
+
+    name: str
+    title: str
+    unit: str
+    contenders: tuple[Contender, ...]
+    ceilings: tuple[Contender, ...] = ()
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One contender in one round: how many a second, and further figures by name."""
+
+    rate: float
+    more: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How to measure a workload: `prepare` may make a store that each round gets a copy of."""
+
+    workload: Workload
+    prepare: Callable[[str, Path, int], None]
+    measure: Callable[[str, Path, int], Measured]
+    jobs: int
+    rounds: int
+    with_ceilings: bool = False
+
+    @property
+    def contenders(self) -> tuple[Contender, ...]:
+        """Who takes part."""
+        return self.workload.contenders + (self.workload.ceilings if self.with_ceilings else ())
+
+
+@dataclass(kw_only=True)
+class Results:
+    """What was measured, round by round; a step that failed is a sentence, and its round has no figure for it."""
+
+    plan: Plan
+    rounds: list[dict[str, Measured]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def rates(self, contender: str) -> list[float]:
+        """Return the rates of a contender."""
+        return [found[contender].rate for found in self.rounds if contender in found]
+
+    def more(self, contender: str, name: str) -> list[float]:
+        """Return a further figure of a contender, from the rounds that have it."""
+        measured = [found[contender].more for found in self.rounds if contender in found]
+        return [more[name] for more in measured if name in more]
+
+    def ratios(self, contender: str) -> list[float]:
+        """Return ours over theirs, from the rounds that measured both."""
+        both = [found for found in self.rounds if OURS in found and contender in found]
+        return [found[OURS].rate / found[contender].rate for found in both]
+
+
+def middle(values: Iterable[float]) -> float | None:
+    """Return the median; None of nothing."""
+    known = list(values)
+    return median(known) if known else None
+
+
+def measure(plan: Plan, folder: Path, tell: Tell) -> Results:
+    """Prepare every contender, then measure them in turn."""
+    results = Results(plan=plan)
+    ready = [contender for contender in plan.contenders if _prepared(plan, contender, folder, results, tell)]
+    for number in range(1, plan.rounds + 1):
+        found: dict[str, Measured] = {}
+        results.rounds.append(found)
+        for contender in ready:
+            _measure_one(plan, contender, folder, found, results, lambda text, n=number: tell(f"round {n}: {text}"))
+    return results
+
+
+def _prepared(plan: Plan, contender: Contender, folder: Path, results: Results, tell: Tell) -> bool:
+    home = folder / f"{contender.key}-filled"
+    home.mkdir(parents=True)
+    try:
+        plan.prepare(contender.key, home, plan.jobs)
+    except (StepFailed, OSError) as error:
+        _note(results, tell, f"{contender.label}: cannot be prepared: {error}")
+        return False
+    tell(f"{contender.label}: ready")
+    return True
+
+
+def _measure_one(
+    plan: Plan, contender: Contender, folder: Path, found: dict[str, Measured], results: Results, tell: Tell
+) -> None:
+    """Measure a contender on a fresh copy of its store, which is removed afterwards."""
+    home = folder / f"{contender.key}-round"
+    shutil.copytree(folder / f"{contender.key}-filled", home)
+    try:
+        measured = plan.measure(contender.key, home, plan.jobs)
+    except (StepFailed, OSError) as error:
+        _note(results, tell, f"{contender.label}: FAILED: {error}")
+    else:
+        found[contender.key] = measured
+        tell(f"{contender.label}: {measured.rate:,.0f} {plan.workload.unit}")
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _note(results: Results, tell: Tell, text: str) -> None:
+    results.faults.append(text)
+    tell(text)
