@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
 from scheduler_app.store.gate import Gate
+from scheduler_app.store.lanes import Lanes, savepoint
 from scheduler_app.store.sqlite import prepare_engine, refuse_network_folder, sqlite_path
 
 T = TypeVar("T")
@@ -43,13 +43,14 @@ class Connections:
         except OSError as error:
             raise StoreUnavailable(f"cannot open {database.path}: {error.strerror}") from error
         self._patience = database.patience
-        self._reader = database.engine(writes=False)
-        self._writer = Writer(database.engine(writes=True), self._gate, database.patience)
+        self._reader = Lanes(database.engine(writes=False), "BEGIN")
+        self._lane = Lanes(database.engine(writes=True), "BEGIN IMMEDIATE")
+        self._writer = Writer(self._lane, self._gate, database.patience)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Read one consistent snapshot; StoreUnavailable when the store does not answer."""
-        with translated(), self._reader.begin() as connection:
+        with translated(), self._reader.transaction() as connection:
             yield connection
 
     def write(self, work: Work[T]) -> T:
@@ -58,9 +59,9 @@ class Connections:
 
     def close(self) -> None:
         """Close everything; the last connection's checkpoint too runs behind the gate."""
-        self._reader.dispose()
+        self._reader.close()
         with self._gate.held(self._patience):
-            self._writer.engine.dispose()
+            self._lane.close()
         self._gate.close()
 
 
@@ -154,8 +155,8 @@ class _Entry(Generic[T]):
 class Writer:
     """Group commit: whoever holds the turn commits for all who wait."""
 
-    def __init__(self, engine: sa.Engine, gate: Gate, patience: float) -> None:
-        self.engine = engine
+    def __init__(self, lane: Lanes, gate: Gate, patience: float) -> None:
+        self._lane = lane
         self._gate = gate
         self._patience = patience
         self._turn = threading.Lock()
@@ -176,7 +177,7 @@ class Writer:
     def _commit_waiting(self) -> None:
         entries = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_WRITES_TOGETHER))]
         try:
-            with translated(), self._gate.held(self._patience), self.engine.begin() as connection:
+            with translated(), self._gate.held(self._patience), self._lane.transaction() as connection:
                 for entry in entries:
                     self._run(entry, connection, alone=len(entries) == 1)
         except BaseException as error:
@@ -194,7 +195,7 @@ class Writer:
             entry.result = entry.work(connection)
             return
         try:
-            with connection.begin_nested():
+            with savepoint(connection):
                 entry.result = entry.work(connection)
         except (OperationalError, InterfaceError, sqlite3.OperationalError):
             raise
@@ -207,8 +208,6 @@ def translated() -> Iterator[None]:
     """Turn what the driver raises when the store is busy or gone into StoreUnavailable."""
     try:
         yield
-    except PoolTimeout as error:
-        raise StoreUnavailable("all connections to the store are in use; try again") from error
     except (OperationalError, InterfaceError) as error:
         raise StoreUnavailable(f"the store does not answer: {error.orig}") from error
     except sqlite3.OperationalError as error:

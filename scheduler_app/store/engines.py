@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
-from scheduler_app.store.rows import compact, moment
+from scheduler_app.store.rows import compact, micros, moment
+from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import engines
 
 
@@ -24,6 +25,21 @@ class EngineState(StrEnum):
 
 
 LIVE = (EngineState.RUNNING, EngineState.DRAINING)
+
+
+BEAT = Statement(
+    engines.update()
+    .where(engines.c.id == sa.bindparam("engine_"), sa.text("state IN ('running', 'draining')"))
+    .values(
+        beat=engines.c.beat + 1,
+        beat_at=sa.bindparam("now_"),
+        tasks=sa.bindparam("tasks_"),
+        last_pass_at=sa.bindparam("passed_"),
+    )
+)
+LIVE_ENGINES = Statement(
+    sa.select(engines).where(sa.text("state IN ('running', 'draining')")).order_by(engines.c.id)
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,17 +76,8 @@ def register(tx: sa.Connection, identity: dict[str, Any], *, tasks: Collection[s
 
 def raise_beat(tx: sa.Connection, engine: int, *, tasks: Collection[str], passed_at: datetime | None, now: datetime) -> bool:
     """Raise an engine's beat; False when others hold it for dead."""
-    changed = tx.execute(
-        engines.update()
-        .where(engines.c.id == engine, engines.c.state.in_(LIVE))
-        .values(
-            beat=engines.c.beat + 1,
-            beat_at=to_micros(now),
-            tasks=compact(sorted(tasks)),
-            last_pass_at=None if passed_at is None else to_micros(passed_at),
-        )
-    ).rowcount
-    return changed == 1
+    values = {"tasks_": compact(sorted(tasks)), "passed_": micros(passed_at), "now_": to_micros(now)}
+    return BEAT.run(tx, engine_=engine, **values) == 1
 
 
 def set_state(tx: sa.Connection, engine: int, state: EngineState) -> None:
@@ -90,7 +97,7 @@ def declare_dead(tx: sa.Connection, engine: int, *, beat: int) -> bool:
 
 def live(tx: sa.Connection) -> list[EngineRow]:
     """Return the engines that have not ended."""
-    return [_engine(row) for row in tx.execute(sa.select(engines).where(engines.c.state.in_(LIVE)).order_by(engines.c.id))]
+    return [_engine(row) for row in LIVE_ENGINES.rows(tx)]
 
 
 def recent(tx: sa.Connection, limit: int) -> list[EngineRow]:

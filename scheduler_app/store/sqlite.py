@@ -10,7 +10,6 @@ from scheduler_app.errors import ConfigurationError
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"})
 MOUNTS = Path("/proc/mounts")
-READERS = 48
 
 
 def sqlite_path(url: sa.URL) -> Path | None:
@@ -20,15 +19,12 @@ def sqlite_path(url: sa.URL) -> Path | None:
 
 
 def prepare_engine(url: sa.URL, *, writes: bool, synchronous: str, patience: float) -> sa.Engine:
-    """Return an engine whose transactions begin as ours must: IMMEDIATE to write, a snapshot to read."""
+    """Return an engine that leaves transactions to us, with connections for reading or for writing."""
     engine = sa.create_engine(
         url,
-        pool_size=1 if writes else READERS,
-        max_overflow=0,
-        pool_timeout=patience,
-        poolclass=sa.pool.QueuePool,
+        poolclass=sa.pool.NullPool,
+        isolation_level="AUTOCOMMIT",
         connect_args={"check_same_thread": False, "timeout": patience},
-        skip_autocommit_rollback=False,
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -38,10 +34,6 @@ def prepare_engine(url: sa.URL, *, writes: bool, synchronous: str, patience: flo
             connection.execute(f"PRAGMA {pragma}")
         if not writes:
             connection.execute("PRAGMA query_only = ON")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        connection.connection.driver_connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")  # type: ignore[union-attr]
 
     return engine
 

@@ -13,6 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from scheduler_app.store.lanes import driver_of
+
+
+class Members(sa.Text):
+    """A list of values under one parameter."""
+
 
 class Among(sa.ColumnElement[bool]):
     """`column IN (…)` for a list of any length under one parameter, so that the statement's text never changes."""
@@ -22,7 +28,7 @@ class Among(sa.ColumnElement[bool]):
 
     def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
         self.column = column
-        self.members: sa.BindParameter[str] = sa.bindparam(name, type_=sa.Text)
+        self.members: sa.BindParameter[str] = sa.bindparam(name, type_=Members())
 
 
 @compiles(Among, "sqlite")
@@ -39,6 +45,7 @@ class Compiled:
         assert isinstance(compiled, SQLCompiler)
         self.text = compiled.string
         self.order: Sequence[str] = compiled.positiontup or ()
+        self.lists = [name for name, bind in compiled.binds.items() if isinstance(bind.type, Members)]
         self.constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         names = [column.name for column in getattr(statement, "exported_columns", ())]
         self.row: Callable[[Iterable[Any]], Any] = namedtuple("Row", names)._make if names else tuple  # noqa: PYI024
@@ -46,11 +53,9 @@ class Compiled:
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the parameters in the order of the text; a list becomes JSON."""
         given = {**self.constants, **parameters}
-        return tuple(_plain(given[name]) for name in self.order)
-
-
-def _plain(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list) else value
+        for name in self.lists:
+            given[name] = json.dumps(given[name])
+        return tuple([given[name] for name in self.order])
 
 
 class Statement:
@@ -70,25 +75,22 @@ class Statement:
     def rows(self, tx: sa.Connection, **parameters: Any) -> list[Any]:
         """Execute, and return the rows as named tuples of what the driver gives."""
         compiled = self._of(tx)
-        cursor = _driver(tx).execute(compiled.text, compiled.values(parameters))
+        cursor = driver_of(tx).execute(compiled.text, compiled.values(parameters))
         return [compiled.row(row) for row in cursor.fetchall()]
 
     def scalar(self, tx: sa.Connection, **parameters: Any) -> Any:
         """Execute, and return the first column of the first row, or None."""
         compiled = self._of(tx)
-        row = _driver(tx).execute(compiled.text, compiled.values(parameters)).fetchone()
+        row = driver_of(tx).execute(compiled.text, compiled.values(parameters)).fetchone()
         return None if row is None else row[0]
 
     def run(self, tx: sa.Connection, **parameters: Any) -> int:
         """Execute, and return how many rows were changed."""
         compiled = self._of(tx)
-        return int(_driver(tx).execute(compiled.text, compiled.values(parameters)).rowcount)
+        return int(driver_of(tx).execute(compiled.text, compiled.values(parameters)).rowcount)
 
     def many(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute once for each row of parameters."""
         compiled = self._of(tx)
-        _driver(tx).executemany(compiled.text, [compiled.values(row) for row in rows])
+        driver_of(tx).executemany(compiled.text, [compiled.values(row) for row in rows])
 
-
-def _driver(tx: sa.Connection) -> Any:
-    return tx.connection.driver_connection

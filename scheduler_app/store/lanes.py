@@ -1,0 +1,64 @@
+"""Connections that stay open between transactions, and transactions that cost what the driver's own cost."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import sqlalchemy as sa
+
+
+class Lanes:
+    """A stack of connections of one engine; as many as there are transactions at one time."""
+
+    def __init__(self, engine: sa.Engine, begin: str) -> None:
+        self._engine = engine
+        self._begin = begin
+        self._idle: list[sa.Connection] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Begin, and commit at the end; roll back and drop the connection when something raises."""
+        connection = self._take()
+        driver = driver_of(connection)
+        try:
+            driver.execute(self._begin)
+            yield connection
+            driver.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                driver.rollback()
+            connection.close()
+            raise
+        self._idle.append(connection)
+
+    def _take(self) -> sa.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._engine.connect()
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        while self._idle:
+            self._idle.pop().close()
+        self._engine.dispose()
+
+
+@contextmanager
+def savepoint(connection: sa.Connection) -> Iterator[None]:
+    """Undo only what is done inside when that raises."""
+    driver = driver_of(connection)
+    driver.execute("SAVEPOINT scheduler_write")
+    try:
+        yield
+    except BaseException:
+        driver.execute("ROLLBACK TO scheduler_write")
+        driver.execute("RELEASE scheduler_write")
+        raise
+    driver.execute("RELEASE scheduler_write")
+
+
+def driver_of(connection: sa.Connection) -> Any:
+    """Return the driver's own connection."""
+    return connection.connection.driver_connection
