@@ -29,7 +29,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    database: str | None = Field(None, description="Where jobs and runs are kept, an SQLAlchemy URL; null: a file in `data`.")
+    database: str | None = Field(
+        None, description="Where jobs and runs are kept, an SQLAlchemy URL; null: a file in `data`."
+    )
     data: Path = Field(Path("data"), description="The folder of the embedded store and of the admin key.")
     host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="The port that `serve` listens on; 0 takes a free one.")

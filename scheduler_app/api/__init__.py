@@ -9,17 +9,12 @@ from flask_openapi.models.info import Info
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.openapi import OpenAPI
 
-from scheduler_app.api import errors
+from scheduler_app.api import docs, errors, health, jobs, runs, scheduler, tasks, triggers
 from scheduler_app.api.contract import EXTENSION as CONTEXT
-from scheduler_app.api.docs import docs
 from scheduler_app.api.health import EXTENSION as READY
-from scheduler_app.api.health import Readiness, health
-from scheduler_app.api.jobs import jobs
-from scheduler_app.api.runs import runs
-from scheduler_app.api.scheduler import scheduler
+from scheduler_app.api.health import Readiness
+from scheduler_app.api.reading import MAX_BODY_BYTES
 from scheduler_app.api.security import Guard
-from scheduler_app.api.tasks import tasks
-from scheduler_app.api.triggers import triggers
 from scheduler_app.domain.text import one_line
 from scheduler_app.schemas.problem import Problem
 from scheduler_app.services.context import Context
@@ -27,8 +22,7 @@ from scheduler_app.services.context import Context
 __all__ = ["Readiness", "create_api"]
 
 LOG = logging.getLogger("scheduler_app.api")
-MAX_BODY_BYTES = 1024 * 1024
-ROOMS = (jobs, runs, tasks, triggers, scheduler, health)
+NOUNS = (jobs, runs, tasks, triggers, scheduler, health)
 
 INFO = Info(
     title="scheduler_app",
@@ -46,8 +40,8 @@ class Api(OpenAPI):
 
     def log_exception(self, exc_info: Any) -> None:
         """Log an exception that no call foresaw; its answer is a 500 that tells only the request id."""
-        LOG.error("%s %s failed, request %s", request.method, one_line(request.path), g.get("request_id", "-"),
-                  exc_info=exc_info)
+        what = f"{one_line(request.method)} {one_line(request.path)}"
+        LOG.error("%s failed, request %s", what, g.get("request_id", "-"), exc_info=exc_info)
 
 
 def create_api(ctx: Context, *, hosts: Collection[str] | None, ready: Callable[[], Readiness]) -> OpenAPI:
@@ -56,8 +50,15 @@ def create_api(ctx: Context, *, hosts: Collection[str] | None, ready: Callable[[
     `hosts` are the names, beside loopback, under which it may be called; None checks nothing, which is right where
     another app in front does. `ready` is asked by `/readyz`.
     """
-    app = Api(__name__, info=INFO, security_schemes=SECURITY_SCHEMES, static_folder=None, doc_ui=False,
-              validation_error_status=400, validation_error_model=Problem)
+    app = Api(
+        __name__,
+        info=INFO,
+        security_schemes=SECURITY_SCHEMES,
+        validation_error_status=400,
+        validation_error_model=Problem,
+        doc_ui=False,
+        static_folder=None,
+    )
     app.openapi_version = "3.1.0"
     app.components.responses = errors.documented()
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -67,7 +68,7 @@ def create_api(ctx: Context, *, hosts: Collection[str] | None, ready: Callable[[
     app.extensions[READY] = ready
     errors.register(app)
     Guard(ctx, hosts).register(app)
-    for place in ROOMS:
-        app.register_api(place)
-    app.register_blueprint(docs)
+    for noun in NOUNS:
+        app.register_api(noun.calls)
+    app.register_blueprint(docs.pages)
     return app

@@ -23,7 +23,8 @@ from scheduler_app.services.context import Context
 EXTENSION = "scheduler_app.context"
 View = Callable[..., Response]
 BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
-ALWAYS = (400, 401, 429, 500, 503)
+OPEN_REFUSES = (400, 500)
+GUARDED_REFUSES = (400, 401, 429, 500, 503)
 HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {"description": "The version of the job, for `If-Match`.", "schema": {"type": "string"}},
     "Location": {"description": "Where it is.", "schema": {"type": "string"}},
@@ -84,7 +85,7 @@ def serves(
         document: dict[str, Any] = {
             "operation_id": view.__name__,
             "description": " ".join((view.__doc__ or "").split("\n")[1:]).strip(),
-            "responses": _responses(answers, refuses),
+            "responses": _responses(answers, (*refuses, *(GUARDED_REFUSES if place.abp_security else OPEN_REFUSES))),
         }
         if "body" in hints:
             document["request_body"] = _request_body(hints["body"], body)
@@ -122,7 +123,7 @@ def _reading(view: View, hints: Mapping[str, Any], body: Body) -> View:
 
 def _responses(answers: Mapping[int, Answer], refuses: tuple[int, ...]) -> dict[str, Any]:
     good = {str(status): _response(given) for status, given in answers.items()}
-    bad = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted({*ALWAYS, *refuses})}
+    bad = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(refuses)}
     return good | bad
 
 

@@ -14,7 +14,7 @@ from flask_openapi.openapi import OpenAPI
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
-docs = Blueprint("docs", __name__)
+pages = Blueprint("docs", __name__)
 
 WHEEL = Path(flask_openapi_swagger.__file__).parent / "templates" / "swagger"
 FILES = {
@@ -56,7 +56,7 @@ window.ui = SwaggerUIBundle({
 """
 
 
-@docs.get("/docs", strict_slashes=False)
+@pages.get("/docs", strict_slashes=False)
 def page() -> Response:
     """Show the API."""
     html = PAGE.format(
@@ -69,7 +69,7 @@ def page() -> Response:
     return Response(html, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
 
 
-@docs.get("/docs/<name>")
+@pages.get("/docs/<name>")
 def file(name: str) -> Response:
     """Serve one of the files of the page."""
     if name == "start.js":
@@ -81,7 +81,7 @@ def file(name: str) -> Response:
     return response
 
 
-@docs.get("/api/v1/openapi.json")
+@pages.get("/api/v1/openapi.json")
 def document() -> Response:
     """Tell the OpenAPI document; its server is where this app is mounted."""
     app = cast("OpenAPI", current_app)

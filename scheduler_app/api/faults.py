@@ -29,9 +29,7 @@ def _first(error: ValidationError) -> Sequence[Mapping[str, Any]]:
     return error.errors(include_url=False, include_context=False, include_input=False)[:MOST_FAULTS]
 
 
-def _fault(
-    item: Mapping[str, Any], location: Location, noun: str, model: type[BaseModel], given: object
-) -> Fault:
+def _fault(item: Mapping[str, Any], location: Location, noun: str, model: type[BaseModel], given: object) -> Fault:
     pointer = "".join(pointer_to(str(part)) for part in location)
     if not location:
         return Fault(pointer="", detail=f"the body must be a JSON object, got {shown(given)}")
@@ -57,10 +55,8 @@ def _got(given: object, location: Location) -> str:
 def _at(given: object, location: Location) -> object:
     """Return what stands at a location of what was given."""
     for part in location:
-        if isinstance(given, Mapping) and part in given:
-            given = given[part]
-        elif isinstance(given, list) and isinstance(part, int) and part < len(given):
+        if isinstance(given, list) and isinstance(part, int) and part < len(given):
             given = given[part]
         else:
-            return _MISSING
+            given = given.get(part, _MISSING) if isinstance(given, Mapping) else _MISSING
     return given

@@ -21,10 +21,10 @@ class Readiness:
     checks: Mapping[str, object] = field(default_factory=dict)
 
 
-health = room("health", "Whether the process is there, and may get work. No key is needed.", prefix="")
+calls = room("health", "Whether the process is there, and may get work. No key is needed.", prefix="")
 
 
-@serves(health, "GET /healthz", {200: Answer(model=HealthOut, means="The process answers.")})
+@serves(calls, "GET /healthz", {200: Answer(model=HealthOut, means="The process answers.")})
 def healthz() -> Response:
     """Tell that the process answers.
 
@@ -34,7 +34,7 @@ def healthz() -> Response:
 
 
 @serves(
-    health,
+    calls,
     "GET /readyz",
     {200: Answer(model=ReadyOut, means="It may get work."), 503: Answer(model=ReadyOut, means="It may not.")},
 )

@@ -23,13 +23,13 @@ from scheduler_app.services import jobs as service
 from scheduler_app.services import runs as run_service
 from scheduler_app.services.changes import JobChanges
 
-jobs = room("jobs", "What runs, and when.")
+calls = room("jobs", "What runs, and when.")
 
 A_JOB = {200: Answer(model=JobOut, means="The job.", headers=("ETag",))}
 
 
 @serves(
-    jobs,
+    calls,
     "POST /jobs",
     {
         201: Answer(model=JobOut, means="The job was added.", headers=("ETag", "Location")),
@@ -47,7 +47,7 @@ def create_job(body: JobIn) -> Response:
     return job_answer(job, 202 if job.trigger is None else 201, Location=location)
 
 
-@serves(jobs, "GET /jobs", {200: Answer(model=JobList, means="A page of jobs, by id.", headers=("Link",))})
+@serves(calls, "GET /jobs", {200: Answer(model=JobList, means="A page of jobs, by id.", headers=("Link",))})
 def list_jobs(query: JobQuery) -> Response:
     """List jobs.
 
@@ -58,13 +58,13 @@ def list_jobs(query: JobQuery) -> Response:
     return page_answer([render_job(job, root) for job in page.jobs], encode_job(page.after))
 
 
-@serves(jobs, "GET /jobs/<job_id>", A_JOB, refuses=(404,))
+@serves(calls, "GET /jobs/<job_id>", A_JOB, refuses=(404,))
 def get_job(path: JobPath) -> Response:
     """Get a job."""
     return job_answer(service.get_job(path.job_id, ctx=context()))
 
 
-@serves(jobs, "PATCH /jobs/<job_id>", A_JOB, refuses=(404, 412, 413, 415, 422), body=MERGE_PATCH, takes_version=True)
+@serves(calls, "PATCH /jobs/<job_id>", A_JOB, refuses=(404, 412, 413, 415, 422), body=MERGE_PATCH, takes_version=True)
 def change_job(path: JobPath, body: JobPatch) -> Response:
     """Change a job.
 
@@ -75,7 +75,7 @@ def change_job(path: JobPath, body: JobPatch) -> Response:
 
 
 @serves(
-    jobs,
+    calls,
     "DELETE /jobs/<job_id>",
     {204: Answer(model=None, means="The job is gone.")},
     refuses=(404, 412),
@@ -90,7 +90,7 @@ def delete_job(path: JobPath) -> Response:
     return Response(status=204)
 
 
-@serves(jobs, "POST /jobs/<job_id>/pause", A_JOB, refuses=(404, 409, 413, 415, 422), body=OPTIONAL_JSON)
+@serves(calls, "POST /jobs/<job_id>/pause", A_JOB, refuses=(404, 409, 413, 415, 422), body=OPTIONAL_JSON)
 def pause_job(path: JobPath, body: PauseIn) -> Response:
     """Pause a job.
 
@@ -99,7 +99,7 @@ def pause_job(path: JobPath, body: PauseIn) -> Response:
     return job_answer(service.pause_job(path.job_id, reason=body.reason, ctx=context()))
 
 
-@serves(jobs, "POST /jobs/<job_id>/resume", A_JOB, refuses=(404, 409, 413, 415, 422), body=OPTIONAL_JSON)
+@serves(calls, "POST /jobs/<job_id>/resume", A_JOB, refuses=(404, 409, 413, 415, 422), body=OPTIONAL_JSON)
 def resume_job(path: JobPath, body: Nothing) -> Response:
     """Resume a job.
 
@@ -109,7 +109,7 @@ def resume_job(path: JobPath, body: Nothing) -> Response:
 
 
 @serves(
-    jobs,
+    calls,
     "POST /jobs/<job_id>/run",
     {202: Answer(model=RunOut, means="The run, queued.", headers=("Location",))},
     refuses=(404, 413, 415, 422),
@@ -125,7 +125,7 @@ def run_job(path: JobPath, body: RunNowIn) -> Response:
 
 
 @serves(
-    jobs,
+    calls,
     "GET /jobs/<job_id>/runs",
     {200: Answer(model=RunList, means="A page of runs, newest first.", headers=("Link",))},
     refuses=(404,),

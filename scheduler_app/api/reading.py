@@ -12,12 +12,14 @@ from typing import TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from scheduler_app.api.faults import body_faults, query_faults
 from scheduler_app.api.refusals import BadHeader, BadQuery, MalformedBody, WrongMediaType
 from scheduler_app.domain.spec import pointer_to, shown
 from scheduler_app.errors import Fault, InvalidInput, NotFound, VersionMismatch
 
+MAX_BODY_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 _OUR_ETAG = re.compile(r'"([0-9]{1,18})"')
 _ETAGS = re.compile(r'(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*')
@@ -48,7 +50,7 @@ def read_path(model: type[Model], parts: Mapping[str, str]) -> Model:
 
 def read_query(model: type[Model]) -> Model:
     """Return the query parameters; BadQuery names each that is unknown, given twice or wrong."""
-    given = {name: values for name, values in request.args.lists()}
+    given = dict(request.args.lists())
     twice = [name for name, values in given.items() if len(values) > 1]
     if twice:
         detail = f"{shown(twice[0])} is given twice; separate several values by commas"
@@ -92,7 +94,7 @@ def read_version() -> int | None:
 
 def _read_json(body: Body) -> object:
     """Return the parsed body; an absent one that may be absent is an empty object."""
-    raw = request.get_data(cache=False)
+    raw = _read_raw()
     if not raw and not body.required:
         return {}
     if request.mimetype not in body.media or request.content_encoding not in (None, "identity"):
@@ -104,6 +106,14 @@ def _read_json(body: Body) -> object:
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(given) > MAX_DEPTH:
         raise MalformedBody(f"the body is nested deeper than {MAX_DEPTH} levels")
     return given
+
+
+def _read_raw() -> bytes:
+    """Return the body as it came. Of one without a length Werkzeug hands on the first MiB as if that were all."""
+    raw = request.get_data(cache=False)
+    if request.content_length is None and len(raw) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return raw
 
 
 def _depth(value: object) -> int:

@@ -12,24 +12,24 @@ from scheduler_app.schemas.fields import Nothing
 from scheduler_app.schemas.run import LogOut, LogQuery, RunList, RunOut, RunPath, RunQuery, render_run
 from scheduler_app.services import runs as service
 
-runs = room("runs", "What every run did.")
+calls = room("runs", "What every run did.")
 
 
-@serves(runs, "GET /runs", {200: Answer(model=RunList, means="A page of runs, newest first.", headers=("Link",))})
+@serves(calls, "GET /runs", {200: Answer(model=RunList, means="A page of runs, newest first.", headers=("Link",))})
 def list_runs(query: RunQuery) -> Response:
     """List runs."""
     page = service.list_runs(query.to_filter(), before=decode_run(query.cursor), limit=query.limit, ctx=context())
     return page_answer([render_run(run) for run in page.runs], encode_run(page.before))
 
 
-@serves(runs, "GET /runs/<run_id>", {200: Answer(model=RunOut, means="The run.")}, refuses=(404,))
+@serves(calls, "GET /runs/<run_id>", {200: Answer(model=RunOut, means="The run.")}, refuses=(404,))
 def get_run(path: RunPath) -> Response:
     """Get a run."""
     return run_answer(service.get_run(path.run_id, ctx=context()))
 
 
 @serves(
-    runs,
+    calls,
     "POST /runs/<run_id>/cancel",
     {202: Answer(model=RunOut, means="The run, cancelled or asked to stop.", headers=("Location",))},
     refuses=(404, 409, 413, 415, 422),
@@ -44,7 +44,7 @@ def cancel_run(path: RunPath, body: Nothing) -> Response:
     return run_answer(run, 202, Location=url_for("runs.get_run", run_id=run.id))
 
 
-@serves(runs, "GET /runs/<run_id>/log", {200: Answer(model=LogOut, means="A part of the log.")}, refuses=(404,))
+@serves(calls, "GET /runs/<run_id>/log", {200: Answer(model=LogOut, means="A part of the log.")}, refuses=(404,))
 def read_log(path: RunPath, query: LogQuery) -> Response:
     """Read the log of a run.
 

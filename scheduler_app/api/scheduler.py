@@ -10,18 +10,18 @@ from scheduler_app.schemas.job import PauseIn
 from scheduler_app.schemas.scheduler import SchedulerOut, render_scheduler
 from scheduler_app.services import scheduler as service
 
-scheduler = room("scheduler", "Every engine, and the pause that holds for all processes.")
+calls = room("scheduler", "Every engine, and the pause that holds for all processes.")
 
 A_SCHEDULER = {200: Answer(model=SchedulerOut, means="Every engine, and how much there is to do.")}
 
 
-@serves(scheduler, "GET /scheduler", A_SCHEDULER)
+@serves(calls, "GET /scheduler", A_SCHEDULER)
 def get_scheduler() -> Response:
     """Get the state of the scheduler."""
     return _view()
 
 
-@serves(scheduler, "POST /scheduler/pause", A_SCHEDULER, refuses=(413, 415, 422), body=OPTIONAL_JSON)
+@serves(calls, "POST /scheduler/pause", A_SCHEDULER, refuses=(413, 415, 422), body=OPTIONAL_JSON)
 def pause_scheduler(body: PauseIn) -> Response:
     """Pause everything.
 
@@ -31,7 +31,7 @@ def pause_scheduler(body: PauseIn) -> Response:
     return _view()
 
 
-@serves(scheduler, "POST /scheduler/resume", A_SCHEDULER, refuses=(413, 415, 422), body=OPTIONAL_JSON)
+@serves(calls, "POST /scheduler/resume", A_SCHEDULER, refuses=(413, 415, 422), body=OPTIONAL_JSON)
 def resume_scheduler(body: Nothing) -> Response:
     """End the pause.
 

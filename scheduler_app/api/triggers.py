@@ -10,11 +10,11 @@ from scheduler_app.errors import InvalidTrigger
 from scheduler_app.schemas.trigger import PreviewIn, PreviewOut
 from scheduler_app.services import triggers as service
 
-triggers = room("triggers", "When jobs fire.")
+calls = room("triggers", "When jobs fire.")
 
 
 @serves(
-    triggers,
+    calls,
     "POST /triggers/preview",
     {200: Answer(model=PreviewOut, means="The trigger in words and its next times.")},
     refuses=(413, 415, 422),

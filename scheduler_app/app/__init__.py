@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 
@@ -34,7 +35,7 @@ def settings_of(environ: Mapping[str, str], given: Mapping[str, object] | None =
     """Return the settings of the command line, the environment, and the file that either names."""
     given = dict(given or {})
     file = given.pop("config", None) or environ.get(CONFIG)
-    sources = [("command line", given), from_environment(environ)]
+    sources: list[tuple[str, Mapping[str, Any]]] = [("command line", given), from_environment(environ)]
     if file:
         sources.append(from_toml(Path(str(file))))
     return load(*sources)

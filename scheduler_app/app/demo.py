@@ -8,6 +8,7 @@ from pydantic import Field
 from scheduler_app.engine.execution import current_run
 from scheduler_app.extension.scheduler import task
 
+
 @task(name="demo.count")
 def count(n: Annotated[int, Field(ge=1, le=3600)] = 10) -> str:
     """Count to n, one a second. Shows progress and a log; can be cancelled."""

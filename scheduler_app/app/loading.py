@@ -26,7 +26,7 @@ def _load(name: str) -> None:
         _load_file(path) if is_file else importlib.import_module(name)
     except ConfigurationError:
         raise
-    except BaseException as error:  # noqa: BLE001 - whatever the user's module raises is told in one line
+    except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise ConfigurationError(f"tasks {name}: {_told(error, path if is_file else None)}") from error
@@ -50,7 +50,8 @@ def _load_file(path: Path) -> ModuleType:
 def _told(error: BaseException, path: Path | None) -> str:
     message = " ".join(str(error).split())
     if isinstance(error, SyntaxError):
-        return f"line {error.lineno}: SyntaxError: {error.msg}"
+        place = "" if error.lineno is None else f"line {error.lineno}: "
+        return f"{place}SyntaxError: {error.msg}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if path is not None and Path(frame.filename) == path] or frames
-    return f"line {own[-1].lineno}: {type(error).__name__}: {message}"
+    own = [frame.lineno for frame in frames if path is not None and Path(frame.filename) == path]
+    return f"{f'line {own[-1]}: ' if own else ''}{type(error).__name__}: {message}"

@@ -1,6 +1,7 @@
 """`scheduler-app serve`: check everything that can be wrong, say where it listens, then hand over to gunicorn."""
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ import click
 from flask import Flask
 
 from scheduler_app.app import create_app
-from scheduler_app.cli.server import run_server
+from scheduler_app.cli.server import STOPS, run_server
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension.core import Core
 from scheduler_app.settings import Settings
@@ -29,6 +30,8 @@ def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
     core.open()
     listener = _listen(settings.host, settings.port)
     core.database.close()
+    for number in STOPS:
+        signal.signal(number, lambda _number, _frame: sys.exit(0))
     _announce(app, listener, core)
     run_server(app, listener, settings)
 

@@ -1,8 +1,10 @@
 """gunicorn around the service: one worker with threads, which dies with its arbiter and stops as the engine does.
 
-1. The first SIGTERM or SIGINT stops: the worker's engine drains while the worker finishes its requests.
+1. The first SIGTERM or SIGINT stops: the worker's engine drains while the worker goes on answering, `/readyz` with 503;
+   then the worker finishes its requests. It is gone after 27 s, whatever a task or a client still holds on to.
 2. The second one ends at once.
 3. A worker whose arbiter was killed is killed by the kernel: nobody holds the port or executes runs unseen.
+4. No task halts the service: a worker that ends, with whatever status, is replaced.
 """
 
 import ctypes
@@ -22,6 +24,9 @@ from scheduler_app.extension.core import Core
 from scheduler_app.settings import Settings
 
 GRACEFUL_SECONDS = 30
+ENGINE_SECONDS = 26.0
+REQUEST_SECONDS = 1.0
+STOPS = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -44,6 +49,16 @@ class Server(BaseApplication):  # type: ignore[misc]
         return self._app
 
 
+class PatientArbiter(Arbiter):  # type: ignore[misc]
+    """An arbiter that halts only when a worker cannot boot.
+
+    gunicorn takes exit status 3 and 4 for that, which a task that ends its process may well use.
+    """
+
+    WORKER_BOOT_ERROR = 253
+    APP_LOAD_ERROR = 254
+
+
 def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
     """Serve the app on a listening socket until a signal ends it. Does not return."""
     logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
@@ -58,46 +73,60 @@ def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
         "graceful_timeout": GRACEFUL_SECONDS,
         "loglevel": "warning",
         "control_socket_disable": True,
-        "post_fork": _die_with_parent,
-        "post_worker_init": lambda worker: _start_engine(worker, core, settings),
+        "post_fork": _depend_on_parent,
+        "post_worker_init": lambda _worker: _start_engine(core, settings),
         "when_ready": _end_at_second_signal,
     }
     server = Server(app, options)
-    Arbiter(server).run()
+    PatientArbiter(server).run()
 
 
-def _die_with_parent(_arbiter: Any, _worker: Any) -> None:
-    """Be killed when the arbiter is (prctl(2)); elsewhere than on Linux the worker notices within a second."""
+def _depend_on_parent(_arbiter: Any, _worker: Any) -> None:
+    """Be killed when the arbiter is (prctl(2)); elsewhere than on Linux the worker notices within a second.
+
+    Until gunicorn has set its own handlers, a signal ends the worker: the arbiter's ones would swallow it here.
+    """
+    for number in STOPS:
+        signal.signal(number, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _start_engine(worker: Any, core: Core, settings: Settings) -> None:
-    """Start the engine, and drain it from the first signal on, while the worker still answers."""
-    stop = signal.getsignal(signal.SIGTERM)
-
-    def drain(number: int, frame: Any) -> None:
-        core.engine.begin_drain()
-        if callable(stop):
-            stop(signal.SIGTERM, frame)
-
-    signal.signal(signal.SIGTERM, drain)
+def _start_engine(core: Core, settings: Settings) -> None:
+    """Start the engine, and stop it at the first signal, while the worker still answers."""
+    finish = signal.getsignal(signal.SIGTERM)
+    told, tell = os.pipe()
+    threading.Thread(target=_stop_when_told, args=(told, core, finish), name="scheduler-stop", daemon=True).start()
+    # a handler takes no lock, since it may interrupt whoever holds it
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os.write(tell, b"!"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if settings.engine != "off":
         core.engine.start()
 
 
+def _stop_when_told(told: int, core: Core, finish: Any) -> None:
+    """Wait for the signal, stop the engine, let the worker finish its requests, and end it if it does not end."""
+    os.read(told, 1)
+    core.engine.begin_drain()
+    stopping = threading.Thread(target=core.engine.stop, name="scheduler-stopping", daemon=True)
+    stopping.start()
+    stopping.join(ENGINE_SECONDS)
+    finish(signal.SIGTERM, None)
+    core.clock.wait(threading.Event(), REQUEST_SECONDS)
+    os._exit(0)
+
+
 def _end_at_second_signal(arbiter: Any) -> None:
     """Take Ctrl-C for SIGTERM, and the second signal for an order to end at once."""
-    signalled = threading.Event()
+    signals: list[int] = []
 
-    def handle(_number: int, frame: Any) -> None:
-        if signalled.is_set():
+    def handle(number: int, frame: Any) -> None:
+        signals.append(number)
+        if len(signals) > 1:
             for pid in list(arbiter.WORKERS):
                 os.kill(pid, signal.SIGKILL)
             os._exit(0)
-        signalled.set()
         arbiter.signal(signal.SIGTERM, frame)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         signal.signal(number, handle)

@@ -1,0 +1,1 @@
+"""The words of the field as frozen values: pure, no framework, no clock, no store."""

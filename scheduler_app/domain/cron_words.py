@@ -7,8 +7,8 @@ from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from cron_descriptor import ExpressionDescriptor, Options  # type: ignore[import-untyped]
-from cron_descriptor.Exception import FormatException, MissingFieldException, WrongArgumentException  # type: ignore[import-untyped]
+from cron_descriptor import ExpressionDescriptor, Options
+from cron_descriptor.Exception import FormatException, MissingFieldException, WrongArgumentException
 from cronsim.explain import Expression
 
 from scheduler_app.domain.cron_syntax import FIELDS

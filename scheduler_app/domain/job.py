@@ -12,6 +12,7 @@ from scheduler_app.clock import to_micros
 from scheduler_app.domain.policy import Overrides, Policies
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,190}$"
+NO_OVERRIDES = Overrides()
 _ID = re.compile(ID_PATTERN.removesuffix("$") + r"\Z")
 
 
@@ -65,7 +66,7 @@ class JobSpec:
     args: list[Any]
     kwargs: dict[str, Any]
     trigger: dict[str, Any] | None = None
-    overrides: Overrides = Overrides()
+    overrides: Overrides = NO_OVERRIDES
 
 
 def is_job_id(text: str) -> bool:

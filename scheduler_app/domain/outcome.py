@@ -7,6 +7,7 @@ from scheduler_app.domain.retry import RetryPolicy
 from scheduler_app.domain.run import Claim, Reason, RunError, RunState
 
 RETRIED = frozenset({RunState.FAILED, RunState.TIMED_OUT})
+INTERRUPTIONS = frozenset({Reason.SHUTDOWN, Reason.NO_BEAT, Reason.DECLARED_DEAD})
 MOST_CRASHES_ALONE = 3
 
 
@@ -33,9 +34,16 @@ class Settlement:
     ready_at: datetime | None
 
 
+def is_interrupted(outcome: Outcome) -> bool:
+    """Whether an attempt stopped because its engine asked it to, which nobody wanted of the run."""
+    return outcome.state is RunState.CANCELLED and outcome.reason in INTERRUPTIONS
+
+
 def settle(outcome: Outcome) -> Settlement:
     """Decide what follows an attempt. Failures count towards the retries, crashes do not."""
     claim = outcome.claim
+    if is_interrupted(outcome):
+        return Settlement(outcome=outcome, state=RunState.LOST, reason=outcome.reason, ready_at=None)
     failures = claim.attempt - claim.crashes
     if outcome.state not in RETRIED or claim.retry is None or failures >= claim.max_attempts:
         return Settlement(outcome=outcome, state=outcome.state, reason=outcome.reason, ready_at=None)

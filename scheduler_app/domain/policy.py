@@ -1,4 +1,4 @@
-"""Policies: how a job behaves when it is late, still running or fails (design: the task gives defaults, the job overrides)."""
+"""Policies: how a job behaves when it is late, still running or fails. The task gives defaults, the job overrides."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

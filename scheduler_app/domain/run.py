@@ -46,6 +46,8 @@ class Reason(StrEnum):
     CRASHED = "crashed"
     DELAYED = "delayed"
     SHUTDOWN = "shutdown"
+    NO_BEAT = "no_beat"
+    DECLARED_DEAD = "engine_declared_dead"
     TIMEOUT = "timeout"
 
 

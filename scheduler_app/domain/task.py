@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, validate_call
 from pydantic.errors import PydanticUserError
@@ -106,7 +106,8 @@ def _overrides(function: Callable[..., Any], policies: dict[str, Any]) -> Overri
 
 def _schema(function: Callable[..., Any], name: str) -> dict[str, Any]:
     try:
-        return TypeAdapter(function).json_schema()
+        adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, function))
+        return adapter.json_schema()
     except (PydanticUserError, NameError, TypeError) as error:
         raise ConfigurationError(
             f"{place(function)}: task {name}: a parameter's type cannot come from JSON: {str(error).splitlines()[0]}"
@@ -142,7 +143,8 @@ def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[st
         fault = Fault(pointer="/kwargs", detail=f"arguments must be JSON: {error}")
         raise InvalidArguments(fault.detail, faults=[fault]) from None
     if size > MAX_ARGUMENT_BYTES:
-        fault = Fault(pointer="/kwargs", detail=f"args and kwargs are {size} bytes of JSON; at most {MAX_ARGUMENT_BYTES}")
+        detail = f"args and kwargs are {size} bytes of JSON; at most {MAX_ARGUMENT_BYTES}"
+        fault = Fault(pointer="/kwargs", detail=detail)
         raise InvalidArguments(fault.detail, faults=[fault])
     return texts[0], texts[1]
 

@@ -7,9 +7,9 @@ stays true. What remains of it is the front: its states, its thread, its `runnin
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from apscheduler.executors.base import BaseExecutor  # type: ignore[import-untyped]
-from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError  # type: ignore[import-untyped]
-from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
+from apscheduler.executors.base import BaseExecutor
+from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from scheduler_app.engine.loop import Loop
 from scheduler_app.errors import ConfigurationError

@@ -8,6 +8,7 @@ import io
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from scheduler_app.clock import rfc3339
@@ -16,7 +17,7 @@ from scheduler_app.engine.execution import Execution, executing
 _formatter = logging.Formatter()
 _lock = threading.Lock()
 _users = 0
-_undo: list[Any] = []
+_undo: list[Callable[[], None]] = []
 
 
 def install() -> None:
@@ -38,7 +39,7 @@ def uninstall() -> None:
                 _undo.pop()()
 
 
-def _capture_records() -> Any:
+def _capture_records() -> Callable[[], None]:
     before = logging.getLogRecordFactory()
 
     def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -48,8 +49,12 @@ def _capture_records() -> Any:
             _keep(execution, record)
         return record
 
+    def undo() -> None:
+        if logging.getLogRecordFactory() is make:
+            logging.setLogRecordFactory(before)
+
     logging.setLogRecordFactory(make)
-    return lambda: logging.getLogRecordFactory() is make and logging.setLogRecordFactory(before)
+    return undo
 
 
 def _keep(execution: Execution, record: logging.LogRecord) -> None:
@@ -66,11 +71,16 @@ def _time(execution: Execution) -> str:
     return rfc3339(execution.clock.now().replace(microsecond=0)) if execution.started_at else ""
 
 
-def _capture_stream(name: str) -> Any:
+def _capture_stream(name: str) -> Callable[[], None]:
     before = getattr(sys, name)
     tee = Tee(before)
     setattr(sys, name, tee)
-    return lambda: getattr(sys, name) is tee and setattr(sys, name, before)
+
+    def undo() -> None:
+        if getattr(sys, name) is tee:
+            setattr(sys, name, before)
+
+    return undo
 
 
 class Tee(io.TextIOBase):

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
-from scheduler_app.domain import outcome as outcomes
 from scheduler_app.domain.policy import Delivery
-from scheduler_app.domain.run import Claim, Reason, RunState
+from scheduler_app.domain.run import Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine import capture
 from scheduler_app.engine.aps import DurableScheduler
@@ -30,7 +29,7 @@ from scheduler_app.engine.runner import Surroundings
 from scheduler_app.engine.watcher import Watcher
 from scheduler_app.errors import StoreUnavailable
 from scheduler_app.signals import Bus, EngineMoved
-from scheduler_app.store import claims, engines, settling
+from scheduler_app.store import claims, engines, rescues
 from scheduler_app.store.database import Database
 from scheduler_app.store.engines import EngineState
 
@@ -55,7 +54,7 @@ class EngineContext:
 class Engine:
     """Fires, claims, executes, settles, beats and rescues, on threads that survive every error of the database."""
 
-    live: set[tuple[str, int]] = set()
+    live: ClassVar[set[tuple[str, int]]] = set()
 
     def __init__(self, ctx: EngineContext) -> None:
         self.ctx = ctx
@@ -87,7 +86,7 @@ class Engine:
             engine_id=lambda: self.id,
             tasks=ctx.registry.names,
             passed_at=lambda: self.passed_at,
-            on_silence=lambda: self._cancel_all("no_beat"),
+            on_silence=lambda: self._cancel_all(Reason.NO_BEAT),
             on_death=self._renew,
         )
         self.rescuer = Rescuer(
@@ -118,13 +117,13 @@ class Engine:
 
     def checks(self) -> dict[str, object]:
         """Tell how the engine is: True for each part that is well, else a sentence; nothing when none is started."""
+        if self._draining:
+            return {"engine": "draining, or stopped: it takes no more work"}
         if not self._loops:
             return {}
         return {"engine": self._engine_check(), **{loop.name: self._loop_check(loop) for loop in self._loops}}
 
     def _engine_check(self) -> object:
-        if self._draining:
-            return "draining: it takes no more work"
         if not self.running:
             return "a thread of it has ended"
         if self.id is None:
@@ -193,19 +192,23 @@ class Engine:
             now, tasks = ctx.clock.now(), ctx.registry.names()
             values = self.identity.values()
             self.id = ctx.database.write(
-                lambda tx: engines.register(tx, values, tasks=tasks, slots=ctx.slots, now=now)
+                lambda tx: self._enlist(engines.register(tx, values, tasks=tasks, slots=ctx.slots, now=now))
             )
-            self.live.add((str(ctx.database.url), self.id))
             self.heartbeat.reset()
             ctx.bus.publish(EngineMoved(at=now, engine=self.id, move="started"))
         return self.id
+
+    def _enlist(self, engine: int) -> int:
+        """Note before the commit that an engine lives here: a rescuer of this process would else take it for dead."""
+        self.live.add((str(self.ctx.database.url), engine))
+        return engine
 
     def _is_ours(self, engine: int) -> bool:
         return (str(self.ctx.database.url), engine) in self.live
 
     def _renew(self) -> None:
         """Others hold this engine for dead: what it executes is not its own any more; begin with a new row."""
-        self._cancel_all("engine_declared_dead")
+        self._cancel_all(Reason.DECLARED_DEAD)
         self._forget()
         self.wake()
 
@@ -267,8 +270,9 @@ class Engine:
         self.passes.settle_all(tx, now)
         unfinished = [execution.claim for execution in self.pool.held()]
         claims.give_back(tx, [claim for claim in unfinished if claim.delivery is Delivery.AT_LEAST_ONCE])
-        lost = [_lost(claim, now) for claim in unfinished if claim.delivery is Delivery.AT_MOST_ONCE]
-        settling.settle(tx, lost, now)
+        if self.id is not None:
+            # the at_most_once ones, and what an earlier write could not give back
+            rescues.take_over(tx, self.id, now=now, reason=Reason.SHUTDOWN)
         self._say(tx, EngineState.STOPPED)
 
     def _say(self, tx: sa.Connection, state: EngineState) -> None:
@@ -281,10 +285,3 @@ class Engine:
             self.ctx.database.write(work)
         except StoreUnavailable as error:
             self.ctx.bus.publish(EngineMoved(at=self.ctx.clock.now(), engine=self.id, move=f"unsaid: {error}"))
-
-
-def _lost(claim: Claim, now: datetime) -> outcomes.Settlement:
-    outcome = outcomes.Outcome(
-        claim=claim, state=RunState.LOST, started_at=now, finished_at=now, reason=Reason.SHUTDOWN
-    )
-    return outcomes.settle(outcome)

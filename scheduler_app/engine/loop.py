@@ -33,9 +33,9 @@ class Loop:
         """Poll once, whatever happens, and return how long to wait."""
         try:
             wait = self._poll()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the loop guard
             self._failures += 1
-            pause = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+            pause: float = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
             self._bus.publish(LoopFailed(at=self._clock.now(), loop=self.name, error=error, retry_in=pause))
             return pause
         self._failures = 0

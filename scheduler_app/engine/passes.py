@@ -20,7 +20,7 @@ from scheduler_app.clock import EPOCH, Clock
 from scheduler_app.domain import outcome as outcomes
 from scheduler_app.domain.choosing import choose
 from scheduler_app.domain.firing import FiringPlan, plan_firing
-from scheduler_app.domain.policy import Executor
+from scheduler_app.domain.policy import Delivery, Executor
 from scheduler_app.domain.run import Claim
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import Trigger, parse_trigger
@@ -110,7 +110,7 @@ class Pass:
         """Settle what has ended, outside a pass, when the engine stops."""
         ended = self._ctx.pool.ended()
         keep_news(tx, [*(execution for execution, _ in ended), *self._ctx.pool.held()])
-        settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended], now)
+        settle(tx, ended, now)
 
     def _look(self, agenda: Agenda) -> None:
         """Read what is due, before any transaction that writes."""
@@ -153,6 +153,7 @@ class Pass:
             ctx.database.write(lambda tx: self._write(tx, agenda))
         except BaseException:
             ctx.pool.put_back(agenda.ended)
+            ctx.pool.hand_over(agenda.stale)
             raise
         for execution in agenda.news:
             execution.written()
@@ -161,8 +162,7 @@ class Pass:
 
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
         keep_news(tx, agenda.news)
-        settlements = [outcomes.settle(outcome) for _, outcome in agenda.ended]
-        agenda.late = settling.settle(tx, settlements, agenda.now)
+        agenda.late = settle(tx, agenda.ended, agenda.now)
         claims.give_back(tx, agenda.stale)
         firing.record(tx, agenda.planned, agenda.now)
         for job, reason in agenda.broken:
@@ -180,6 +180,8 @@ class Pass:
     def _claim(self, tx: sa.Connection, agenda: Agenda) -> list[Claim]:
         room = self._ctx.pool.room()
         choice = choose(self._candidates(tx, room.most), room, agenda.now)
+        if choice.runs and any(execution.claim.alone for execution in self._ctx.pool.held()):
+            claims.share(tx, agenda.engine)
         return claims.take(
             tx,
             choice.runs,
@@ -195,7 +197,7 @@ class Pass:
         for _, outcome in agenda.ended:
             if (outcome.claim.run_id, outcome.claim.token) in late:
                 bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
-            else:
+            elif not is_given_back(outcome):
                 bus.publish(run_ended(outcome, now))
         for job, reason in agenda.broken:
             bus.publish(JobBroke(at=now, job_id=job.id, reason=reason))
@@ -225,6 +227,17 @@ def _is_past(moment: datetime | None, now: datetime) -> bool:
 def trigger_of(text: str) -> Trigger:
     """Return the trigger that a job's row holds; it is in normal form, so now does not matter."""
     return parse_trigger(json.loads(text), now=EPOCH)
+
+
+def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[Claim]:
+    """Settle what has ended and return the claims that came too late."""
+    claims.give_back(tx, [outcome.claim for _, outcome in ended if is_given_back(outcome)])
+    return settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended if not is_given_back(outcome)], now)
+
+
+def is_given_back(outcome: outcomes.Outcome) -> bool:
+    """Whether an attempt stopped only because its engine asked it to, and is to be made again."""
+    return outcomes.is_interrupted(outcome) and outcome.claim.delivery is Delivery.AT_LEAST_ONCE
 
 
 def keep_news(tx: sa.Connection, executions: Sequence[Execution]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from scheduler_app.clock import Clock
-from scheduler_app.domain.choosing import Room
+from scheduler_app.domain.choosing import PATIENCE, STRICTLY_ALONE_FROM, Room
 from scheduler_app.domain.outcome import Outcome
 from scheduler_app.domain.run import Claim, Reason
 from scheduler_app.engine.execution import Execution
@@ -56,9 +56,7 @@ class Pool(Protocol):
 class ThreadPool:
     """Executes claims on threads. A slot is taken until its thread is free again, timed out or not."""
 
-    def __init__(
-        self, slots: int, surroundings: Surroundings, *, clock: Clock, on_outcome: Callable[[], None]
-    ) -> None:
+    def __init__(self, slots: int, surroundings: Surroundings, *, clock: Clock, on_outcome: Callable[[], None]) -> None:
         self._slots = slots
         self._surroundings = surroundings
         self._clock = clock
@@ -128,7 +126,14 @@ class ThreadPool:
             )
 
     def _alone(self) -> bool:
-        return any(execution.claim.alone for execution in (*self._running.values(), *self._waiting))
+        return any(self._wants_solitude(execution) for execution in (*self._running.values(), *self._waiting))
+
+    def _wants_solitude(self, execution: Execution) -> bool:
+        """Whether it keeps the engine for itself: for 3 s, and to its end only after 3 crashes."""
+        if not execution.claim.alone:
+            return False
+        lately = self._clock.monotonic() - execution.claimed_at < PATIENCE
+        return lately or execution.claim.crashes >= STRICTLY_ALONE_FROM
 
     def hand_over(self, claims: Iterable[Claim]) -> None:
         """Queue these claims for the threads."""

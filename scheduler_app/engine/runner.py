@@ -63,9 +63,7 @@ def _cancelled(execution: Execution, error: RunCancelled) -> Outcome:
 
 def _outcome(execution: Execution, state: RunState, **more: Any) -> Outcome:
     now = execution.clock.now()
-    return Outcome(
-        claim=execution.claim, state=state, started_at=execution.started_at or now, finished_at=now, **more
-    )
+    return Outcome(claim=execution.claim, state=state, started_at=execution.started_at or now, finished_at=now, **more)
 
 
 def timed_out(execution: Execution) -> Outcome:

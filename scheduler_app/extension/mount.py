@@ -61,4 +61,3 @@ def readiness(core: Core) -> Readiness:
     """Whether this process does what it is for: its store answers, and its engine, if it has one, is well."""
     checks = {"database": core.answers(), **core.engine.checks()}
     return Readiness(ready=all(value is True for value in checks.values()), checks=checks)
-

@@ -74,9 +74,7 @@ AtMostWords = Field(max_length=MAX_VALUES)
 JobId = Annotated[str, Field(strict=True, pattern=ID_PATTERN)]
 TaskName = Annotated[str, Field(strict=True, pattern=NAME_PATTERN)]
 PRINTABLE: JsonDict = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}
-Name = Annotated[
-    str, Field(strict=True, min_length=1, max_length=191, json_schema_extra=PRINTABLE), PrintableText
-]
+Name = Annotated[str, Field(strict=True, min_length=1, max_length=191, json_schema_extra=PRINTABLE), PrintableText]
 Reason = Annotated[
     str,
     Field(strict=True, max_length=MAX_REASON_BYTES, json_schema_extra=PRINTABLE),

@@ -55,9 +55,7 @@ class JobRunQuery(WireIn):
 
     def of_job(self, job_id: str) -> RunFilter:
         """Return the filter for the runs of one job."""
-        return RunFilter(
-            states=self.state, job_ids=(job_id,), origins=self.origin, since=self.since, until=self.until
-        )
+        return RunFilter(states=self.state, job_ids=(job_id,), origins=self.origin, since=self.since, until=self.until)
 
 
 class RunQuery(JobRunQuery):

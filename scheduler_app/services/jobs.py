@@ -20,8 +20,6 @@ from scheduler_app.store import jobs, places, runs
 from scheduler_app.store.firing import work_values
 from scheduler_app.store.rows import compact
 
-__all__ = ["Page", "change_job", "create_job", "delete_job", "get_job", "list_jobs", "pause_job", "resume_job", "run_job"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
@@ -123,9 +121,7 @@ def resume_job(job_id: str, *, ctx: Context) -> Job:
     return _told(ctx, ctx.database.write(work), "resumed", now)
 
 
-def run_job(
-    job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None, ctx: Context
-) -> Run:
+def run_job(job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None, ctx: Context) -> Run:
     """Run a job now, through the executor, also when it is paused. Arguments that are given replace all of its own."""
     now = ctx.clock.now()
 

@@ -57,12 +57,8 @@ TAKE = Statement(
 )
 GIVE_BACK = Statement(
     runs.update()
-    .where(
-        runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), runs.c.state == RunState.RUNNING
-    )
-    .values(
-        state=RunState.QUEUED, attempt=runs.c.attempt - 1, engine=None, token=None, started_at=None, alone=False
-    )
+    .where(runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), runs.c.state == RunState.RUNNING)
+    .values(state=RunState.QUEUED, attempt=runs.c.attempt - 1, engine=None, token=None, started_at=None, alone=False)
 )
 READY = Statement(
     sa.select(runs.c.id, runs.c.job_key, sa.func.coalesce(jobs.c.max_instances, 1).label("most"))
@@ -86,6 +82,11 @@ CANCELS = Statement(
     sa.select(runs.c.id).where(
         sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"), runs.c.cancel_requested.is_(True)
     )
+)
+SHARE = Statement(
+    runs.update()
+    .where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine_"), runs.c.alone.is_(True))
+    .values(alone=False)
 )
 
 
@@ -153,6 +154,11 @@ def _claim(row: sa.Row[Any], token: int, alone: bool) -> Claim:
 def give_back(tx: sa.Connection, claims: Iterable[Claim]) -> None:
     """Return claims that did not start, or that a stop interrupted, without charging an attempt."""
     GIVE_BACK.many(tx, [{"id_": claim.run_id, "token_": claim.token} for claim in claims])
+
+
+def share(tx: sa.Connection, engine: int) -> None:
+    """Note that no run of an engine is alone in it any more."""
+    SHARE.run(tx, engine_=engine)
 
 
 def cancel_requests(tx: sa.Connection, engine: int) -> list[int]:

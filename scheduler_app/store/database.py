@@ -11,11 +11,12 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
 from scheduler_app.store.gate import Gate
@@ -38,7 +39,7 @@ class Connections:
         try:
             refuse_network_folder(database.path)
             database.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(database.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            _create(database.path)
             self._gate = Gate(database.path.with_name(database.path.name + ".gate"))
         except OSError as error:
             raise StoreUnavailable(f"cannot open {database.path}: {error.strerror}") from error
@@ -63,6 +64,12 @@ class Connections:
         with self._gate.held(self._patience):
             self._lane.close()
         self._gate.close()
+
+
+def _create(path: Path) -> None:
+    """Make the file for its owner alone. One that exists is not touched: closing it would drop SQLite's locks on it."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 class Database:
@@ -210,5 +217,13 @@ def translated() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise StoreUnavailable(f"the store does not answer: {error.orig}") from error
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:
+            raise
+        raise StoreUnavailable(f"the store cannot be read: {error.orig}") from error
     except sqlite3.OperationalError as error:
         raise StoreUnavailable(f"the store does not answer: {error}") from error
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:
+            raise
+        raise StoreUnavailable(f"the store cannot be read: {error}") from error

@@ -37,9 +37,7 @@ BEAT = Statement(
         last_pass_at=sa.bindparam("passed_"),
     )
 )
-LIVE_ENGINES = Statement(
-    sa.select(engines).where(sa.text("state IN ('running', 'draining')")).order_by(engines.c.id)
-)
+LIVE_ENGINES = Statement(sa.select(engines).where(sa.text("state IN ('running', 'draining')")).order_by(engines.c.id))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +72,9 @@ def register(tx: sa.Connection, identity: dict[str, Any], *, tasks: Collection[s
     return int(tx.execute(engines.insert().returning(engines.c.id), values).scalar_one())
 
 
-def raise_beat(tx: sa.Connection, engine: int, *, tasks: Collection[str], passed_at: datetime | None, now: datetime) -> bool:
+def raise_beat(
+    tx: sa.Connection, engine: int, *, tasks: Collection[str], passed_at: datetime | None, now: datetime
+) -> bool:
     """Raise an engine's beat; False when others hold it for dead."""
     values = {"tasks_": compact(sorted(tasks)), "passed_": micros(passed_at), "now_": to_micros(now)}
     return BEAT.run(tx, engine_=engine, **values) == 1

@@ -65,15 +65,32 @@ STILL = Statement(
     )
 )
 FIRED = (
-    "job_key", "job_id", "task", "args", "kwargs", "origin", "scheduled_at", "ready_at", "queued_at", "finished_at",
-    "missed_since", "missed_until", "missed_count", "state", "reason", "max_attempts", "priority", "concurrency_key",
-    "timeout", "delivery", "retry", "executor",
+    "job_key",
+    "job_id",
+    "task",
+    "args",
+    "kwargs",
+    "origin",
+    "scheduled_at",
+    "ready_at",
+    "queued_at",
+    "finished_at",
+    "missed_since",
+    "missed_until",
+    "missed_count",
+    "state",
+    "reason",
+    "max_attempts",
+    "priority",
+    "concurrency_key",
+    "timeout",
+    "delivery",
+    "retry",
+    "executor",
 )
 # a clock that was set back may find a time that has fired already
 INSERT = Statement(sqlite.insert(runs).on_conflict_do_nothing(), columns=FIRED)
-ADVANCE = Statement(
-    jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(next_run_time=sa.bindparam("next_"))
-)
+ADVANCE = Statement(jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(next_run_time=sa.bindparam("next_")))
 
 
 def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob]:
@@ -117,9 +134,7 @@ def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now:
         return 0
     found = STILL.rows(tx, keys=[job.key for job, _ in planned])
     still = {row.key: (row.version, row.next_run_time) for row in found}
-    valid = [
-        (job, plan) for job, plan in planned if still.get(job.key) == (job.version, to_micros(job.next_run_time))
-    ]
+    valid = [(job, plan) for job, plan in planned if still.get(job.key) == (job.version, to_micros(job.next_run_time))]
     if not valid:
         return 0
     rows, idle = _rows(tx, valid, now)
@@ -145,7 +160,9 @@ def _rows(
             rows.append(row)
         if plan.next_run_time is None and all(row["state"] == RunState.SKIPPED for row in rows[queued_before:]):
             idle.append(job.key)
-        if job.policies.overlap is Overlap.CANCEL_RUNNING and any(row["state"] == RunState.SCHEDULED for row in rows):
+        if job.policies.overlap is Overlap.CANCEL_RUNNING and any(
+            row["state"] == RunState.SCHEDULED for row in rows[queued_before:]
+        ):
             _cancel_running(tx, job.key)
     return rows, idle
 

@@ -8,6 +8,8 @@ behind one lock: first a lock in the process, then a POSIX record lock on `<data
 2. A record lock is not inherited by a forked child and ends with its process, `kill -9` included.
 3. A lock that is held elsewhere is waited for by a thread of its own, because the kernel's wait has no time limit
    while ours has one.
+4. The lock belongs to the process, not to a thread. So whoever comes after one who gave up takes over the thread that
+   still waits; two would let one unlock what the other has just got.
 """
 
 import fcntl
@@ -27,6 +29,7 @@ class Gate:
         self._path = path
         self._inner = threading.Lock()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._left_behind: _Waiter | None = None
 
     @contextmanager
     def held(self, patience: float) -> Iterator[None]:
@@ -44,20 +47,25 @@ class Gate:
             self._leave()
 
     def _enter(self, patience: float) -> None:
+        waiter, self._left_behind = self._left_behind, None
+        if waiter is not None and waiter.adopt():
+            self._wait(waiter, patience)
+            return
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._wait(patience)
+            waiter = _Waiter(self._file)
+            waiter.start()
+            self._wait(waiter, patience)
 
     def _leave(self) -> None:
         fcntl.lockf(self._file, fcntl.LOCK_UN)
         self._inner.release()
 
-    def _wait(self, patience: float) -> None:
-        """Wait in the kernel's queue by a helper thread; who gives up leaves the inner lock to that thread."""
-        waiter = _Waiter(self._file)
-        waiter.start()
+    def _wait(self, waiter: "_Waiter", patience: float) -> None:
+        """Wait for the thread that stands in the kernel's queue; who gives up leaves it behind for the next."""
         if not waiter.opened.wait(patience) and waiter.abandon():
+            self._left_behind = waiter
             raise StoreUnavailable(f"another process held {self._path.name} for {patience:g} s; try again")
 
     def close(self) -> None:
@@ -73,6 +81,7 @@ class _Waiter(threading.Thread):
         self.opened = threading.Event()
         self._file = file
         self._abandoned = False
+        self._gave_back = False
         self._deciding = threading.Lock()
 
     def run(self) -> None:
@@ -80,6 +89,7 @@ class _Waiter(threading.Thread):
         with self._deciding:
             if self._abandoned:
                 fcntl.lockf(self._file, fcntl.LOCK_UN)
+                self._gave_back = True
             else:
                 self.opened.set()
 
@@ -88,3 +98,9 @@ class _Waiter(threading.Thread):
         with self._deciding:
             self._abandoned = not self.opened.is_set()
             return self._abandoned
+
+    def adopt(self) -> bool:
+        """Wait for it again; False when the lock came after it was given up, and was given back."""
+        with self._deciding:
+            self._abandoned = False
+            return not self._gave_back

@@ -28,9 +28,7 @@ def digest_of(secret: str) -> str:
 
 def insert(tx: sa.Connection, *, name: str, role: str, secret: str, now: datetime) -> None:
     """Keep a key's digest."""
-    tx.execute(
-        api_keys.insert().values(name=name, role=role, digest=digest_of(secret), created_at=to_micros(now))
-    )
+    tx.execute(api_keys.insert().values(name=name, role=role, digest=digest_of(secret), created_at=to_micros(now)))
 
 
 def find(tx: sa.Connection, secret: str, now: datetime) -> ApiKey | None:

@@ -14,12 +14,15 @@ from scheduler_app.domain.run import Reason, RunState
 from scheduler_app.store import engines
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.places import unblock
+from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import runs
 
-HELD = sa.select(
-    runs.c.id, runs.c.job_key, runs.c.delivery, runs.c.alone, runs.c.crashes, runs.c.crashes_alone, runs.c.cancel_requested
-).where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"))
-END = (
+HELD = Statement(
+    sa.select(
+        runs.c.id, runs.c.job_key, runs.c.delivery, runs.c.alone, runs.c.crashes_alone, runs.c.cancel_requested
+    ).where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"))
+)
+END = Statement(
     runs.update()
     .where(runs.c.id == sa.bindparam("id_"), runs.c.state == RunState.RUNNING)
     .values(
@@ -55,11 +58,11 @@ def rescue(tx: sa.Connection, engine: int, *, beat: int, now: datetime) -> Rescu
 
 def take_over(tx: sa.Connection, engine: int, *, now: datetime, reason: Reason) -> Rescue:
     """End or requeue every run that an ended engine still holds."""
-    held = tx.execute(HELD, {"engine": engine}).all()
+    held = HELD.rows(tx, engine=engine)
     if not held:
         return Rescue()
     ends = [_end(row, now, reason) for row in held]
-    tx.execute(END, ends)
+    END.many(tx, ends)
     keys = {row.job_key for row in held}
     unblock(tx, keys, now)
     finish_idle(tx, keys)
@@ -73,9 +76,9 @@ def _summary(ends: Sequence[dict[str, Any]]) -> Rescue:
     )
 
 
-def _end(row: sa.Row[Any], now: datetime, reason: Reason) -> dict[str, Any]:
-    state, message = _fate(row)
+def _end(row: Any, now: datetime, reason: Reason) -> dict[str, Any]:
     crashed = int(reason is Reason.CRASHED)
+    state, message = _fate(row, crashed)
     return {
         "id_": row.id,
         "state_": state,
@@ -89,11 +92,11 @@ def _end(row: sa.Row[Any], now: datetime, reason: Reason) -> dict[str, Any]:
     }
 
 
-def _fate(row: sa.Row[Any]) -> tuple[RunState, str | None]:
+def _fate(row: Any, crashed: int) -> tuple[RunState, str | None]:
     if row.cancel_requested:
         return RunState.CANCELLED, None
     if row.delivery == Delivery.AT_MOST_ONCE:
         return RunState.LOST, "its engine ended while it ran, and it may not be started twice"
-    if row.alone and row.crashes_alone + 1 >= MOST_CRASHES_ALONE:
+    if crashed and row.alone and row.crashes_alone + 1 >= MOST_CRASHES_ALONE:
         return RunState.FAILED, f"its engine died {MOST_CRASHES_ALONE} times while nothing else ran"
     return RunState.QUEUED, None

@@ -72,7 +72,7 @@ def job_values(job: Job) -> dict[str, Any]:
 
 def job_of(row: sa.Row[Any], last_run: LastRun | None = None) -> Job:
     """Return the job that a row holds."""
-    values = row._mapping
+    values = row._asdict()
     return Job(
         key=values["key"],
         id=values["id"],
@@ -96,7 +96,7 @@ def job_of(row: sa.Row[Any], last_run: LastRun | None = None) -> Job:
 
 def run_of(row: sa.Row[Any]) -> Run:
     """Return the run that a row holds."""
-    values = row._mapping
+    values = row._asdict()
     return Run(
         id=values["id"],
         job_key=values["job_key"],

@@ -26,8 +26,24 @@ class RunFilter:
 
 
 BY_HAND = (
-    "job_key", "job_id", "task", "args", "kwargs", "origin", "scheduled_at", "ready_at", "queued_at", "state", "reason",
-    "max_attempts", "priority", "concurrency_key", "timeout", "delivery", "retry", "executor",
+    "job_key",
+    "job_id",
+    "task",
+    "args",
+    "kwargs",
+    "origin",
+    "scheduled_at",
+    "ready_at",
+    "queued_at",
+    "state",
+    "reason",
+    "max_attempts",
+    "priority",
+    "concurrency_key",
+    "timeout",
+    "delivery",
+    "retry",
+    "executor",
 )
 INSERT = Statement(runs.insert().returning(runs.c.id), columns=BY_HAND)
 

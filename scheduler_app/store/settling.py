@@ -22,9 +22,7 @@ from scheduler_app.store.tables import jobs, runs
 HELD = Statement(sa.select(runs.c.id, runs.c.token).where(Among(runs.c.id, "ids"), runs.c.state == RunState.RUNNING))
 WRITE = Statement(
     runs.update()
-    .where(
-        runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), runs.c.state == RunState.RUNNING
-    )
+    .where(runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), runs.c.state == RunState.RUNNING)
     .values(
         state=sa.bindparam("state_"),
         reason=sa.bindparam("reason_"),
@@ -39,9 +37,7 @@ WRITE = Statement(
         cancel_requested=False,
     )
 )
-REFUSE = Statement(
-    runs.update().where(runs.c.id == sa.bindparam("id_")).values(late_results=runs.c.late_results + 1)
-)
+REFUSE = Statement(runs.update().where(runs.c.id == sa.bindparam("id_")).values(late_results=runs.c.late_results + 1))
 ORPHANS = Statement(
     runs.update()
     .where(

@@ -34,7 +34,13 @@ class Among(sa.ColumnElement[bool]):
 @compiles(Among, "sqlite")
 def _among_sqlite(element: Among, compiler: SQLCompiler, **options: Any) -> str:
     column = compiler.process(element.column, **options)
-    return f"{column} IN (SELECT value FROM json_each({compiler.process(element.members, **options)}))"
+    return f"{column} IN (SELECT value FROM json_each({compiler.process(element.members, **options)}))"  # noqa: S608 - no values
+
+
+def _row_maker(names: Sequence[str]) -> Callable[[Iterable[Any]], Any]:
+    row: Any = namedtuple("Row", list(names))  # type: ignore[misc]
+    maker: Callable[[Iterable[Any]], Any] = row._make
+    return maker
 
 
 class Compiled:
@@ -48,7 +54,7 @@ class Compiled:
         self.lists = [name for name, bind in compiled.binds.items() if isinstance(bind.type, Members)]
         self.constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         names = [column.name for column in getattr(statement, "exported_columns", ())]
-        self.row: Callable[[Iterable[Any]], Any] = namedtuple("Row", names)._make if names else tuple  # noqa: PYI024
+        self.row: Callable[[Iterable[Any]], Any] = _row_maker(names)
 
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the parameters in the order of the text; a list becomes JSON."""
@@ -93,4 +99,3 @@ class Statement:
         """Execute once for each row of parameters."""
         compiled = self._of(tx)
         driver_of(tx).executemany(compiled.text, [compiled.values(row) for row in rows])
-

@@ -128,9 +128,7 @@ _partial("scheduler_runs_queue", runs.c.priority.desc(), runs.c.ready_at, runs.c
 # store.claims.promote
 _partial("scheduler_runs_waiting", runs.c.ready_at, where="state = 'scheduled' AND reason <> 'blocked'")
 # store.places, store.settling.unblock
-_partial(
-    "scheduler_runs_open", runs.c.job_key, runs.c.state, where="state IN ('scheduled', 'queued', 'running')"
-)
+_partial("scheduler_runs_open", runs.c.job_key, runs.c.state, where="state IN ('scheduled', 'queued', 'running')")
 # store.rescues, store.claims.cancelled
 _partial("scheduler_runs_running", runs.c.engine, where="state = 'running'")
 # store.runs.page of one job, and the last run of a job

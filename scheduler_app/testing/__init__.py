@@ -1,0 +1,1 @@
+"""What a test author uses: the fake clock, and the pytest plugin that hands it out."""

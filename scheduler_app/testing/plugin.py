@@ -65,4 +65,3 @@ def _scheduler_app(tmp_path: Path) -> Flask:
     app = Flask("scheduler_app.testing", instance_path=str(tmp_path))
     Scheduler().wire(app, Settings(engine="off"))
     return app
-

@@ -22,6 +22,6 @@ def test_readiness_is_what_the_checks_say(build: Callable[..., OpenAPI]) -> None
     assert (bad.status_code, bad.get_json()) == (503, {"ready": False, "checks": {"database": "gone"}})
 
 
-def test_building_an_api_touches_no_database(build: Callable[..., OpenAPI], tmp_path_factory: object) -> None:
+def test_building_an_api_touches_no_database(build: Callable[..., OpenAPI]) -> None:
     app = build()
     assert app.openapi_version == "3.1.0"

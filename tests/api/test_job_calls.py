@@ -1,14 +1,16 @@
 """Adding, reading, changing, pausing and deleting jobs over HTTP."""
 
 import pytest
-from conftest import Caller, SettableClock, assert_problem, every, pointers
 
 from scheduler_app.schemas.job import JobList, JobOut
 from scheduler_app.schemas.run import RunList, RunOut
+from tests.api.conftest import Caller, SettableClock, assert_problem, every, pointers
 
 
 def test_a_job_is_added_and_found_where_the_answer_says(call: Caller) -> None:
-    response = call("POST", "/jobs", {"id": "nightly", "task": "greet", "kwargs": {"name": "A"}, "trigger": every(hours=1)})
+    response = call(
+        "POST", "/jobs", {"id": "nightly", "task": "greet", "kwargs": {"name": "A"}, "trigger": every(hours=1)}
+    )
 
     assert response.status_code == 201
     assert response.headers["Location"] == "/api/v1/jobs/nightly"
@@ -172,7 +174,9 @@ def test_null_puts_a_name_and_a_policy_back(call: Caller) -> None:
     assert (job["name"], job["max_retries"]) == ("greet", 2)
 
 
-@pytest.mark.parametrize("patch", [{"id": "b"}, {"args": None}, {"task": None}, {"trigger": None}, {"kwargs": {"x": 1}}])
+@pytest.mark.parametrize(
+    "patch", [{"id": "b"}, {"args": None}, {"task": None}, {"trigger": None}, {"kwargs": {"x": 1}}]
+)
 def test_a_patch_that_cannot_be_is_refused_whole(call: Caller, patch: dict[str, object]) -> None:
     before = call.given_job("a")
     assert_problem(call("PATCH", "/jobs/a", patch | {"name": "new"}), 422)

@@ -1,10 +1,9 @@
 """Reading and cancelling runs over HTTP."""
 
-from conftest import Caller, SettableClock, assert_problem, pointers
-
 from scheduler_app.schemas.run import LogOut, RunList, RunOut
 from scheduler_app.services.context import Context
 from scheduler_app.store import logs
+from tests.api.conftest import Caller, SettableClock, assert_problem, pointers
 
 
 def test_a_run_tells_every_field_of_the_contract(call: Caller) -> None:
@@ -68,5 +67,9 @@ def test_a_log_is_read_by_offset(call: Caller, ctx: Context) -> None:
 
 def test_a_run_that_is_not_there_is_not_found(call: Caller) -> None:
     for run_id in ("1", "0", "-1", "x", "1.0", "%D9%A1", "9" * 19, "9" * 5000):
-        for path, method in ((f"/runs/{run_id}", "GET"), (f"/runs/{run_id}/log", "GET"), (f"/runs/{run_id}/cancel", "POST")):
+        for path, method in (
+            (f"/runs/{run_id}", "GET"),
+            (f"/runs/{run_id}/log", "GET"),
+            (f"/runs/{run_id}/cancel", "POST"),
+        ):
             assert_problem(call(method, path), 404, "not_found")

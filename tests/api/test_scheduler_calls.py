@@ -1,10 +1,9 @@
 """The scheduler as a whole over HTTP."""
 
-from conftest import Caller, SettableClock
-
 from scheduler_app.schemas.scheduler import SchedulerOut
 from scheduler_app.services.context import Context
 from scheduler_app.store import engines
+from tests.api.conftest import Caller, SettableClock
 
 IDENTITY = {"node": "n", "host": "h", "pid": 7, "process_start": "1", "version": "1"}
 

@@ -1,8 +1,7 @@
 """Reading tasks over HTTP."""
 
-from conftest import Caller, assert_problem
-
 from scheduler_app.schemas.task import TaskList, TaskOut
+from tests.api.conftest import Caller, assert_problem
 
 
 def test_tasks_are_listed_by_name_with_their_arguments_and_defaults(call: Caller) -> None:

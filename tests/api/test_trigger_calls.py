@@ -1,9 +1,9 @@
 """Looking at a trigger over HTTP."""
 
 import pytest
-from conftest import Caller, assert_problem, every, pointers
 
 from scheduler_app.schemas.trigger import PreviewOut
+from tests.api.conftest import Caller, assert_problem, every, pointers
 
 
 def test_the_next_times_of_a_trigger_are_told(call: Caller) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.benchmarks.processes import StepFailed, result_of
+from tests.benchmarks.processes import StepError, result_of
 from tests.benchmarks.workload import Contender, Measured, Workload
 
 FILL_SECONDS = 300.0
@@ -15,7 +15,7 @@ WORKLOAD = Workload(
     contenders=(
         Contender("ours", "scheduler_app, SQLite", "claims, results and history on disk (WAL, FULL); at least once"),
         Contender("aps-memory", "APScheduler, memory", "none: lost with the process; no history"),
-        Contender("aps-sqlite", "APScheduler, SQLite", "jobs on disk (rollback journal, FULL); at most once; no history"),
+        Contender("aps-sqlite", "APScheduler, SQLite", "jobs on disk (rollback, FULL); at most once; no history"),
     ),
     ceilings=(Contender("sqlite", "plain sqlite3 loop", "as ours, with none of the policies"),),
     settings={
@@ -38,7 +38,7 @@ def measure(contender: str, folder: Path, jobs: int) -> Measured:
     arguments = [contender, "drain", str(folder / "store.db"), str(jobs)]
     drained = result_of("drainers", arguments, seconds=DRAIN_SECONDS)
     if drained["fault"]:
-        raise StepFailed(drained["fault"])
+        raise StepError(drained["fault"])
     return Measured(
         rate=jobs / drained["seconds"],
         more={

@@ -28,6 +28,7 @@ from sqlalchemy import create_engine, event
 
 from scheduler_app import Scheduler
 from scheduler_app.signals import RunEnded
+from tests.benchmarks import ceiling
 from tests.benchmarks.work import noop, tally
 
 DUE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -159,6 +160,23 @@ class ApsSqlite(ApsMemory):
         return aps_scheduler(SQLAlchemyJobStore(url_of(store)))
 
 
+class PlainSqlite:
+    """No scheduler: the least that keeps the same records."""
+
+    def fill(self, store: Path, jobs: int) -> None:
+        """Make the store."""
+        ceiling.fill(store, jobs)
+
+    def drain(self, store: Path, jobs: int) -> Drained:
+        """Run the loop until nothing is due."""
+        loop = ceiling.Loop(store, THREADS)
+        return measured(jobs, loop.start, loop.ended, lambda: self._fault(store, jobs))
+
+    def _fault(self, store: Path, jobs: int) -> str | None:
+        found = row_of(store, "SELECT sum(state = 'succeeded') FROM runs")[0]
+        return None if found == jobs else f"{found} runs succeeded, not {jobs}"
+
+
 def aps_scheduler(store: Any) -> BackgroundScheduler:
     """Return a scheduler with as many threads as ours, that drops nothing which is late, as its FAQ advises."""
     return BackgroundScheduler(
@@ -215,7 +233,12 @@ def row_of(store: Path, query: str) -> tuple[Any, ...]:
     return row
 
 
-DRAINERS: dict[str, Callable[[], Drainer]] = {"ours": Ours, "aps-memory": ApsMemory, "aps-sqlite": ApsSqlite}
+DRAINERS: dict[str, Callable[[], Drainer]] = {
+    "ours": Ours,
+    "aps-memory": ApsMemory,
+    "aps-sqlite": ApsSqlite,
+    "sqlite": PlainSqlite,
+}
 
 
 def main(contender: str, action: str, store: str, jobs: str) -> None:

@@ -12,15 +12,16 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 40.0
+FOREIGN = ("SCHEDULER_", "FLASK_", "GUNICORN_")
 
 
-class StepFailed(Exception):
+class StepError(Exception):
     """A child process did not do what it was started for."""
 
 
 def environment() -> dict[str, str]:
     """Return the environment without what would configure our service or Flask from outside."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SCHEDULER_", "FLASK_", "GUNICORN_"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     return kept | {"PYTHONPATH": str(ROOT)}
 
 
@@ -32,9 +33,9 @@ def result_of(module: str, arguments: Sequence[str], *, seconds: float) -> Mappi
             command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise StepFailed(f"{module} {arguments[0]}: not over after {seconds:g} s") from error
+        raise StepError(f"{module} {arguments[0]}: not over after {seconds:g} s") from error
     if ended.returncode != 0:
-        raise StepFailed(f"{module} {arguments[0]}: exit status {ended.returncode}: {ended.stderr.strip()[-400:]}")
+        raise StepError(f"{module} {arguments[0]}: exit status {ended.returncode}: {ended.stderr.strip()[-400:]}")
     lines = ended.stdout.strip().splitlines()
     result: Mapping[str, Any] = json.loads(lines[-1]) if lines else {}
     return result

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.processes import running
+from tests.benchmarks.processes import StepError, running
 
 RUN_DATE = (datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)).isoformat()
 START_SECONDS = 30.0
@@ -67,7 +67,7 @@ def _announced_port(log: Path) -> int:
         if lines:
             return int(lines[0].split()[2].rpartition(":")[2])
         time.sleep(0.05)
-    raise TimeoutError(f"serve did not listen within {START_SECONDS:g} s: {log.read_text()[-500:]}")
+    raise StepError(f"serve did not listen within {START_SECONDS:g} s: {log.read_text()[-500:]}")
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def _wait_for(port: int, path: str) -> None:
         finally:
             connection.close()
         time.sleep(0.05)
-    raise TimeoutError(f"port {port} did not answer within {START_SECONDS:g} s")
+    raise StepError(f"port {port} did not answer within {START_SECONDS:g} s")
 
 
 def count_ours(server: Server) -> int:

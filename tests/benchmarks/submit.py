@@ -9,7 +9,7 @@ from statistics import quantiles
 from typing import Any
 
 from tests.benchmarks.clients import Order
-from tests.benchmarks.processes import ROOT, StepFailed, environment
+from tests.benchmarks.processes import ROOT, StepError, environment
 from tests.benchmarks.servers import SERVERS, Server, cpu_seconds
 from tests.benchmarks.workload import Contender, Measured, Workload
 
@@ -23,9 +23,9 @@ WORKLOAD = Workload(
     title="Submit over HTTP, 8 keep-alive clients, one date job a request",
     unit="requests/s",
     contenders=(
-        Contender("ours", "scheduler-app serve, SQLite", "each 201 is on disk (WAL, synchronous=FULL)"),
+        Contender("ours", "scheduler-app serve, SQLite", "each 201 is on disk (WAL, FULL)"),
         Contender("fa-memory", "Flask-APScheduler REST, memory", "none: lost with the process"),
-        Contender("fa-sqlite", "Flask-APScheduler REST, SQLite", "each 200 is on disk (rollback journal, FULL)"),
+        Contender("fa-sqlite", "Flask-APScheduler REST, SQLite", "each 200 is on disk (rollback, FULL)"),
     ),
     ceilings=(Contender("bare-flask", "plain Flask that keeps nothing", "none: no scheduler at all"),),
     settings={
@@ -52,7 +52,7 @@ def measure(contender: str, folder: Path, jobs: int) -> Measured:
         after = cpu_seconds(server.pid)
         found = jobs + WARM_UP if counted is None else counted(server)
     if found != jobs + WARM_UP:
-        raise StepFailed(f"{found} jobs are there, not {jobs + WARM_UP}")
+        raise StepError(f"{found} jobs are there, not {jobs + WARM_UP}")
     return measured(reports, jobs, None if before is None or after is None else after - before)
 
 
@@ -94,7 +94,7 @@ def _client(server: Server, prefix: str, jobs: int, number: int) -> subprocess.P
 def _expect_ready(client: subprocess.Popen[str]) -> None:
     assert client.stdout is not None
     if client.stdout.readline() != "ready\n":
-        raise StepFailed("a client did not connect")
+        raise StepError("a client did not connect")
 
 
 def _say(client: subprocess.Popen[str], word: str) -> None:
@@ -109,9 +109,9 @@ def _report(client: subprocess.Popen[str]) -> dict[str, Any]:
         output, _ = client.communicate(timeout=SECONDS)
         report: dict[str, Any] = json.loads(output)
     except (subprocess.TimeoutExpired, ValueError) as error:
-        raise StepFailed(f"a client did not report: {error}") from error
+        raise StepError(f"a client did not report: {error}") from error
     if report["refused"]:
-        raise StepFailed(f"refused: {report['refused'][0]}")
+        raise StepError(f"refused: {report['refused'][0]}")
     return report
 
 
@@ -120,7 +120,7 @@ def measured(reports: list[dict[str, Any]], jobs: int, server_cpu: float | None)
     seconds = max(report["ended"] for report in reports) - min(report["begun"] for report in reports)
     latencies = sorted(latency for report in reports for latency in report["seconds"])
     if len(latencies) != jobs:
-        raise StepFailed(f"{len(latencies)} of {jobs} submits were answered")
+        raise StepError(f"{len(latencies)} of {jobs} submits were answered")
     cuts = quantiles(latencies, n=100, method="inclusive")
     more = {
         "p50_ms": cuts[49] * 1e3,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from tests.benchmarks.processes import StepFailed
+from tests.benchmarks.processes import StepError
 
 Tell = Callable[[str], None]
 OURS = "ours"
@@ -90,21 +90,25 @@ def middle(values: Iterable[float]) -> float | None:
 def measure(plan: Plan, folder: Path, tell: Tell) -> Results:
     """Prepare every contender, then measure them in turn."""
     results = Results(plan=plan)
-    ready = [contender for contender in plan.contenders if _prepared(plan, contender, folder, results, tell)]
+    ready = [contender for contender in plan.contenders if _prepared(contender, folder, results, tell)]
     for number in range(1, plan.rounds + 1):
         found: dict[str, Measured] = {}
         results.rounds.append(found)
         for contender in ready:
-            _measure_one(plan, contender, folder, found, results, lambda text, n=number: tell(f"round {n}: {text}"))
+            _measure_one(contender, folder, found, results, _numbered(tell, number))
     return results
 
 
-def _prepared(plan: Plan, contender: Contender, folder: Path, results: Results, tell: Tell) -> bool:
+def _numbered(tell: Tell, number: int) -> Tell:
+    return lambda text: tell(f"round {number}: {text}")
+
+
+def _prepared(contender: Contender, folder: Path, results: Results, tell: Tell) -> bool:
     home = folder / f"{contender.key}-filled"
     home.mkdir(parents=True)
     try:
-        plan.prepare(contender.key, home, plan.jobs)
-    except (StepFailed, OSError) as error:
+        results.plan.prepare(contender.key, home, results.plan.jobs)
+    except (StepError, OSError) as error:
         _note(results, tell, f"{contender.label}: cannot be prepared: {error}")
         return False
     tell(f"{contender.label}: ready")
@@ -112,14 +116,15 @@ def _prepared(plan: Plan, contender: Contender, folder: Path, results: Results, 
 
 
 def _measure_one(
-    plan: Plan, contender: Contender, folder: Path, found: dict[str, Measured], results: Results, tell: Tell
+    contender: Contender, folder: Path, found: dict[str, Measured], results: Results, tell: Tell
 ) -> None:
     """Measure a contender on a fresh copy of its store, which is removed afterwards."""
+    plan = results.plan
     home = folder / f"{contender.key}-round"
     shutil.copytree(folder / f"{contender.key}-filled", home)
     try:
         measured = plan.measure(contender.key, home, plan.jobs)
-    except (StepFailed, OSError) as error:
+    except (StepError, OSError) as error:
         _note(results, tell, f"{contender.label}: FAILED: {error}")
     else:
         found[contender.key] = measured

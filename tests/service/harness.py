@@ -164,7 +164,10 @@ class Service:
 
     def ended(self, run_id: int, *, within: float = 10.0) -> dict[str, Any]:
         def final() -> Any:
-            run = self.get(f"/runs/{run_id}")
+            try:
+                run = self.run(run_id)
+            except httpx.TransportError:
+                return None
             return run if run["state"] in FINAL else None
 
         return wait_until(final, within=within, what=f"run {run_id} ended")

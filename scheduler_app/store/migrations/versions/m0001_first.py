@@ -1,15 +1,186 @@
 """The first schema."""
 
+import sqlalchemy as sa
 from alembic import op
-
-from scheduler_app.store.tables import metadata
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
+Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+API_KEYS = (
+    sa.Column("id", sa.Integer(), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("role", sa.Text(), nullable=False),
+    sa.Column("digest", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.Column("expires_at", sa.BigInteger()),
+    sa.PrimaryKeyConstraint("id"),
+    sa.UniqueConstraint("digest"),
+)
+ENGINES = (
+    sa.Column("id", sa.Integer(), nullable=False),
+    sa.Column("node", sa.Text(), nullable=False),
+    sa.Column("host", sa.Text(), nullable=False),
+    sa.Column("pid", sa.Integer(), nullable=False),
+    sa.Column("process_start", sa.Text(), nullable=False),
+    sa.Column("version", sa.Text(), nullable=False),
+    sa.Column("slots", sa.Integer(), nullable=False),
+    sa.Column("tasks", sa.Text(), nullable=False),
+    sa.Column("state", sa.Text(), nullable=False),
+    sa.Column("beat", sa.Integer(), nullable=False),
+    sa.Column("started_at", sa.BigInteger(), nullable=False),
+    sa.Column("beat_at", sa.BigInteger(), nullable=False),
+    sa.Column("last_pass_at", sa.BigInteger()),
+    sa.PrimaryKeyConstraint("id"),
+)
+FACTS = (
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("value", sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint("name"),
+)
+JOB_TAGS = (
+    sa.Column("tag", sa.Text(), nullable=False),
+    sa.Column("job_key", Key, nullable=False),
+    sa.PrimaryKeyConstraint("tag", "job_key"),
+)
+JOBS = (
+    sa.Column("key", Key, nullable=False),
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("task", sa.Text(), nullable=False),
+    sa.Column("args", sa.Text(), nullable=False),
+    sa.Column("kwargs", sa.Text(), nullable=False),
+    sa.Column("trigger", sa.Text()),
+    sa.Column("trigger_type", sa.Text()),
+    sa.Column("overrides", sa.Text(), nullable=False),
+    sa.Column("misfire_grace_time", sa.Float()),
+    sa.Column("coalesce", sa.Boolean(), nullable=False),
+    sa.Column("max_instances", sa.Integer(), nullable=False),
+    sa.Column("overlap", sa.Text(), nullable=False),
+    sa.Column("max_retries", sa.Integer(), nullable=False),
+    sa.Column("retry_delay", sa.Float(), nullable=False),
+    sa.Column("retry_backoff", sa.Float(), nullable=False),
+    sa.Column("retry_max_delay", sa.Float(), nullable=False),
+    sa.Column("retry_jitter", sa.Float(), nullable=False),
+    sa.Column("timeout", sa.Float()),
+    sa.Column("delivery", sa.Text(), nullable=False),
+    sa.Column("priority", sa.Integer(), nullable=False),
+    sa.Column("concurrency_key", sa.Text()),
+    sa.Column("tags", sa.Text(), nullable=False),
+    sa.Column("executor", sa.Text(), nullable=False),
+    sa.Column("state", sa.Text(), nullable=False),
+    sa.Column("reason", sa.Text()),
+    sa.Column("next_run_time", sa.BigInteger()),
+    sa.Column("paused_until", sa.BigInteger()),
+    sa.Column("skip_count", sa.Integer(), server_default="0", nullable=False),
+    sa.Column("version", sa.Integer(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.Column("updated_at", sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint("key"),
+    sa.UniqueConstraint("id"),
+)
+LOGS = (
+    sa.Column("run_id", Key, nullable=False),
+    sa.Column("start", sa.Integer(), nullable=False),
+    sa.Column("size", sa.Integer(), nullable=False),
+    sa.Column("attempt", sa.Integer(), nullable=False),
+    sa.Column("text", sa.LargeBinary(), nullable=False),
+    sa.PrimaryKeyConstraint("run_id", "start"),
+)
+RUNS = (
+    sa.Column("id", Key, nullable=False),
+    sa.Column("job_key", Key, nullable=False),
+    sa.Column("job_id", sa.Text(), nullable=False),
+    sa.Column("task", sa.Text(), nullable=False),
+    sa.Column("args", sa.Text(), nullable=False),
+    sa.Column("kwargs", sa.Text(), nullable=False),
+    sa.Column("origin", sa.Text(), nullable=False),
+    sa.Column("retry_of", Key),
+    sa.Column("first_run", Key),
+    sa.Column("scheduled_at", sa.BigInteger(), nullable=False),
+    sa.Column("state", sa.Text(), nullable=False),
+    sa.Column("reason", sa.Text()),
+    sa.Column("ready_at", sa.BigInteger(), nullable=False),
+    sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+    sa.Column("max_attempts", sa.Integer(), nullable=False),
+    sa.Column("crashes", sa.Integer(), server_default="0", nullable=False),
+    sa.Column("crashes_alone", sa.Integer(), server_default="0", nullable=False),
+    sa.Column("alone", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+    sa.Column("priority", sa.Integer(), nullable=False),
+    sa.Column("concurrency_key", sa.Text()),
+    sa.Column("timeout", sa.Float()),
+    sa.Column("delivery", sa.Text(), nullable=False),
+    sa.Column("retry", sa.Text()),
+    sa.Column("executor", sa.Text(), nullable=False),
+    sa.Column("engine", sa.Integer()),
+    sa.Column("token", sa.BigInteger()),
+    sa.Column("cancel_requested", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+    sa.Column("queued_at", sa.BigInteger()),
+    sa.Column("started_at", sa.BigInteger()),
+    sa.Column("finished_at", sa.BigInteger()),
+    sa.Column("progress_current", sa.Float()),
+    sa.Column("progress_total", sa.Float()),
+    sa.Column("progress_message", sa.Text()),
+    sa.Column("result", sa.Text()),
+    sa.Column("error_type", sa.Text()),
+    sa.Column("error_message", sa.Text()),
+    sa.Column("error_traceback", sa.Text()),
+    sa.Column("missed_since", sa.BigInteger()),
+    sa.Column("missed_until", sa.BigInteger()),
+    sa.Column("missed_count", sa.Integer()),
+    sa.Column("late_results", sa.Integer(), server_default="0", nullable=False),
+    sa.PrimaryKeyConstraint("id"),
+)
+
 
 def upgrade() -> None:
-    """Make every table."""
-    metadata.create_all(op.get_bind())
+    """Make every table and index."""
+    op.create_table("scheduler_api_keys", *API_KEYS, sqlite_autoincrement=True)
+    op.create_table("scheduler_engines", *ENGINES, sqlite_autoincrement=True)
+    op.create_table("scheduler_facts", *FACTS)
+    op.create_table("scheduler_job_tags", *JOB_TAGS, sqlite_with_rowid=False)
+    op.create_table("scheduler_jobs", *JOBS, sqlite_autoincrement=True)
+    op.create_table("scheduler_logs", *LOGS)
+    op.create_table("scheduler_runs", *RUNS, sqlite_autoincrement=True)
+    _make_indexes()
+
+
+def _make_indexes() -> None:
+    _index("scheduler_job_tags_job", "scheduler_job_tags", ["job_key"])
+    _index(
+        "scheduler_jobs_due",
+        "scheduler_jobs",
+        ["next_run_time"],
+        where="state = 'active' AND next_run_time IS NOT NULL",
+    )
+    _index("scheduler_jobs_state", "scheduler_jobs", ["state", "id"])
+    _index("scheduler_jobs_task", "scheduler_jobs", ["task", "id"])
+    _index(
+        "scheduler_runs_firing", "scheduler_runs", ["job_key", "scheduled_at"], where="origin = 'schedule'", unique=True
+    )
+    _index("scheduler_runs_job", "scheduler_runs", ["job_id", "id"])
+    _index(
+        "scheduler_runs_open",
+        "scheduler_runs",
+        ["job_key", "state"],
+        where="state IN ('scheduled', 'queued', 'running')",
+    )
+    _index(
+        "scheduler_runs_queue",
+        "scheduler_runs",
+        [sa.literal_column("priority DESC"), "ready_at", "id"],
+        where="state = 'queued'",
+    )
+    _index("scheduler_runs_running", "scheduler_runs", ["engine"], where="state = 'running'")
+    _index("scheduler_runs_state", "scheduler_runs", ["state", "id"])
+    _index(
+        "scheduler_runs_waiting", "scheduler_runs", ["ready_at"], where="state = 'scheduled' AND reason <> 'blocked'"
+    )
+
+
+def _index(name: str, table: str, columns: list[object], *, where: str | None = None, unique: bool = False) -> None:
+    condition = {} if where is None else {"sqlite_where": sa.text(where), "postgresql_where": sa.text(where)}
+    op.create_index(name, table, columns, unique=unique, **condition)  # type: ignore[arg-type]

@@ -1,0 +1,97 @@
+"""`python -m tests.benchmarks`: measure the workloads, show a table, leave a plot and a JSON file in a folder."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import drain, machine, submit
+from tests.benchmarks.plot import write_plot
+from tests.benchmarks.report import table, write_json
+from tests.benchmarks.workload import Plan, Results, Tell, measure
+
+WORKLOADS: dict[str, tuple[Any, int]] = {"E1": (drain, 10_000), "S1": (submit, 2_000)}
+ROUNDS = 5
+QUICK_JOBS, QUICK_ROUNDS = 500, 1
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}; all without any")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_JOBS} jobs, {QUICK_ROUNDS} round: does it work?")
+    parser.add_argument("--jobs", type=int, help="jobs a round, instead of 10,000 (E1) and 2,000 (S1)")
+    parser.add_argument("--rounds", type=int, help=f"rounds, instead of {ROUNDS}")
+    parser.add_argument("--ceilings", action="store_true", help="measure also what bounds the figures")
+    parser.add_argument("--out", type=Path, help="folder for results and stores, on the disk to measure")
+    given = parser.parse_args()
+    if unknown := [name for name in given.workloads if name not in WORKLOADS]:
+        parser.error(f"no workload {unknown[0]!r}; there are {', '.join(WORKLOADS)}")
+    if min(given.jobs or 100, 100) < 100 or (given.rounds or 1) < 1:
+        parser.error("--jobs must be at least 100, --rounds at least 1")
+    return given
+
+
+def plan_for(name: str, given: argparse.Namespace) -> Plan:
+    """Return how to measure a workload."""
+    module, jobs = WORKLOADS[name]
+    return Plan(
+        workload=module.WORKLOAD,
+        prepare=module.prepare,
+        measure=module.measure,
+        jobs=given.jobs or (QUICK_JOBS if given.quick else jobs),
+        rounds=given.rounds or (QUICK_ROUNDS if given.quick else ROUNDS),
+        with_ceilings=given.ceilings,
+    )
+
+
+def teller(start: float) -> Tell:
+    """Return what shows progress, a line a step."""
+    return lambda text: print(f"{time.monotonic() - start:6.1f} s  load {machine.load():.1f}  {text}", flush=True)
+
+
+def measured(name: str, given: argparse.Namespace, stores: Path, tell: Tell) -> Results:
+    """Measure a workload; its stores are removed when it is over."""
+    folder = stores / name
+    try:
+        return measure(plan_for(name, given), folder, lambda text: tell(f"{name} {text}"))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> int:
+    """Measure, report, and return 1 when a step failed."""
+    given = arguments()
+    out = given.out or Path(tempfile.mkdtemp(prefix="scheduler-benchmark-"))
+    stores = out.absolute() / "stores"
+    stores.mkdir(parents=True)
+    where = machine.describe(stores)
+    tell = teller(time.monotonic())
+    tell(f"{where['cpu']}, {where['cores']} cores")
+    tell(f"{where['file_system']}: a synced write takes {where['sync_us']:g} µs")
+    if where["sync_us"] < machine.IN_MEMORY:
+        tell("WARNING: this folder seems to lie in memory, so durability costs nothing here; choose a disk with --out")
+    found = [measured(name, given, stores, tell) for name in dict.fromkeys(given.workloads or WORKLOADS)]
+    stores.rmdir()
+    where |= {"revision_after": machine.revision(), "load_after": machine.load()}
+    return report(found, where, out)
+
+
+def report(found: list[Results], where: dict[str, Any], out: Path) -> int:
+    """Show the tables and write the files."""
+    write_json(out / "results.json", found, where)
+    note = f"{where['cpu']}, {where['cores']} cores, Python {where['python']}; revision {where['revision']}"
+    write_plot(out / "results.svg", found, note)
+    for results in found:
+        print(f"\n{table(results)}")
+    print(f"\nRevision {where['revision']}; results in {out / 'results.json'} and {out / 'results.svg'}")
+    if where["revision"] != where["revision_after"]:
+        print(f"WARNING: the code changed while it was measured: it is {where['revision_after']} now", file=sys.stderr)
+    return 1 if any(results.faults for results in found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

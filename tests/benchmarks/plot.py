@@ -1,0 +1,71 @@
+"""The figures as bars: an SVG that needs nothing but a viewer."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+from tests.benchmarks.workload import OURS, Contender, Results, middle
+
+WIDTH, LABELS, BAR, STEP, HEAD, FOOT = 960, 330, 22, 50, 64, 20
+ROOM = WIDTH - LABELS - 210
+STYLE = """
+  text { font: 14px system-ui, sans-serif; fill: #1f2933 }
+  .title { font-weight: 600; font-size: 16px } .small { font-size: 11px; fill: #52606d }
+  .ours { fill: #2563eb } .peer { fill: #9aa5b1 } .ceiling { fill: none; stroke: #9aa5b1; stroke-dasharray: 4 3 }
+  .spread { stroke: #1f2933; stroke-width: 1.5; fill: none }
+"""
+
+
+def write_plot(path: Path, found: Sequence[Results], note: str) -> None:
+    """Write one panel for each workload, below each other."""
+    tops, height = [], 0
+    for results in found:
+        tops.append(height)
+        height += HEAD + STEP * len(results.plan.contenders) + FOOT
+    shapes = [shape for results, top in zip(found, tops, strict=True) for shape in _panel(results, top)]
+    path.write_text(_document(shapes, height + 30, note), encoding="utf-8")
+
+
+def _document(shapes: Sequence[str], height: int, note: str) -> str:
+    size = f'width="{WIDTH}" height="{height}"'
+    opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {size}>'
+    ground = f'<rect {size} fill="#ffffff"/>'
+    shapes = [ground, *shapes, _text(16, height - 12, note, "small")]
+    return "\n".join([opening, f"<style>{STYLE}</style>", *shapes, "</svg>\n"])
+
+
+def _panel(results: Results, top: int) -> Iterator[str]:
+    """Draw one workload: who, the bar, the median with its spread; the line on a bar spans the rounds."""
+    plan = results.plan
+    yield _text(16, top + 28, f"{plan.workload.name}: {plan.workload.title}", "title")
+    what = f"{plan.workload.unit}, more is better; median and spread of {plan.rounds} rounds of {plan.jobs:,} jobs"
+    yield _text(16, top + 47, what, "small")
+    most = max((max(results.rates(contender.key), default=0.0) for contender in plan.contenders), default=0.0) or 1.0
+    for number, contender in enumerate(plan.contenders):
+        yield from _bar(results, contender, top + HEAD + STEP * number, ROOM / most)
+
+
+def _bar(results: Results, contender: Contender, top: int, scale: float) -> Iterator[str]:
+    rates = results.rates(contender.key)
+    yield _text(16, top + 15, contender.label)
+    yield _text(16, top + 31, contender.durability, "small")
+    value = middle(rates)
+    if value is None:
+        yield _text(LABELS + 8, top + 17, "not measured", "small")
+        return
+    kind, width = _kind(results, contender), value * scale
+    yield f'<rect class="{kind}" x="{LABELS}" y="{top}" width="{width:.1f}" height="{BAR}"/>'
+    least, most = LABELS + min(rates) * scale, LABELS + max(rates) * scale
+    middle_line = top + BAR / 2
+    yield f'<path class="spread" d="M{least:.1f} {middle_line - 4}v8m0-4H{most:.1f}m0-4v8"/>'
+    yield _text(most + 10, top + 16, f"{value:,.0f}  ({min(rates):,.0f} to {max(rates):,.0f})")
+
+
+def _kind(results: Results, contender: Contender) -> str:
+    if contender.key == OURS:
+        return "ours"
+    return "ceiling" if contender in results.plan.workload.ceilings else "peer"
+
+
+def _text(x: float, y: float, text: str, kind: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}">{escape(text)}</text>'
