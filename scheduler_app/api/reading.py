@@ -21,6 +21,7 @@ from scheduler_app.errors import Fault, InvalidInput, NotFound, VersionMismatch
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_DEPTH = 64
+MAX_FIELDS = 100
 _OUR_ETAG = re.compile(r'"([0-9]{1,18})"')
 _ETAGS = re.compile(r'(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*')
 Model = TypeVar("Model", bound=BaseModel)
@@ -73,6 +74,8 @@ def refuse_query() -> None:
 def read_body(model: type[Model], body: Body) -> Model:
     """Return the body; InvalidInput names each wrong field."""
     given = _read_json(body)
+    if isinstance(given, dict) and len(given) > MAX_FIELDS:
+        raise InvalidInput.of(Fault(pointer="", detail=f"the body has {len(given)} fields; at most {MAX_FIELDS}"))
     try:
         return model.model_validate(given)
     except ValidationError as error:

@@ -53,5 +53,5 @@ def _told(error: BaseException, path: Path | None) -> str:
         place = "" if error.lineno is None else f"line {error.lineno}: "
         return f"{place}SyntaxError: {error.msg}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame.lineno for frame in frames if path is not None and Path(frame.filename) == path]
+    own = [frame.lineno for frame in frames if path is not None and Path(frame.filename) == path.absolute()]
     return f"{f'line {own[-1]}: ' if own else ''}{type(error).__name__}: {message}"

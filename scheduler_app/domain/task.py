@@ -67,7 +67,8 @@ class Task:
             bound_args, bound_kwargs = self.validator(*args, **kwargs)
         except ValidationError as error:
             faults = [self._fault(item) for item in error.errors(include_url=False, include_context=False)]
-            raise InvalidArguments(f"arguments of {self.name}: {faults[0].detail}", faults=faults) from None
+            told = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
+            raise InvalidArguments(f"arguments of {self.name}: {told}", faults=faults) from None
         return list(bound_args), bound_kwargs
 
     def _fault(self, item: Mapping[str, Any]) -> Fault:

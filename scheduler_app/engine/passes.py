@@ -83,13 +83,15 @@ class Agenda:
 class Pass:
     """One engine's pass over the store. `poll` never leaves work half done: it is all in one transaction.
 
-    After a poll, `idle` tells whether it left nothing to do at its time, and `next_at` when there is something next.
+    With a `horizon` nothing fires that is due after it: so a test's clock stops where it was sent, even when tasks take
+    longer than their interval. After a poll, `idle` tells whether it left nothing to do at its time, and `next_at` when there is something next.
     """
 
     def __init__(self, ctx: PassContext) -> None:
         self._ctx = ctx
         self._live_at = 0.0
         self.idle = True
+        self.horizon: datetime | None = None
         self.next_at: datetime | None = None
 
     def poll(self) -> float:
@@ -122,7 +124,7 @@ class Pass:
             if agenda.paused or not ctx.may_claim():
                 agenda.live = self._take_live()
                 return
-            due = firing.due(tx, agenda.now, BATCH)
+            due = firing.due(tx, self._due_by(agenda.now), BATCH)
             agenda.next_at = _next(tx)
             agenda.ready = _is_past(claims.next_ready(tx), agenda.now)
             agenda.claimable = bool(self._candidates(tx, 1))
@@ -133,11 +135,14 @@ class Pass:
 
     def _plan(self, job: firing.DueJob, agenda: Agenda) -> None:
         try:
-            plan = plan_firing(trigger_of(job.trigger), job.next_run_time, job.policies, agenda.now)
+            plan = plan_firing(trigger_of(job.trigger), job.next_run_time, job.policies, self._due_by(agenda.now))
         except (SchedulerError, ArithmeticError, ValueError, TypeError, KeyError) as error:
             agenda.broken.append((job, f"its trigger cannot be computed: {error}"))
         else:
             agenda.planned.append((job, plan))
+
+    def _due_by(self, now: datetime) -> datetime:
+        return now if self.horizon is None else min(now, self.horizon)
 
     def _take_live(self) -> list[Execution]:
         """Return the executions whose log and progress are to be written now, once a second."""

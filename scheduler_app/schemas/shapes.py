@@ -8,14 +8,19 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 from pydantic.config import JsonDict
 
+from scheduler_app.domain.spec import TIME
 from scheduler_app.domain.trigger import KINDS
 
-TIME: JsonDict = {"type": "string", "description": "RFC 3339; without an offset only beside `timezone`."}
+A_TIME: JsonDict = {
+    "type": "string",
+    "pattern": f"^(?:{TIME.pattern})$",
+    "description": "RFC 3339; without an offset only beside `timezone`.",
+}
 AMOUNT: JsonDict = {"type": "number", "minimum": 0}
 FIELDS: dict[str, JsonDict] = {
-    "run_date": TIME,
-    "start_date": TIME,
-    "end_date": TIME,
+    "run_date": A_TIME,
+    "start_date": A_TIME,
+    "end_date": A_TIME,
     "timezone": {"type": "string", "description": "An IANA name like `Europe/Berlin`."},
     "expression": {"type": "string", "description": "As in crontab(5), or `@daily` and its kin."},
     **dict.fromkeys(("weeks", "days", "hours", "minutes", "seconds"), AMOUNT),
@@ -30,15 +35,21 @@ TRIGGER_EXAMPLES: list[JsonDict] = [
 
 
 def _shape(name: str) -> dict[str, Any]:
-    own = {"seconds": CRON_SECONDS} if name == "cron" else {}
-    properties = {field: own.get(field) or FIELDS.get(field, {}) for field in sorted(KINDS[name].fields)}
+    required = REQUIRED.get(name, [])
+    properties = {field: _field(name, field, field in required) for field in sorted(KINDS[name].fields)}
     return {
         "title": name,
         "type": "object",
-        "required": ["type", *REQUIRED.get(name, [])],
+        "required": ["type", *required],
         "properties": {"type": {"type": "string", "enum": [name]}, **properties},
         "additionalProperties": False,
     }
+
+
+def _field(kind: str, name: str, is_required: bool) -> JsonDict:
+    """Return the schema of a field; null counts as absent, so it is allowed where absence is."""
+    schema = CRON_SECONDS if (kind, name) == ("cron", "seconds") else FIELDS.get(name, {})
+    return schema if is_required or not schema else {"anyOf": [schema, {"type": "null"}]}
 
 
 TriggerSpec = Annotated[

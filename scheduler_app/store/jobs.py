@@ -112,4 +112,4 @@ FINISH_IDLE = Statement(
 def count_by_state(tx: sa.Connection) -> dict[str, int]:
     """Return how many jobs are in each state."""
     rows: Any = tx.execute(sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state))
-    return dict(rows.tuples())
+    return {state: count for state, count in rows}

@@ -128,4 +128,4 @@ def count_open(tx: sa.Connection) -> dict[str, int]:
     rows: Any = tx.execute(
         sa.select(runs.c.state, sa.func.count()).where(runs.c.state.in_(OPEN_STATES)).group_by(runs.c.state)
     )
-    return dict(rows.tuples())
+    return {state: count for state, count in rows}

@@ -95,14 +95,18 @@ class Bench:
         self._beaten_at = clock.monotonic()
         engine.assemble(InlinePool(engine.ctx.slots, engine.surroundings, clock))
 
-    def run_due(self) -> None:
-        """Poll until nothing is due; a poll inside a task that moves the clock is left to the outer one."""
+    def run_due(self, horizon: datetime) -> None:
+        """Poll until nothing is left that is due at `horizon`; inside a task this is left to the outer poll."""
         if self._engine.pool.held():
             return
+        self._engine.passes.horizon = horizon
+        self._poll()
+        while not self._engine.passes.idle:
+            self._poll()
+
+    def _poll(self) -> None:
         self._beat()
         self._engine.passes.poll()
-        while not self._engine.passes.idle:
-            self._engine.passes.poll()
 
     def _beat(self) -> None:
         """Beat and rescue as often as an engine with threads would, at the times that something happens."""

@@ -13,8 +13,8 @@ NEEDS_EXTRA = "the fake clock needs time-machine: pip install 'scheduler_app[tes
 class Driven(Protocol):
     """An engine that the clock drives."""
 
-    def run_due(self) -> None:
-        """Run everything that is due now."""
+    def run_due(self, horizon: datetime) -> None:
+        """Run everything that is due at `horizon`, the present or earlier, and what that makes ready."""
 
     def next_event(self) -> datetime | None:
         """Return when something is due next."""
@@ -93,12 +93,11 @@ class FakeClock:
             raise ValueError(f"{moment!r} has no zone; say which, as in 2026-03-29T09:00:00+02:00")
         if target < self._now:
             raise ValueError(f"time runs forward: it is {self._now.isoformat()}, asked for {target.isoformat()}")
-        self.run_due()
+        self._run_due(self._now)
         while (event := self._next_event()) is not None and event <= target:
             self._set(max(event, self._now))
-            self.run_due()
+            self._run_due(min(self._now, target))
         self._set(max(target.astimezone(UTC), self._now))
-        self.run_due()
         return self._now
 
     def jump(self, delta: timedelta | None = None, **parts: float) -> datetime:
@@ -108,9 +107,12 @@ class FakeClock:
         return self._now
 
     def run_due(self) -> None:
-        """Run everything that is due now, and what that makes due."""
+        """Run everything that is due now, and what that makes ready."""
+        self._run_due(self._now)
+
+    def _run_due(self, horizon: datetime) -> None:
         for driven in self._driven:
-            driven.run_due()
+            driven.run_due(horizon)
 
     def _next_event(self) -> datetime | None:
         events = (driven.next_event() for driven in self._driven)

@@ -54,28 +54,26 @@ def teller(start: float) -> Tell:
 
 
 def measured(name: str, given: argparse.Namespace, stores: Path, tell: Tell) -> Results:
-    """Measure a workload; its stores are removed when it is over."""
-    folder = stores / name
-    try:
-        return measure(plan_for(name, given), folder, lambda text: tell(f"{name} {text}"))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Measure a workload, with stores in a folder of its own."""
+    return measure(plan_for(name, given), stores / name, lambda text: tell(f"{name} {text}"))
 
 
 def main() -> int:
     """Measure, report, and return 1 when a step failed."""
     given = arguments()
     out = given.out or Path(tempfile.mkdtemp(prefix="scheduler-benchmark-"))
-    stores = out.absolute() / "stores"
-    stores.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
+    stores = Path(tempfile.mkdtemp(prefix="stores-", dir=out.absolute()))
     where = machine.describe(stores)
     tell = teller(time.monotonic())
     tell(f"{where['cpu']}, {where['cores']} cores")
     tell(f"{where['file_system']}: a synced write takes {where['sync_us']:g} µs")
     if where["sync_us"] < machine.IN_MEMORY:
         tell("WARNING: this folder seems to lie in memory, so durability costs nothing here; choose a disk with --out")
-    found = [measured(name, given, stores, tell) for name in dict.fromkeys(given.workloads or WORKLOADS)]
-    stores.rmdir()
+    try:
+        found = [measured(name, given, stores, tell) for name in dict.fromkeys(given.workloads or WORKLOADS)]
+    finally:
+        shutil.rmtree(stores, ignore_errors=True)
     where |= {"revision_after": machine.revision(), "load_after": machine.load()}
     return report(found, where, out)
 

@@ -13,8 +13,8 @@ WORKLOAD = Workload(
     title="Drain of due one-offs, no-op task",
     unit="jobs/s",
     contenders=(
-        Contender("ours", "scheduler_app, SQLite", "claims, results and history on disk (WAL, FULL); at least once"),
-        Contender("aps-memory", "APScheduler, memory", "none: lost with the process; no history"),
+        Contender("ours", "scheduler_app, SQLite", "claims, results, history on disk (WAL, FULL); at least once"),
+        Contender("aps-memory", "APScheduler, memory", "nothing outlives the process; no history"),
         Contender("aps-sqlite", "APScheduler, SQLite", "jobs on disk (rollback, FULL); at most once; no history"),
     ),
     ceilings=(Contender("sqlite", "plain sqlite3 loop", "as ours, with none of the policies"),),

@@ -23,7 +23,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "memory_gib": _memory_gib(),
         "file_system": file_system(folder),
         "sync_us": round(sync_microseconds(folder), 1),
         "python": platform.python_version(),
@@ -31,6 +31,13 @@ def describe(folder: Path) -> dict[str, Any]:
         "packages": {name: version(name) for name in PACKAGES},
         "revision": revision(),
     }
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except ValueError:
+        return None
 
 
 def _cpu() -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.benchmarks.workload import OURS, Contender, Results, middle
 
-WIDTH, LABELS, BAR, STEP, HEAD, FOOT = 960, 330, 22, 50, 64, 20
+WIDTH, LABELS, BAR, STEP, HEAD, FOOT = 960, 260, 22, 56, 64, 20
 ROOM = WIDTH - LABELS - 210
 STYLE = """
   text { font: 14px system-ui, sans-serif; fill: #1f2933 }
@@ -38,8 +38,7 @@ def _panel(results: Results, top: int) -> Iterator[str]:
     """Draw one workload: who, the bar, the median with its spread; the line on a bar spans the rounds."""
     plan = results.plan
     yield _text(16, top + 28, f"{plan.workload.name}: {plan.workload.title}", "title")
-    what = f"{plan.workload.unit}, more is better; median and spread of {plan.rounds} rounds of {plan.jobs:,} jobs"
-    yield _text(16, top + 47, what, "small")
+    yield _text(16, top + 47, f"{plan.workload.unit}, more is better; median and spread of {plan.scale}", "small")
     most = max((max(results.rates(contender.key), default=0.0) for contender in plan.contenders), default=0.0) or 1.0
     for number, contender in enumerate(plan.contenders):
         yield from _bar(results, contender, top + HEAD + STEP * number, ROOM / most)
@@ -48,7 +47,7 @@ def _panel(results: Results, top: int) -> Iterator[str]:
 def _bar(results: Results, contender: Contender, top: int, scale: float) -> Iterator[str]:
     rates = results.rates(contender.key)
     yield _text(16, top + 15, contender.label)
-    yield _text(16, top + 31, contender.durability, "small")
+    yield _text(16, top + 36, contender.durability, "small")
     value = middle(rates)
     if value is None:
         yield _text(LABELS + 8, top + 17, "not measured", "small")

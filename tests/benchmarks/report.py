@@ -30,8 +30,8 @@ def table(results: Results) -> str:
     names = [name for name in MORE if any(results.more(contender.key, name) for contender in plan.contenders)]
     heading = ["", f"{workload.unit}, median [min-max]", "ours / theirs", *(MORE[name][0] for name in names)]
     rows = [heading, *(_row(results, contender, names) for contender in plan.contenders)]
-    lines = [f"{workload.name}: {workload.title}; {plan.jobs:,} jobs, {plan.rounds} rounds in turn", *aligned(rows), ""]
-    lines += [f"  {contender.label}: durable: {contender.durability}" for contender in plan.contenders]
+    lines = [f"{workload.name}: {workload.title}; {plan.scale} in turn", *aligned(rows), ""]
+    lines += [f"  {contender.label}: {contender.durability}" for contender in plan.contenders]
     return "\n".join([*lines, *(f"  ! {fault}" for fault in results.faults)])
 
 

@@ -24,10 +24,10 @@ WORKLOAD = Workload(
     unit="requests/s",
     contenders=(
         Contender("ours", "scheduler-app serve, SQLite", "each 201 is on disk (WAL, FULL)"),
-        Contender("fa-memory", "Flask-APScheduler REST, memory", "none: lost with the process"),
+        Contender("fa-memory", "Flask-APScheduler REST, memory", "nothing outlives the process"),
         Contender("fa-sqlite", "Flask-APScheduler REST, SQLite", "each 200 is on disk (rollback, FULL)"),
     ),
-    ceilings=(Contender("bare-flask", "plain Flask that keeps nothing", "none: no scheduler at all"),),
+    ceilings=(Contender("bare-flask", "plain Flask that keeps nothing", "no scheduler at all"),),
     settings={
         "clients": f"{CLIENTS} connections of {PROCESSES} processes, ids given by the client, trigger date in a year",
         "warm_up": f"{WARM_UP} submits to each fresh server, not measured",

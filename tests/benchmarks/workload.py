@@ -53,6 +53,11 @@ class Plan:
     with_ceilings: bool = False
 
     @property
+    def scale(self) -> str:
+        """How much was measured, in words."""
+        return f"{self.rounds} round{'s' * (self.rounds != 1)} of {self.jobs:,} jobs"
+
+    @property
     def contenders(self) -> tuple[Contender, ...]:
         """Who takes part."""
         return self.workload.contenders + (self.workload.ceilings if self.with_ceilings else ())

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,17 +32,35 @@ def wait_until(condition: Callable[[], T], *, within: float, what: str = "") -> 
     return value
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A line of the witness file; `at` is on the machine's monotonic clock."""
+
+    word: str
+    run: int
+    attempt: int
+    job: str
+    pid: int
+    at: float
+
+    @classmethod
+    def of(cls, line: str) -> "Mark":
+        word, run, attempt, job, pid, at = line.split()
+        return cls(word, int(run), int(attempt), job, int(pid), float(at))
+
+
 class Service:
     """One `scheduler-app serve` on a data folder, started as often as wanted, always on the port it got first."""
 
-    def __init__(self, folder: Path, *, tasks: Path = TASKS, options: Iterable[str] = (), env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *, options: Iterable[str] = ()) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.witness = folder / "witness"
         self.port = 0
         self.log = folder / f"serve-{os.urandom(3).hex()}.log"
-        self._options = ["--tasks", str(tasks), *options]
-        self._env = {**os.environ, "WITNESS": str(self.witness), **(env or {})}
+        self._options = ["--tasks", str(TASKS), *options]
+        self._env = {**os.environ, "WITNESS": str(self.witness)}
+        self._written = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._client: httpx.Client | None = None
 
@@ -54,29 +73,34 @@ class Service:
     def pid(self) -> int:
         return self.process.pid
 
-    def launch(self, port: int | None = None) -> None:
+    def launch(self) -> None:
         """Start the process and return at once."""
-        command = [str(COMMAND), "serve", "--data", str(self.data), "--port", str(self.port if port is None else port)]
+        command = [str(COMMAND), "serve", "--data", str(self.data), "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._written = log.tell()
             self._process = subprocess.Popen(
-                [*command, *self._options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env=self._env, cwd=self.folder, start_new_session=True,
-            )  # fmt: skip
+                [*command, *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._env,
+                cwd=self.folder,
+                start_new_session=True,
+            )
 
     def start(self, *, within: float = 20.0, ready: bool = True) -> "Service":
         """Start it and wait until it listens, and until it is ready."""
         self.launch()
-        wait_until(self._listens, within=within, what=f"listening; it said: {self.said()}")
+        wait_until(self.listens, within=within, what="listening")
         if ready:
-            wait_until(self.is_ready, within=within, what=f"ready; it said: {self.said()[-2000:]}")
+            wait_until(self.is_ready, within=within, what="ready")
         return self
 
     def said(self) -> str:
         """What it wrote since its last start."""
         return self.log.read_bytes()[self._written :].decode(errors="replace") if self.log.exists() else ""
 
-    def _listens(self) -> bool:
+    def listens(self) -> bool:
         found = LISTENING.search(self.said())
         if found is None:
             assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.said()}"
@@ -126,10 +150,8 @@ class Service:
 
     def kill(self) -> None:
         """kill -9 of the whole group, and wait until nothing of it is left."""
-        try:
+        with suppress(ProcessLookupError):
             self.signal_group(signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait(10.0)
 
     def wait(self, within: float) -> int:
@@ -146,8 +168,6 @@ class Service:
         if self._process is not None:
             self.kill()
 
-    # what is asked most
-
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, expect: int | None = None) -> Any:
         return answered(self.client.post(path, json=body or {}), expect)
 
@@ -162,6 +182,16 @@ class Service:
         """Add a one-off and return the id of its run."""
         return int(self.post("/jobs", {"task": task, **body}, expect=202)["last_run"]["id"])
 
+    def add_until_answered(self, task: str, *, within: float = 10.0, **body: Any) -> int:
+        """Add a one-off to a service whose worker may die under the request; it may be added more than once."""
+
+        def attempt() -> int | None:
+            with suppress(httpx.TransportError):
+                return self.add(task, **body)
+            return None
+
+        return wait_until(attempt, within=within) or 0
+
     def ended(self, run_id: int, *, within: float = 10.0) -> dict[str, Any]:
         def final() -> Any:
             try:
@@ -173,7 +203,8 @@ class Service:
         return wait_until(final, within=within, what=f"run {run_id} ended")
 
     def run(self, run_id: int) -> dict[str, Any]:
-        return self.get(f"/runs/{run_id}")
+        run: dict[str, Any] = self.get(f"/runs/{run_id}")
+        return run
 
     def in_state(self, run_id: int, state: str, *, within: float = 10.0) -> dict[str, Any]:
         def there() -> Any:
@@ -193,10 +224,11 @@ class Service:
     def log_of(self, run_id: int) -> str:
         return str(self.get(f"/runs/{run_id}/log")["text"])
 
-    def marks(self, word: str) -> list[tuple[int, int]]:
-        """The witness's lines of one kind: run and attempt."""
+    def marks(self, word: str, run: int | None = None) -> list[Mark]:
+        """The witness's lines of one kind, of one run or of all."""
         lines = self.witness.read_text().splitlines() if self.witness.exists() else []
-        return [(int(run), int(attempt)) for kind, run, attempt, *_ in map(str.split, lines) if kind == word]
+        marks = [Mark.of(line) for line in lines]
+        return [mark for mark in marks if mark.word == word and run in (None, mark.run)]
 
 
 def answered(response: httpx.Response, expect: int | None) -> Any:

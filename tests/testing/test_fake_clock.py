@@ -42,3 +42,16 @@ def test_a_year_of_an_hourly_job_is_run_firing_by_firing(scheduler, fake_clock: 
     scheduler.add_job("hourly", nothing, trigger="interval", hours=1)
     fake_clock.advance(days=365)
     assert len(runs_of(scheduler, "hourly")) == 8760
+
+
+def test_a_task_that_takes_longer_than_its_interval_does_not_carry_the_clock_away(scheduler, fake_clock: FakeClock):
+    @scheduler.task
+    def slow() -> None:
+        current_run.sleep(150)
+
+    scheduler.add_job("busy", slow, trigger="interval", minutes=1)
+    fake_clock.advance(minutes=4)
+    # 1:00 runs until 3:30; then 3:00 (2:00 is coalesced) until 6:00; then 4:00, the last within the four minutes
+    assert fake_clock.now() == START + timedelta(minutes=8, seconds=30)
+    told = [(run.state, (run.scheduled_at - START) / timedelta(minutes=1)) for run in runs_of(scheduler, "busy")]
+    assert sorted(told, key=lambda row: row[1]) == [("succeeded", 1), ("missed", 2), ("succeeded", 3), ("succeeded", 4)]

@@ -1,0 +1,48 @@
+"""Somebody else locks the store for seconds: the service says so, survives, and goes on where it was."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from tests.service.harness import Service, wait_until
+
+LOCKED = 5.0
+
+
+@contextmanager
+def locked(service: Service) -> Iterator[None]:
+    """A plain connection of another process than the service holds the write lock for at most 5 s."""
+    store = sqlite3.connect(service.data / "scheduler.db", isolation_level=None, check_same_thread=False, timeout=5.0)
+    store.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(LOCKED, store.execute, ("ROLLBACK",))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+        store.close()
+
+
+def test_a_locked_store_is_told_survived_and_forgotten(service: Service) -> None:
+    trigger = {"type": "interval", "seconds": 0.5}
+    service.post("/jobs", {"id": "beat", "task": "work", "trigger": trigger, "coalesce": False}, expect=201)
+    wait_until(lambda: service.marks("end"), within=5.0)
+    with locked(service):
+        began = time.monotonic()
+        answer = service.client.post("/jobs", json={"task": "work"})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert answer.json()["code"] == "store_unavailable"
+        assert 1.5 < time.monotonic() - began < 4.5
+        assert wait_until(lambda: httpx.get(f"{service.url}/readyz").status_code == 503, within=2.0)
+        assert httpx.get(f"{service.url}/healthz").status_code == 200
+        assert service.get("/jobs/beat")["state"] == "active", "reading goes on"
+    wait_until(service.is_ready, within=5.0)
+    assert service.run_now("work", within=5.0)["state"] == "succeeded"
+    service.post("/jobs/beat/pause")
+    wait_until(lambda: not service.get("/jobs/beat/runs", state="scheduled,queued,running")["items"], within=5.0)
+    states = [run["state"] for run in service.get("/jobs/beat/runs", limit=200)["items"]]
+    assert states.count("succeeded") + states.count("skipped") == len(states) >= 9

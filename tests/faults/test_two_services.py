@@ -1,0 +1,79 @@
+"""Two services on one store: they share the work, no firing is executed twice, and one rescues the other's runs."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.service.harness import Service, wait_until
+
+JOBS = 50
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[Service, Service]]:
+    first, second = Service(tmp_path), Service(tmp_path)
+    try:
+        yield first.start(), second.start()
+    finally:
+        first.clean_up()
+        second.clean_up()
+
+
+def fire_for(service: Service, firings: int) -> None:
+    """Add the jobs, wait until each has fired so often on the whole, and pause them."""
+    for number in range(JOBS):
+        trigger = {"type": "interval", "seconds": 0.5}
+        service.post("/jobs", {"id": f"beat-{number}", "task": "tick", "trigger": trigger}, expect=201)
+    wait_until(lambda: len(service.marks("begin")) >= JOBS * firings, within=30.0)
+    service.post("/scheduler/pause")
+    wait_until(lambda: not any(service.get("/scheduler")["open_runs"].values()), within=10.0)
+
+
+@pytest.mark.slow
+def test_no_firing_is_executed_twice_and_both_work(pair: tuple[Service, Service]) -> None:
+    service, _ = pair
+    fire_for(service, firings=16)
+    runs = list(service.runs())
+    assert max(Counter((run["job_id"], run["scheduled_at"]) for run in runs).values()) == 1
+    assert max(Counter(mark.run for mark in service.marks("begin")).values()) == 1
+    assert len({mark.pid for mark in service.marks("begin")}) == 2
+    assert {run["state"] for run in runs} <= {"succeeded", "missed", "skipped"}
+
+
+def test_one_rescues_the_runs_of_the_other_within_five_seconds(pair: tuple[Service, Service]) -> None:
+    killed, rescuer = pair
+    runs = [killed.add("polite", kwargs={"seconds": 3}) for _ in range(6)]
+    marks = wait_until(lambda: (m := killed.marks("begin")) if len(m := killed.marks("begin")) == 6 else None, within=5.0)
+    theirs = {mark.run for mark in marks if mark.pid in killed.workers()}
+    if not theirs:
+        killed, rescuer = rescuer, killed
+        theirs = {mark.run for mark in marks if mark.pid in killed.workers()}
+    killed.kill()
+    wait_until(lambda: {mark.run for mark in rescuer.marks("begin") if mark.attempt == 2} >= theirs, within=5.0)
+    assert {rescuer.ended(run, within=15.0)["state"] for run in runs} == {"succeeded"}
+
+
+@pytest.mark.slow
+def test_an_engine_that_stands_still_for_30_s_loses_its_runs_and_its_late_results_are_refused(
+    pair: tuple[Service, Service],
+) -> None:
+    still, other = pair
+    other.signal_group(signal.SIGSTOP)
+    run = still.add("deaf", kwargs={"seconds": 2})
+    wait_until(lambda: still.marks("begin", run), within=5.0)
+    still.signal_group(signal.SIGSTOP)
+    other.signal_group(signal.SIGCONT)
+    try:
+        wait_until(lambda: [mark for mark in other.marks("end", run) if mark.attempt == 2], within=60.0)
+    finally:
+        still.signal_group(signal.SIGCONT)
+    assert other.ended(run)["attempt"] == 2
+    wait_until(lambda: len(other.marks("end", run)) == 2, within=10.0)
+    wait_until(lambda: f"late result of run {run} was refused" in still.said(), within=10.0)
+    assert (other.run(run)["state"], other.run(run)["attempt"]) == ("succeeded", 2)
+    assert other.process.poll() is None
+    assert os.path.exists(other.data)
