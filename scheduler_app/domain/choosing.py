@@ -3,8 +3,9 @@
 - At most as many as there are free slots, plus what those finish in about 100 ms; ahead of a free slot only runs whose
   task's duration is known, that are `at_least_once` and that were in no crash.
 - A run that was in a crash is next executed alone in its engine, so that one that kills its process is found out. That
-  may stall nobody for long: it waits at most 3 s for an idle engine, and keeps it for itself at most 3 s. Only after
-  3 crashes does it wait until it can be alone, to the end.
+  may stall nobody for long, and every run of a dead engine is to run again within 5 s: 2.5 s after the rescue nobody
+  waits for an idle engine, or keeps it for itself, any more. Only after 3 crashes does a run wait until it can be
+  alone, to the end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from scheduler_app.domain.policy import Delivery
 
 AHEAD_SECONDS = 0.1
 MOST_AHEAD = 250
-PATIENCE = 3.0
+PATIENCE = 2.5
 STRICTLY_ALONE_FROM = 3
 
 
@@ -86,8 +87,12 @@ def choose(candidates: Sequence[C], room: Room, now: datetime) -> Choice[C]:
 
 
 def _wants_solitude(run: Candidate, now: datetime) -> bool:
-    waited = (to_micros(now) - run.ready_at) / 1e6
-    return run.crashes >= STRICTLY_ALONE_FROM or (run.crashes > 0 and waited < PATIENCE)
+    return run.crashes > 0 and insists_on_solitude(run.crashes, (to_micros(now) - run.ready_at) / 1e6)
+
+
+def insists_on_solitude(crashes: int, seconds: float) -> bool:
+    """Whether a run that was in crashes may have an engine for itself, so many seconds after it became ready."""
+    return crashes >= STRICTLY_ALONE_FROM or seconds < PATIENCE
 
 
 def _fill(candidates: Sequence[C], room: Room) -> list[C]:

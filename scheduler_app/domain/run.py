@@ -158,6 +158,7 @@ class Claim:
     kwargs: str
     origin: str
     scheduled_at: datetime
+    ready_at: datetime
     attempt: int
     max_attempts: int
     crashes: int

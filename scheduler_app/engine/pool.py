@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from scheduler_app.clock import Clock
-from scheduler_app.domain.choosing import PATIENCE, STRICTLY_ALONE_FROM, Room
+from scheduler_app.domain.choosing import Room, insists_on_solitude
 from scheduler_app.domain.outcome import Outcome
 from scheduler_app.domain.run import Claim, Reason
 from scheduler_app.engine.execution import Execution
@@ -129,11 +129,10 @@ class ThreadPool:
         return any(self._wants_solitude(execution) for execution in (*self._running.values(), *self._waiting))
 
     def _wants_solitude(self, execution: Execution) -> bool:
-        """Whether it keeps the engine for itself: for 3 s, and to its end only after 3 crashes."""
-        if not execution.claim.alone:
-            return False
-        lately = self._clock.monotonic() - execution.claimed_at < PATIENCE
-        return lately or execution.claim.crashes >= STRICTLY_ALONE_FROM
+        """Whether it keeps the engine for itself."""
+        claim = execution.claim
+        seconds = (self._clock.now() - claim.ready_at).total_seconds()
+        return claim.alone and insists_on_solitude(claim.crashes, seconds)
 
     def hand_over(self, claims: Iterable[Claim]) -> None:
         """Queue these claims for the threads."""

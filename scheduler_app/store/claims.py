@@ -140,6 +140,7 @@ def _claim(row: sa.Row[Any], token: int, alone: bool) -> Claim:
         kwargs=row.kwargs,
         origin=row.origin,
         scheduled_at=from_micros(row.scheduled_at),
+        ready_at=from_micros(row.ready_at),
         attempt=row.attempt + 1,
         max_attempts=row.max_attempts,
         crashes=row.crashes,

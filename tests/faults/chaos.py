@@ -93,7 +93,9 @@ class Chaos:
                     return
                 delivery = luck.choice(["at_least_once", "at_most_once"])
                 kwargs = {"seconds": round(luck.uniform(0, 0.3), 3)}
-                self._add(client, {"id": f"one-{number}-{count}", "task": "work", "kwargs": kwargs, "delivery": delivery})
+                self._add(
+                    client, {"id": f"one-{number}-{count}", "task": "work", "kwargs": kwargs, "delivery": delivery}
+                )
 
     def _add(self, client: httpx.Client, body: dict[str, Any]) -> None:
         try:

@@ -61,7 +61,9 @@ def report(chaos: Chaos) -> None:
     crashes = Counter(run["crashes"] for run in chaos.runs().values())
     print(f"{len(chaos.kills)} kills, {len(chaos.accepted)} accepted, {chaos.unanswered} unanswered")
     print(f"refused: {Counter(chaos.refused)}, states: {dict(states)}, crashes of a run: {dict(crashes)}")
-    print(f"first restart of work after at most {max(chaos.restarts(), default=0.0):.2f} s, {len(chaos.restarts())} seen")
+    print(
+        f"first restart of work after at most {max(chaos.restarts(), default=0.0):.2f} s, {len(chaos.restarts())} seen"
+    )
 
 
 @pytest.mark.slow

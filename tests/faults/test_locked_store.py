@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import pytest
 
 from tests.service.harness import Service, wait_until
 
@@ -46,3 +47,30 @@ def test_a_locked_store_is_told_survived_and_forgotten(service: Service) -> None
     wait_until(lambda: not service.get("/jobs/beat/runs", state="scheduled,queued,running")["items"], within=5.0)
     states = [run["state"] for run in service.get("/jobs/beat/runs", limit=200)["items"]]
     assert states.count("succeeded") + states.count("skipped") == len(states) >= 9
+
+
+@pytest.mark.slow
+def test_claims_that_cannot_be_given_back_meanwhile_are_not_forgotten(service: Service) -> None:
+    for _ in range(30):
+        service.add("work")
+    wait_until(lambda: len(service.marks("end")) == 30, within=10.0)
+    service.post("/scheduler/pause")
+    runs = [service.add("work", kwargs={"seconds": 2}) for _ in range(25)]
+    service.post("/scheduler/resume")
+    wait_until(
+        lambda: len(service.get("/runs", state="running", limit=200)["items"]) > 10, within=5.0, what="claims ahead"
+    )
+    with locked(service):
+        pass
+    assert {service.ended(run, within=20.0)["state"] for run in runs} == {"succeeded"}
+
+
+@pytest.mark.slow
+def test_a_stop_while_the_store_is_locked_ends_in_time_and_loses_nothing(service: Service) -> None:
+    runs = [service.add("work", kwargs={"seconds": 1}) for _ in range(12)]
+    wait_until(lambda: len(service.marks("begin")) == 10, within=5.0)
+    service.close_client()
+    with locked(service):
+        assert service.stop(within=27.0) == 0
+    service.start()
+    assert {service.ended(run, within=10.0)["state"] for run in runs} == {"succeeded"}

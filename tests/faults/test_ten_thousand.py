@@ -27,7 +27,10 @@ def add_jobs(data: Path, at: datetime) -> None:
     core: Core = app.extensions["scheduler_core"]
     trigger = {"type": "date", "run_date": at.isoformat()}
     now = core.clock.now()
-    specs = [JobSpec(id=f"one-{n}", task="tick", args=[], kwargs={}, trigger=trigger, overrides=Overrides()) for n in range(MANY)]
+    specs = [
+        JobSpec(id=f"one-{n}", task="tick", args=[], kwargs={}, trigger=trigger, overrides=Overrides())
+        for n in range(MANY)
+    ]
     admitted = [admit(spec, core.registry, now) for spec in specs]
     core.database.write(lambda tx: [jobs.insert(tx, job) for job in admitted])
     core.database.close()

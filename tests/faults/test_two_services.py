@@ -47,7 +47,9 @@ def test_no_firing_is_executed_twice_and_both_work(pair: tuple[Service, Service]
 def test_one_rescues_the_runs_of_the_other_within_five_seconds(pair: tuple[Service, Service]) -> None:
     killed, rescuer = pair
     runs = [killed.add("polite", kwargs={"seconds": 3}) for _ in range(6)]
-    marks = wait_until(lambda: (m := killed.marks("begin")) if len(m := killed.marks("begin")) == 6 else None, within=5.0)
+    marks = wait_until(
+        lambda: (m := killed.marks("begin")) if len(m := killed.marks("begin")) == 6 else None, within=5.0
+    )
     theirs = {mark.run for mark in marks if mark.pid in killed.workers()}
     if not theirs:
         killed, rescuer = rescuer, killed

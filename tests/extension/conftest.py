@@ -1,0 +1,92 @@
+"""Real servers around an app, on a free port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+DEADLINE = 30.0
+
+
+def until(condition: Callable[[], object], seconds: float = DEADLINE) -> object:
+    """Return what `condition` gives as soon as that is true; fail after a deadline."""
+    limit = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < limit, f"not within {seconds} s: {condition}"
+        time.sleep(0.02)
+    return value
+
+
+@dataclass
+class Running:
+    """A server of a user's app, in a folder."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    folder: Path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the API wants to see."""
+        return {"Authorization": f"Bearer {(self.folder / 'instance' / 'admin.key').read_text().strip()}"}
+
+    def api(self, path: str) -> dict:
+        """Read from the API."""
+        answer = httpx.get(f"{self.url}/scheduler/api/v1{path}", headers=self.headers)
+        answer.raise_for_status()
+        return answer.json()
+
+    def answers(self) -> bool:
+        """Whether the server is there, with its engine."""
+        try:
+            ready = httpx.get(f"{self.url}/scheduler/readyz")
+        except httpx.TransportError:
+            return False
+        return ready.status_code == 200 and "engine" in ready.json()["checks"]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Start a server by its command line; `PORT` in it is replaced. It is ended with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(program: str, *command: str) -> Running:
+        (tmp_path / "app.py").write_text(program)
+        port = _free_port()
+        words = [word.replace("PORT", str(port)) for word in command]
+        with (tmp_path / "server.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *words],
+                cwd=tmp_path,
+                env=_environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        started.append(process)
+        running = Running(process=process, url=f"http://127.0.0.1:{port}", folder=tmp_path)
+        until(running.answers)
+        return running
+
+    yield start
+    for process in started:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("FLASK_", "SCHEDULER_"))}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
