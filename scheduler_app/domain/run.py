@@ -169,6 +169,11 @@ class Claim:
     first_run: int
 
     @property
+    def held(self) -> tuple[int, int]:
+        """What proves the claim: the run's id and the token."""
+        return self.run_id, self.token
+
+    @property
     def idempotency_key(self) -> str:
         """The same for every attempt and retry of one piece of work."""
         if self.origin == Origin.SCHEDULE:

@@ -4,6 +4,7 @@ Stop holds no lock while it waits: claiming ends, what executes has 20 s to fini
 5 s for that; what is still unfinished is given back without being charged.
 """
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +15,6 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
-from scheduler_app.domain.policy import Delivery
 from scheduler_app.domain.run import Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine import capture
@@ -54,7 +54,7 @@ class EngineContext:
 class Engine:
     """Fires, claims, executes, settles, beats and rescues, on threads that survive every error of the database."""
 
-    live: ClassVar[set[tuple[str, int]]] = set()
+    live: ClassVar[set[tuple[int, str, int]]] = set()
 
     def __init__(self, ctx: EngineContext) -> None:
         self.ctx = ctx
@@ -200,11 +200,14 @@ class Engine:
 
     def _enlist(self, engine: int) -> int:
         """Note before the commit that an engine lives here: a rescuer of this process would else take it for dead."""
-        self.live.add((str(self.ctx.database.url), engine))
+        self.live.add(self._name(engine))
         return engine
 
+    def _name(self, engine: int) -> tuple[int, str, int]:
+        return os.getpid(), str(self.ctx.database.url), engine
+
     def _is_ours(self, engine: int) -> bool:
-        return (str(self.ctx.database.url), engine) in self.live
+        return self._name(engine) in self.live
 
     def _renew(self) -> None:
         """Others hold this engine for dead: what it executes is not its own any more; begin with a new row."""
@@ -214,7 +217,7 @@ class Engine:
 
     def _forget(self) -> None:
         if self.id is not None:
-            self.live.discard((str(self.ctx.database.url), self.id))
+            self.live.discard(self._name(self.id))
         self.id = None
 
     def _cancel_all(self, reason: str) -> None:
@@ -234,7 +237,8 @@ class Engine:
             return
         self.begin_drain()
         self._write(lambda tx: self._say(tx, EngineState.DRAINING))
-        self._write(lambda tx: claims.give_back(tx, self.pool.stale(older_than=0.0)))
+        stale = [claim.held for claim in self.pool.stale(older_than=0.0)]
+        self._write(lambda tx: claims.give_back(tx, stale))
         if not self._wait_until_idle(drain):
             self._cancel_all(Reason.SHUTDOWN)
             self._wait_until_idle(grace)
@@ -268,10 +272,7 @@ class Engine:
     def _settle_rest(self, tx: sa.Connection) -> None:
         now = self.ctx.clock.now()
         self.passes.settle_all(tx, now)
-        unfinished = [execution.claim for execution in self.pool.held()]
-        claims.give_back(tx, [claim for claim in unfinished if claim.delivery is Delivery.AT_LEAST_ONCE])
         if self.id is not None:
-            # the at_most_once ones, and what an earlier write could not give back
             rescues.take_over(tx, self.id, now=now, reason=Reason.SHUTDOWN)
         self._say(tx, EngineState.STOPPED)
 

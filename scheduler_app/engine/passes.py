@@ -3,6 +3,7 @@
 Invariants kept here:
 - Nothing reaches a slot before the commit that claims it.
 - What ended is kept until a commit has settled it, through every database error.
+- After a commit that failed, which may have happened all the same, claims that no slot knows of are given back.
 - Trigger arithmetic runs before the transaction; a trigger that fails breaks its own job and no other.
 """
 
@@ -56,9 +57,9 @@ class Agenda:
     now: datetime
     engine: int
     ended: list[Ended] = field(default_factory=list)
-    stale: list[Claim] = field(default_factory=list)
+    stale: set[tuple[int, int]] = field(default_factory=set)
     planned: list[tuple[firing.DueJob, FiringPlan]] = field(default_factory=list)
-    broken: list[tuple[firing.DueJob, str]] = field(default_factory=list)
+    broken: list[tuple[firing.DueJob | firing.Unreadable, str]] = field(default_factory=list)
     live: list[Execution] = field(default_factory=list)
     paused: bool = False
     more: bool = False
@@ -90,6 +91,7 @@ class Pass:
     def __init__(self, ctx: PassContext) -> None:
         self._ctx = ctx
         self._live_at = 0.0
+        self._in_doubt = False
         self.idle = True
         self.horizon: datetime | None = None
         self.next_at: datetime | None = None
@@ -101,7 +103,7 @@ class Pass:
         ctx.pool.expire()
         self._look(agenda)
         agenda.ended = ctx.pool.ended()
-        agenda.stale = ctx.pool.stale(older_than=STALE_AFTER)
+        agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=STALE_AFTER)}
         if not agenda.is_empty:
             self._commit(agenda)
         self.idle = not (agenda.claimed or agenda.more or ctx.pool.room().most <= 0)
@@ -119,6 +121,8 @@ class Pass:
         ctx = self._ctx
         with ctx.database.read() as tx:
             agenda.paused = facts.paused_since(tx) is not None
+            if self._in_doubt:
+                agenda.stale = claims.held_by(tx, agenda.engine) - self._known()
             for run_id in claims.cancel_requests(tx, agenda.engine):
                 ctx.pool.cancel(run_id, "requested")
             if agenda.paused or not ctx.may_claim():
@@ -133,7 +137,17 @@ class Pass:
             self._plan(job, agenda)
         agenda.live = self._take_live()
 
-    def _plan(self, job: firing.DueJob, agenda: Agenda) -> None:
+    def _known(self) -> set[tuple[int, int]]:
+        """Return the claims that execute, wait for a slot or have ended."""
+        ended = self._ctx.pool.ended()
+        self._ctx.pool.put_back(ended)
+        executions = [*self._ctx.pool.held(), *(execution for execution, _ in ended)]
+        return {execution.claim.held for execution in executions}
+
+    def _plan(self, job: firing.DueJob | firing.Unreadable, agenda: Agenda) -> None:
+        if isinstance(job, firing.Unreadable):
+            agenda.broken.append((job, job.why))
+            return
         try:
             plan = plan_firing(trigger_of(job.trigger), job.next_run_time, job.policies, self._due_by(agenda.now))
         except (SchedulerError, ArithmeticError, ValueError, TypeError, KeyError) as error:
@@ -158,8 +172,9 @@ class Pass:
             ctx.database.write(lambda tx: self._write(tx, agenda))
         except BaseException:
             ctx.pool.put_back(agenda.ended)
-            ctx.pool.hand_over(agenda.stale)
+            self._in_doubt = True
             raise
+        self._in_doubt = False
         for execution in agenda.news:
             execution.written()
         ctx.pool.hand_over(agenda.claimed)
@@ -198,9 +213,9 @@ class Pass:
 
     def _announce(self, agenda: Agenda) -> None:
         bus, now = self._ctx.bus, agenda.now
-        late = {(claim.run_id, claim.token) for claim in agenda.late}
+        late = {claim.held for claim in agenda.late}
         for _, outcome in agenda.ended:
-            if (outcome.claim.run_id, outcome.claim.token) in late:
+            if outcome.claim.held in late:
                 bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
             elif not is_given_back(outcome):
                 bus.publish(run_ended(outcome, now))
@@ -253,7 +268,7 @@ def keep_news(tx: sa.Connection, executions: Sequence[Execution]) -> None:
     news = [execution for execution in executions if execution.has_news or execution.progress is not None]
     held = settling.held(tx, [execution.claim for execution in news])
     for execution in news:
-        if (execution.claim.run_id, execution.claim.token) in held:
+        if execution.claim.held in held:
             _keep(tx, execution)
 
 

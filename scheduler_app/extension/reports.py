@@ -46,7 +46,7 @@ def _run_ended(event: RunEnded) -> None:
 
 
 def _job_changed(event: JobChanged) -> None:
-    LOGGER.info("job %s %s", event.job_id, event.change)
+    LOGGER.debug("job %s %s", event.job_id, event.change)
 
 
 def _late(event: LateResultRefused) -> None:

@@ -1,7 +1,7 @@
 """What can be done with jobs."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ from scheduler_app.signals import JobChanged
 from scheduler_app.store import jobs, places, runs
 from scheduler_app.store.firing import work_values
 from scheduler_app.store.rows import compact
+
+SOON = timedelta(seconds=0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,5 +192,7 @@ def _told(ctx: Context, job: Job, change: str, now: datetime) -> Job:
 
 
 def _tell(ctx: Context, job: Job, change: str, now: datetime) -> None:
-    ctx.wake()
+    """Announce a change; what is due within the watcher's next look wakes the engine, the rest it finds by itself."""
+    if job.next_run_time is None or job.next_run_time <= now + SOON:
+        ctx.wake()
     ctx.bus.publish(JobChanged(at=now, job_id=job.id, change=change))

@@ -78,6 +78,9 @@ NEXT_READY = Statement(
 )
 
 
+HELD_BY = Statement(
+    sa.select(runs.c.id, runs.c.token).where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"))
+)
 CANCELS = Statement(
     sa.select(runs.c.id).where(
         sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"), runs.c.cancel_requested.is_(True)
@@ -152,9 +155,14 @@ def _claim(row: sa.Row[Any], token: int, alone: bool) -> Claim:
     )
 
 
-def give_back(tx: sa.Connection, claims: Iterable[Claim]) -> None:
-    """Return claims that did not start, or that a stop interrupted, without charging an attempt."""
-    GIVE_BACK.many(tx, [{"id_": claim.run_id, "token_": claim.token} for claim in claims])
+def give_back(tx: sa.Connection, held: Iterable[tuple[int, int]]) -> None:
+    """Return claims that did not start, named by run id and token, without charging an attempt."""
+    GIVE_BACK.many(tx, [{"id_": run_id, "token_": token} for run_id, token in held])
+
+
+def held_by(tx: sa.Connection, engine: int) -> set[tuple[int, int]]:
+    """Return the claims of an engine: pairs of run id and token."""
+    return {(row.id, row.token) for row in HELD_BY.rows(tx, engine=engine)}
 
 
 def share(tx: sa.Connection, engine: int) -> None:

@@ -29,6 +29,10 @@ PATIENCE = 2.0
 MOST_WRITES_TOGETHER = 250
 
 
+# connections of the parent of a fork: never used here, and never closed, which would release what the parent holds
+inherited: list["Connections | None"] = []
+
+
 class Connections:
     """What one process has open."""
 
@@ -116,6 +120,7 @@ class Database:
     def _open(self) -> Connections:
         with self._opening:
             if self._connections is None or self._connections.pid != os.getpid():
+                inherited.append(self._connections)
                 self._connections = Connections(self)
             return self._connections
 
@@ -173,16 +178,37 @@ class Writer:
         """Run `work` in a transaction and return its result after the commit."""
         entry = _Entry(work)
         self._waiting.append(entry)
-        with self._turn:
+        self._take_turn(entry)
+        try:
             while not entry.done:
                 self._commit_waiting()
+        finally:
+            self._turn.release()
         if entry.error is not None:
             raise entry.error
         result: T = entry.result
         return result
 
+    def _take_turn(self, entry: _Entry[Any]) -> None:
+        """Wait for the turn; who waits too long withdraws, unless its commit is under way."""
+        if self._turn.acquire(timeout=self._patience):
+            return
+        try:
+            self._waiting.remove(entry)
+        except ValueError:
+            self._turn.acquire()
+        else:
+            raise StoreUnavailable(f"other writes held the store for {self._patience:g} s; try again")
+
+    def _next_entries(self) -> list[_Entry[Any]]:
+        entries: list[_Entry[Any]] = []
+        with suppress(IndexError):
+            while len(entries) < MOST_WRITES_TOGETHER:
+                entries.append(self._waiting.popleft())
+        return entries
+
     def _commit_waiting(self) -> None:
-        entries = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_WRITES_TOGETHER))]
+        entries = self._next_entries()
         try:
             with translated(), self._gate.held(self._patience), self._lane.transaction() as connection:
                 for entry in entries:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,12 +19,12 @@ from sqlalchemy.dialects import sqlite
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.firing import FiringPlan, Places, place
 from scheduler_app.domain.job import Job, JobState
-from scheduler_app.domain.policy import Overlap, Policies
+from scheduler_app.domain.policy import POLICY_NAMES, Overlap, Policies
 from scheduler_app.domain.retry import RetryPolicy
 from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.places import places_of
-from scheduler_app.store.rows import compact, micros, policies_of
+from scheduler_app.store.rows import compact, micros, policies_from, unreadable
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
@@ -64,6 +65,8 @@ STILL = Statement(
         Among(jobs.c.key, "keys"), jobs.c.state == JobState.ACTIVE
     )
 )
+NAMES = [column.name for column in jobs.columns]
+POLICY_COLUMNS = slice(NAMES.index(POLICY_NAMES[0]), NAMES.index(POLICY_NAMES[-1]) + 1)
 FIRED = (
     "job_key",
     "job_id",
@@ -93,9 +96,26 @@ INSERT = Statement(sqlite.insert(runs).on_conflict_do_nothing(), columns=FIRED)
 ADVANCE = Statement(jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(next_run_time=sa.bindparam("next_")))
 
 
-def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unreadable:
+    """A due job whose row cannot be read, and why."""
+
+    key: int
+    id: str
+    version: int
+    why: str
+
+
+def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob | Unreadable]:
     """Return the jobs whose next time has come, the longest overdue first."""
-    return [_due_job(row) for row in DUE.rows(tx, now=to_micros(now), most=limit)]
+    return [_readable(row) for row in DUE.rows(tx, now=to_micros(now), most=limit)]
+
+
+def _readable(row: Any) -> DueJob | Unreadable:
+    try:
+        return _due_job(row)
+    except (ValueError, TypeError, KeyError) as error:
+        return Unreadable(key=row.key, id=row.id, version=row.version, why=unreadable(error))
 
 
 def due_job(tx: sa.Connection, key: int, now: datetime) -> DueJob | None:
@@ -116,7 +136,7 @@ def _due_job(row: sa.Row[Any]) -> DueJob:
         args=row.args,
         kwargs=row.kwargs,
         trigger=row.trigger,
-        policies=policies_of(row._asdict()),
+        policies=policies_from(row[POLICY_COLUMNS]),
         next_run_time=from_micros(row.next_run_time),
         version=row.version,
     )
@@ -220,6 +240,7 @@ def _row(job: DueJob | Job, scheduled_at: datetime, now: datetime) -> dict[str, 
     }
 
 
+@lru_cache(maxsize=4096)
 def work_values(policies: Policies) -> dict[str, Any]:
     """Return the columns of a run that come from its job's policies, as they are now."""
     retry = RetryPolicy.of(policies)
@@ -244,7 +265,7 @@ def advance(tx: sa.Connection, key: int, next_run_time: datetime | None) -> None
     ADVANCE.run(tx, key_=key, next_=micros(next_run_time))
 
 
-def mark_broken(tx: sa.Connection, job: DueJob, reason: str, now: datetime) -> None:
+def mark_broken(tx: sa.Connection, job: DueJob | Unreadable, reason: str, now: datetime) -> None:
     """Set a job whose trigger cannot be computed aside; it is kept and shown, never deleted."""
     tx.execute(
         jobs.update()

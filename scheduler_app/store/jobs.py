@@ -10,7 +10,7 @@ from sqlalchemy.dialects import sqlite
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.store.rows import job_of, job_values
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import job_tags, jobs, runs
+from scheduler_app.store.tables import FINISHED, HELD, OPEN, job_tags, jobs, runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,9 @@ def delete(tx: sa.Connection, key: int) -> None:
 def page(tx: sa.Connection, where: JobFilter, *, after: str | None, limit: int) -> list[Job]:
     """Return the jobs that fit, by id, beginning after one."""
     query = sa.select(jobs).order_by(jobs.c.id).limit(limit)
-    query = query.where(jobs.c.state.in_(where.states) if where.states else jobs.c.state != JobState.FINISHED)
+    if where.states:
+        query = query.where(jobs.c.state.in_(where.states))
+    query = query.where(sa.text(_covering(where.states)))
     if where.tasks:
         query = query.where(jobs.c.task.in_(where.tasks))
     if where.tags:
@@ -81,6 +83,15 @@ def page(tx: sa.Connection, where: JobFilter, *, after: str | None, limit: int) 
     rows = tx.execute(query).all()
     newest = last_runs(tx, [row.id for row in rows])
     return [job_of(row, newest.get(row.key)) for row in rows]
+
+
+def _covering(states: tuple[str, ...]) -> str:
+    """Return the condition, true of every job in these states, of the narrowest index that holds them all."""
+    if states and set(states) <= {JobState.PAUSED, JobState.BROKEN}:
+        return HELD
+    if set(states) == {JobState.FINISHED}:
+        return FINISHED
+    return "true" if JobState.FINISHED in states else OPEN
 
 
 def last_runs(tx: sa.Connection, job_ids: Sequence[str]) -> dict[int, LastRun]:
@@ -112,4 +123,4 @@ FINISH_IDLE = Statement(
 def count_by_state(tx: sa.Connection) -> dict[str, int]:
     """Return how many jobs are in each state."""
     rows: Any = tx.execute(sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state))
-    return {state: count for state, count in rows}
+    return dict(rows.all())

@@ -28,6 +28,7 @@ BLOCKED = Statement(
     .select_from(runs.outerjoin(jobs, jobs.c.key == runs.c.job_key))
     .where(
         Among(runs.c.job_key, "keys"),
+        sa.text("scheduler_runs.state IN ('scheduled', 'queued', 'running')"),
         sa.text("scheduler_runs.state = 'scheduled' AND scheduler_runs.reason = 'blocked'"),
     )
     .order_by(runs.c.job_key, runs.c.priority.desc(), runs.c.ready_at, runs.c.id)

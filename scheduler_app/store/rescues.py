@@ -31,6 +31,7 @@ END = Statement(
         finished_at=sa.bindparam("finished_"),
         queued_at=sa.func.coalesce(sa.bindparam("queued_", type_=sa.BigInteger), runs.c.queued_at),
         ready_at=sa.func.coalesce(sa.bindparam("queued_", type_=sa.BigInteger), runs.c.ready_at),
+        attempt=runs.c.attempt - sa.bindparam("uncharged_"),
         crashes=runs.c.crashes + sa.bindparam("crashes_"),
         crashes_alone=runs.c.crashes_alone + sa.bindparam("alone_"),
         alone=False,
@@ -57,7 +58,7 @@ def rescue(tx: sa.Connection, engine: int, *, beat: int, now: datetime) -> Rescu
 
 
 def take_over(tx: sa.Connection, engine: int, *, now: datetime, reason: Reason) -> Rescue:
-    """End or requeue every run that an ended engine still holds."""
+    """End or requeue every run that an ended engine still holds; a stop is not charged, a crash is."""
     held = HELD.rows(tx, engine=engine)
     if not held:
         return Rescue()
@@ -85,6 +86,7 @@ def _end(row: Any, now: datetime, reason: Reason) -> dict[str, Any]:
         "reason_": reason,
         "finished_": None if state is RunState.QUEUED else to_micros(now),
         "queued_": to_micros(now) if state is RunState.QUEUED else None,
+        "uncharged_": int(state is RunState.QUEUED and not crashed),
         "crashes_": crashed,
         "alone_": crashed * int(row.alone),
         "error_": None if message is None else "EngineDied",

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,6 +35,23 @@ def policy_values(policies: Policies) -> dict[str, Any]:
     values = asdict(policies)
     values["tags"] = compact(list(policies.tags))
     return values
+
+
+UNREADABLE = policy_values(Policies()) | {
+    "args": "[]",
+    "kwargs": "{}",
+    "trigger": None,
+    "overrides": "{}",
+    "state": "broken",
+    "next_run_time": None,
+    "paused_until": None,
+}
+
+
+@lru_cache(maxsize=4096)
+def policies_from(columns: tuple[Any, ...]) -> Policies:
+    """Return the policies that the policy columns of a job hold, in their order; many jobs have the same."""
+    return policies_of(dict(zip(POLICY_NAMES, columns, strict=True)))
 
 
 def policies_of(row: Mapping[str, Any]) -> Policies:
@@ -71,8 +89,20 @@ def job_values(job: Job) -> dict[str, Any]:
 
 
 def job_of(row: sa.Row[Any], last_run: LastRun | None = None) -> Job:
-    """Return the job that a row holds."""
+    """Return the job that a row holds; a row that cannot be read is a broken job, with the reason."""
     values = row._asdict()
+    try:
+        return _job(values, last_run)
+    except (ValueError, TypeError, KeyError) as error:
+        return _job(values | UNREADABLE | {"reason": unreadable(error)}, last_run)
+
+
+def unreadable(error: Exception) -> str:
+    """Return why a row cannot be read, for people."""
+    return f"its row cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _job(values: Mapping[str, Any], last_run: LastRun | None) -> Job:
     return Job(
         key=values["key"],
         id=values["id"],

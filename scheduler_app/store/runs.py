@@ -10,7 +10,7 @@ from scheduler_app.clock import to_micros
 from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunState
 from scheduler_app.store.rows import run_of
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import runs
+from scheduler_app.store.tables import UNWELL, runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,8 @@ def page(tx: sa.Connection, where: RunFilter, *, before: int | None, limit: int)
     ):
         if values:
             query = query.where(column.in_(values))
+    if where.states and not set(where.states) & {*OPEN_STATES, RunState.SUCCEEDED}:
+        query = query.where(sa.text(UNWELL))
     if where.since is not None:
         query = query.where(runs.c.scheduled_at >= to_micros(where.since))
     if where.until is not None:
@@ -128,4 +130,4 @@ def count_open(tx: sa.Connection) -> dict[str, int]:
     rows: Any = tx.execute(
         sa.select(runs.c.state, sa.func.count()).where(runs.c.state.in_(OPEN_STATES)).group_by(runs.c.state)
     )
-    return {state: count for state, count in rows}
+    return dict(rows.all())

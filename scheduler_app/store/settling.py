@@ -60,14 +60,14 @@ def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) 
     if not settlements:
         return []
     holders = held(tx, [s.outcome.claim for s in settlements])
-    valid = [s for s in settlements if (s.outcome.claim.run_id, s.outcome.claim.token) in holders]
+    valid = [s for s in settlements if s.outcome.claim.held in holders]
     if valid:
         WRITE.many(tx, [_values(settlement) for settlement in valid])
         _cancel_orphans(tx, valid)
         keys = {settlement.outcome.claim.job_key for settlement in valid}
         unblock(tx, keys, now)
         finish_idle(tx, keys)
-    late = [s.outcome.claim for s in settlements if (s.outcome.claim.run_id, s.outcome.claim.token) not in holders]
+    late = [s.outcome.claim for s in settlements if s.outcome.claim.held not in holders]
     refuse(tx, late)
     return late
 

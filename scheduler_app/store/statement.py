@@ -7,6 +7,7 @@ the order of the parameters and the names of the columns come from the dialect i
 import json
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ class Among(sa.ColumnElement[bool]):
 
     inherit_cache = False
     type = sa.Boolean()
+    _is_implicitly_boolean = True
 
     def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
         self.column = column
@@ -43,6 +45,12 @@ def _row_maker(names: Sequence[str]) -> Callable[[Iterable[Any]], Any]:
     return maker
 
 
+def _getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda given: tuple([given[name] for name in names])
+
+
 class Compiled:
     """A statement's text for one dialect, how its parameters are laid out and what its rows look like."""
 
@@ -51,6 +59,7 @@ class Compiled:
         assert isinstance(compiled, SQLCompiler)
         self.text = compiled.string
         self.order: Sequence[str] = compiled.positiontup or ()
+        self.ordered = _getter(self.order)
         self.lists = [name for name, bind in compiled.binds.items() if isinstance(bind.type, Members)]
         self.constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         names = [column.name for column in getattr(statement, "exported_columns", ())]
@@ -61,7 +70,7 @@ class Compiled:
         given = {**self.constants, **parameters}
         for name in self.lists:
             given[name] = json.dumps(given[name])
-        return tuple([given[name] for name in self.order])
+        return self.ordered(given)
 
 
 class Statement:
@@ -96,6 +105,11 @@ class Statement:
         return int(driver_of(tx).execute(compiled.text, compiled.values(parameters)).rowcount)
 
     def many(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Execute once for each row of parameters."""
+        """Execute once for each row of parameters; all rows have the same names."""
         compiled = self._of(tx)
-        driver_of(tx).executemany(compiled.text, [compiled.values(row) for row in rows])
+        given = dict(compiled.constants)
+        values: list[tuple[Any, ...]] = []
+        for row in rows:
+            given.update(row)
+            values.append(compiled.ordered(given))
+        driver_of(tx).executemany(compiled.text, values)

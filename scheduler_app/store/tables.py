@@ -47,17 +47,6 @@ jobs = sa.Table(
     sa.Column("updated_at", sa.BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
-# store.firing.due
-sa.Index(
-    "scheduler_jobs_due",
-    jobs.c.next_run_time,
-    sqlite_where=sa.text("state = 'active' AND next_run_time IS NOT NULL"),
-    postgresql_where=sa.text("state = 'active' AND next_run_time IS NOT NULL"),
-)
-# store.jobs.page, filtered by state or by task
-sa.Index("scheduler_jobs_state", jobs.c.state, jobs.c.id)
-sa.Index("scheduler_jobs_task", jobs.c.task, jobs.c.id)
-
 job_tags = sa.Table(
     "scheduler_job_tags",
     metadata,
@@ -133,8 +122,19 @@ _partial("scheduler_runs_open", runs.c.job_key, runs.c.state, where="state IN ('
 _partial("scheduler_runs_running", runs.c.engine, where="state = 'running'")
 # store.runs.page of one job, and the last run of a job
 sa.Index("scheduler_runs_job", runs.c.job_id, runs.c.id)
-# store.runs.page by state
-sa.Index("scheduler_runs_state", runs.c.state, runs.c.id)
+# store.runs.page by state; what went well is found by id, and costs no index entry
+UNWELL = "state IN ('failed', 'timed_out', 'cancelled', 'lost', 'missed', 'skipped')"
+_partial("scheduler_runs_unwell", runs.c.state, runs.c.id, where=UNWELL)
+# store.firing.due
+_partial("scheduler_jobs_due", jobs.c.next_run_time, where="state = 'active' AND next_run_time IS NOT NULL")
+# store.jobs.page; no index begins with `state` for all rows, or the planner would take it in place of the partial ones
+OPEN = "state <> 'finished'"
+FINISHED = "state = 'finished'"
+HELD = "state IN ('paused', 'broken')"
+_partial("scheduler_jobs_open", jobs.c.id, where=OPEN)
+_partial("scheduler_jobs_finished", jobs.c.id, where=FINISHED)
+_partial("scheduler_jobs_held", jobs.c.state, jobs.c.id, where=HELD)
+sa.Index("scheduler_jobs_task", jobs.c.task, jobs.c.id)
 
 logs = sa.Table(
     "scheduler_logs",

@@ -166,3 +166,26 @@ def test_firing_does_not_need_the_task_to_be_known(scheduler, fake_clock, watch,
     scheduler.registry.add(nothing.task)
     fake_clock.run_due()
     assert watch.story("job") == ["succeeded @1"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"tags": "not json"},
+        {"overrides": '{"no_such_policy": 1}'},
+        {"overlap": "nonsense"},
+        {"kwargs": ""},
+        {"trigger": "{"},
+    ],
+    ids=lambda damage: next(iter(damage)),
+)
+def test_a_job_whose_row_cannot_be_read_is_kept_and_shown_as_broken(scheduler, fake_clock, watch, nothing, damage):
+    scheduler.add_job("good", nothing, trigger="interval", minutes=1)
+    scheduler.add_job("bad", nothing, trigger="interval", minutes=1)
+    damaged = sa.update(job_table).where(job_table.c.id == "bad").values(**damage)
+    scheduler.core.database.write(lambda tx: tx.execute(damaged))
+    fake_clock.advance(minutes=2)
+    assert watch.story("good") == ["succeeded @1", "succeeded @2"]
+    broken = watch.job("bad")
+    assert broken.state is JobState.BROKEN
+    assert "cannot be" in (broken.reason or "")

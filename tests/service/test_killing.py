@@ -40,7 +40,7 @@ def test_a_killed_worker_is_replaced_and_its_work_is_begun_again(service: Servic
     assert service.run(run)["crashes"] == 1
 
 
-@pytest.mark.parametrize("status", [0, 1, 3, 4])
+@pytest.mark.parametrize("status", [0, 3])
 def test_a_task_that_ends_its_process_fails_in_the_end_and_other_jobs_go_on(service: Service, status: int) -> None:
     deadly = service.add("dies", kwargs={"status": status})
     others = [service.add_until_answered("work", kwargs={"seconds": 0.2}) for _ in range(5)]

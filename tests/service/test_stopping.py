@@ -10,8 +10,11 @@ import pytest
 from tests.service.harness import Service, wait_until
 
 
-@pytest.mark.parametrize("whole_group", [False, True], ids=["alone", "with its group"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)],
+    ids=["kill", "systemd", "Ctrl-C"],
+)
 def test_an_idle_service_ends_within_three_seconds(service: Service, number: int, whole_group: bool) -> None:
     service.get("/jobs")
     (service.signal_group if whole_group else service.signal)(number)
@@ -19,11 +22,10 @@ def test_an_idle_service_ends_within_three_seconds(service: Service, number: int
     assert "Traceback" not in service.said()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_right_after_the_first_line_ends_it_with_status_0(stopped: Service, number: int) -> None:
+def test_a_signal_right_after_the_first_line_ends_it_with_status_0(stopped: Service) -> None:
     stopped.launch()
     wait_until(stopped.listens, within=10.0)
-    stopped.signal_group(number)
+    stopped.signal(signal.SIGTERM)
     assert stopped.wait(within=5.0) == 0
     assert "Traceback" not in stopped.said()
 

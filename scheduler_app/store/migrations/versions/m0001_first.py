@@ -156,7 +156,9 @@ def _make_indexes() -> None:
         ["next_run_time"],
         where="state = 'active' AND next_run_time IS NOT NULL",
     )
-    _index("scheduler_jobs_state", "scheduler_jobs", ["state", "id"])
+    _index("scheduler_jobs_finished", "scheduler_jobs", ["id"], where="state = 'finished'")
+    _index("scheduler_jobs_held", "scheduler_jobs", ["state", "id"], where="state IN ('paused', 'broken')")
+    _index("scheduler_jobs_open", "scheduler_jobs", ["id"], where="state <> 'finished'")
     _index("scheduler_jobs_task", "scheduler_jobs", ["task", "id"])
     _index(
         "scheduler_runs_firing", "scheduler_runs", ["job_key", "scheduled_at"], where="origin = 'schedule'", unique=True
@@ -175,7 +177,12 @@ def _make_indexes() -> None:
         where="state = 'queued'",
     )
     _index("scheduler_runs_running", "scheduler_runs", ["engine"], where="state = 'running'")
-    _index("scheduler_runs_state", "scheduler_runs", ["state", "id"])
+    _index(
+        "scheduler_runs_unwell",
+        "scheduler_runs",
+        ["state", "id"],
+        where="state IN ('failed', 'timed_out', 'cancelled', 'lost', 'missed', 'skipped')",
+    )
     _index(
         "scheduler_runs_waiting", "scheduler_runs", ["ready_at"], where="state = 'scheduled' AND reason <> 'blocked'"
     )
