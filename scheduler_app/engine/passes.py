@@ -22,7 +22,7 @@ from scheduler_app.domain import outcome as outcomes
 from scheduler_app.domain.choosing import choose
 from scheduler_app.domain.firing import FiringPlan, plan_firing
 from scheduler_app.domain.policy import Delivery, Executor
-from scheduler_app.domain.run import Claim
+from scheduler_app.domain.run import Claim, Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.engine.execution import Execution
@@ -123,14 +123,16 @@ class Pass:
             agenda.paused = facts.paused_since(tx) is not None
             if self._in_doubt:
                 agenda.stale = claims.held_by(tx, agenda.engine) - self._known()
-            for run_id in claims.cancel_requests(tx, agenda.engine):
-                ctx.pool.cancel(run_id, "requested")
+            if ctx.pool.held():
+                for run_id in claims.cancel_requests(tx, agenda.engine):
+                    ctx.pool.cancel(run_id, Reason.REQUESTED)
             if agenda.paused or not ctx.may_claim():
                 agenda.live = self._take_live()
                 return
             due = firing.due(tx, self._due_by(agenda.now), BATCH)
-            agenda.next_at = _next(tx)
-            agenda.ready = _is_past(claims.next_ready(tx), agenda.now)
+            next_ready = claims.next_ready(tx)
+            agenda.next_at = _earliest(firing.next_due(tx), next_ready)
+            agenda.ready = next_ready is not None and next_ready <= agenda.now
             agenda.claimable = bool(self._candidates(tx, 1))
         agenda.more = len(due) == BATCH
         for job in due:
@@ -189,9 +191,10 @@ class Pass:
             firing.mark_broken(tx, job, reason, agenda.now)
         agenda.claimed = []
         if not agenda.paused and self._ctx.may_claim():
-            claims.promote(tx, agenda.now)
+            if agenda.ready:
+                claims.promote(tx, agenda.now)
             agenda.claimed = self._claim(tx, agenda)
-            agenda.next_at = _next(tx)
+            agenda.next_at = _earliest(firing.next_due(tx), claims.next_ready(tx))
 
     def _candidates(self, tx: sa.Connection, most: int) -> Any:
         limit = min(most, self._ctx.pool.room().most)
@@ -234,13 +237,8 @@ class Pass:
         return max(0.0, min(waits))
 
 
-def _next(tx: sa.Connection) -> datetime | None:
-    """When the next job is due, or the next waiting run may be queued."""
-    return min((at for at in (firing.next_due(tx), claims.next_ready(tx)) if at is not None), default=None)
-
-
-def _is_past(moment: datetime | None, now: datetime) -> bool:
-    return moment is not None and moment <= now
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 @lru_cache(maxsize=8192)

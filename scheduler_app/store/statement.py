@@ -112,4 +112,5 @@ class Statement:
         for row in rows:
             given.update(row)
             values.append(compiled.ordered(given))
-        driver_of(tx).executemany(compiled.text, values)
+        if values:
+            driver_of(tx).executemany(compiled.text, values)
