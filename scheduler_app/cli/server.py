@@ -25,7 +25,8 @@ from scheduler_app.settings import Settings
 
 GRACEFUL_SECONDS = 30
 ENGINE_SECONDS = 26.0
-REQUEST_SECONDS = 1.0
+REQUEST_SECONDS = 5.0
+LAST_SECOND = 27.0
 STOPS = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -107,12 +108,14 @@ def _start_engine(core: Core, settings: Settings) -> None:
 def _stop_when_told(told: int, core: Core, finish: Any) -> None:
     """Wait for the signal, stop the engine, let the worker finish its requests, and end it if it does not end."""
     os.read(told, 1)
+    began = core.clock.monotonic()
     core.engine.begin_drain()
     stopping = threading.Thread(target=core.engine.stop, name="scheduler-stopping", daemon=True)
     stopping.start()
     stopping.join(ENGINE_SECONDS)
     finish(signal.SIGTERM, None)
-    core.clock.wait(threading.Event(), REQUEST_SECONDS)
+    left = began + LAST_SECOND - core.clock.monotonic()
+    core.clock.wait(threading.Event(), min(left, REQUEST_SECONDS))
     os._exit(0)
 
 

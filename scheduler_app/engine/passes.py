@@ -84,8 +84,9 @@ class Agenda:
 class Pass:
     """One engine's pass over the store. `poll` never leaves work half done: it is all in one transaction.
 
-    With a `horizon` nothing fires that is due after it: so a test's clock stops where it was sent, even when tasks take
-    longer than their interval. After a poll, `idle` tells whether it left nothing to do at its time, and `next_at` when there is something next.
+    With a `horizon` nothing fires that is due after it, so that a test's clock stops where it was sent, even when tasks
+    take longer than their interval. After a poll, `idle` tells whether it left nothing to do at its time, and
+    `next_at` when there is something next.
     """
 
     def __init__(self, ctx: PassContext) -> None:
@@ -249,7 +250,7 @@ def trigger_of(text: str) -> Trigger:
 
 def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[Claim]:
     """Settle what has ended and return the claims that came too late."""
-    claims.give_back(tx, [outcome.claim for _, outcome in ended if is_given_back(outcome)])
+    claims.give_back(tx, [outcome.claim.held for _, outcome in ended if is_given_back(outcome)])
     return settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended if not is_given_back(outcome)], now)
 
 

@@ -64,7 +64,7 @@ def admit_policies(task: Overrides, job: Overrides) -> Policies:
         raise InvalidInput.of(
             Fault(
                 pointer="/max_retries",
-                detail=f"delivery at_most_once needs max_retries 0, got {policies.max_retries}: a retry starts it twice",
+                detail=f"delivery at_most_once needs max_retries 0, got {policies.max_retries}: a retry is a new start",
             )
         )
     return policies

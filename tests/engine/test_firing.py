@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from scheduler_app.domain.job import JobState
-from scheduler_app.services import jobs, scheduler as scheduling
+from scheduler_app.services import jobs
+from scheduler_app.services import scheduler as scheduling
 from scheduler_app.services.changes import JobChanges
 from scheduler_app.store.tables import jobs as job_table
 from scheduler_app.testing.clock import START

@@ -1,6 +1,7 @@
 """Policies: places, overlap, retries, timeouts and cancel."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_a_failed_attempt_is_retried_after_growing_delays_and_then_final(schedul
 
     run = fail.delay()
     fake_clock.advance(minutes=10)
-    assert [later - first for first, later in zip(starts, starts[1:], strict=False)] == [
+    assert [later - first for first, later in pairwise(starts)] == [
         timedelta(seconds=60),
         timedelta(seconds=180),
     ]

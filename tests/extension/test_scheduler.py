@@ -132,7 +132,9 @@ def test_arguments_that_do_not_fit_are_refused_when_the_job_is_added(scheduler, 
     assert scheduler.get_jobs() == []
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), "\ud800", "x" * 70_000], ids=["object", "nan", "surrogate", "large"])
+@pytest.mark.parametrize(
+    "value", [object(), float("nan"), "\ud800", "x" * 70_000], ids=["object", "nan", "surrogate", "large"]
+)
 def test_arguments_that_are_not_json_or_too_large_are_refused(scheduler, fake_clock, value):
     @scheduler.task
     def take(value) -> None: ...
@@ -251,8 +253,7 @@ print("engine", scheduler.running)
 def test_no_engine_starts_and_no_store_is_made_where_nothing_is_served(tmp_path: Path, command):
     (tmp_path / "app.py").write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, *command], cwd=tmp_path, env=environment, input=b"", capture_output=True, timeout=60, check=True
-    )
+    line = [sys.executable, *command]
+    done = subprocess.run(line, cwd=tmp_path, env=environment, input=b"", capture_output=True, timeout=60, check=True)
     assert b"engine True" not in done.stdout
     assert not (tmp_path / "instance").exists()

@@ -33,7 +33,9 @@ def test_the_migrations_lead_to_the_tables_as_they_are_defined(tmp_path: Path):
         rows = connection.execute(sa.text("SELECT name, sql FROM sqlite_master WHERE name LIKE 'scheduler_%'"))
         defined = {row.name: row.sql for row in rows}
     fresh.dispose()
-    assert {name: _canonical(made[name]) for name in defined} == {name: _canonical(sql) for name, sql in defined.items()}
+    assert {name: _canonical(made[name]) for name in defined} == {
+        name: _canonical(sql) for name, sql in defined.items()
+    }
 
 
 def _canonical(sql: str | None) -> str:

@@ -1,13 +1,12 @@
 """The fake clock drives real engine code on a real store."""
 
-import logging
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from scheduler_app import Scheduler, current_run
-from scheduler_app.services import jobs, runs
+from scheduler_app.services import runs
 from scheduler_app.store.runs import RunFilter
 from scheduler_app.testing.clock import START, FakeClock
 

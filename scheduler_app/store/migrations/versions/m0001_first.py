@@ -10,7 +10,7 @@ depends_on = None
 
 Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-API_KEYS = (
+API_KEYS: tuple[sa.schema.SchemaItem, ...] = (
     sa.Column("id", sa.Integer(), nullable=False),
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column("role", sa.Text(), nullable=False),
@@ -20,7 +20,7 @@ API_KEYS = (
     sa.PrimaryKeyConstraint("id"),
     sa.UniqueConstraint("digest"),
 )
-ENGINES = (
+ENGINES: tuple[sa.schema.SchemaItem, ...] = (
     sa.Column("id", sa.Integer(), nullable=False),
     sa.Column("node", sa.Text(), nullable=False),
     sa.Column("host", sa.Text(), nullable=False),
@@ -36,17 +36,17 @@ ENGINES = (
     sa.Column("last_pass_at", sa.BigInteger()),
     sa.PrimaryKeyConstraint("id"),
 )
-FACTS = (
+FACTS: tuple[sa.schema.SchemaItem, ...] = (
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column("value", sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint("name"),
 )
-JOB_TAGS = (
+JOB_TAGS: tuple[sa.schema.SchemaItem, ...] = (
     sa.Column("tag", sa.Text(), nullable=False),
     sa.Column("job_key", Key, nullable=False),
     sa.PrimaryKeyConstraint("tag", "job_key"),
 )
-JOBS = (
+JOBS: tuple[sa.schema.SchemaItem, ...] = (
     sa.Column("key", Key, nullable=False),
     sa.Column("id", sa.Text(), nullable=False),
     sa.Column("name", sa.Text(), nullable=False),
@@ -82,7 +82,7 @@ JOBS = (
     sa.PrimaryKeyConstraint("key"),
     sa.UniqueConstraint("id"),
 )
-LOGS = (
+LOGS: tuple[sa.schema.SchemaItem, ...] = (
     sa.Column("run_id", Key, nullable=False),
     sa.Column("start", sa.Integer(), nullable=False),
     sa.Column("size", sa.Integer(), nullable=False),
@@ -90,7 +90,7 @@ LOGS = (
     sa.Column("text", sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint("run_id", "start"),
 )
-RUNS = (
+RUNS: tuple[sa.schema.SchemaItem, ...] = (
     sa.Column("id", Key, nullable=False),
     sa.Column("job_key", Key, nullable=False),
     sa.Column("job_id", sa.Text(), nullable=False),
