@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, redirect
 
 from scheduler_app.app.loading import load_tasks
 from scheduler_app.extension.mount import mount_at_root
@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     scheduler = Scheduler()
     load_tasks(settings.tasks, demo=settings.demo)
     core = scheduler.wire(app, settings)
+    app.add_url_rule("/", "front", lambda: redirect("/docs"))
     mount_at_root(app, lambda: core, hosts=(settings.host, *settings.hosts))
     return app
 

@@ -35,11 +35,12 @@ def _load(name: str) -> None:
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ConfigurationError(f"tasks {path}: there is no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = path.stem if path.stem not in sys.modules else f"scheduler_tasks_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigurationError(f"tasks {path}: not a Python file; its name must end in .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module  # before it runs: pydantic looks up the names in type hints there
     folder = str(path.parent.absolute())
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -1,6 +1,10 @@
 """The command line: `scheduler-app`."""
 
 import sys
+
+if sys.platform == "win32":
+    sys.exit("scheduler-app: it needs Linux or macOS; on Windows run it in WSL or a container")
+
 from importlib.metadata import version
 from typing import Any
 

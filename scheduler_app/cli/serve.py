@@ -21,8 +21,6 @@ BACKLOG = 2048
 
 def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
     """Run the service until it is stopped. Raises SchedulerError for what keeps it from starting."""
-    if sys.platform == "win32":
-        raise ConfigurationError("serve needs Linux or macOS; on Windows run it in WSL or a container")
     settings = settings_of(os.environ)
     _make_folder(settings.data)
     app = create_app(settings)

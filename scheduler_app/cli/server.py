@@ -25,8 +25,8 @@ from scheduler_app.settings import Settings
 
 GRACEFUL_SECONDS = 30
 ENGINE_SECONDS = 26.0
-REQUEST_SECONDS = 5.0
-LAST_SECOND = 27.0
+REQUEST_SECONDS = 3.0
+LAST_SECOND = 26.5
 STOPS = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -10,7 +10,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from scheduler_app.api import Readiness, create_api
 from scheduler_app.extension.core import Core
 
-ROOT_PATHS = ("/api/", "/healthz", "/readyz", "/docs")
+FRONT_PAGE = "/"
 
 
 class LazyApi:
@@ -47,12 +47,12 @@ def mount(app: Flask, core: Callable[[], Core], prefix: str) -> None:
 
 
 def mount_at_root(app: Flask, core: Callable[[], Core], hosts: Collection[str]) -> None:
-    """Serve the API at the root of our own service."""
+    """Serve the API at the root of our own service, around its front page."""
     api, pages = LazyApi(core, hosts), app.wsgi_app
 
     def serve(environ: Any, start_response: Any) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        return (api if path.startswith(ROOT_PATHS) else pages)(environ, start_response)
+        page = environ.get("PATH_INFO") == FRONT_PAGE
+        return (pages if page else api)(environ, start_response)
 
     app.wsgi_app = serve  # type: ignore[method-assign]
 
