@@ -1,11 +1,11 @@
 """Which queued runs an engine takes next.
 
 - At most as many as there are free slots, plus what those finish in about 100 ms; ahead of a free slot only runs whose
-  task's duration is known, that are `at_least_once` and that were in no crash.
-- A run that was in a crash is next executed alone in its engine, so that one that kills its process is found out. That
-  may stall nobody for long, and every run of a dead engine is to run again within 5 s: 2.5 s after the rescue nobody
-  waits for an idle engine, or keeps it for itself, any more. Only after 3 crashes does a run wait until it can be
-  alone, to the end.
+  task's duration is known, that are `at_least_once` and that no suspicion lies on.
+- A run that may have killed its engine (not when the whole service was killed) is next executed alone in its engine, so
+  that the one that did is found out. That may stall nobody for long, and every run of a dead engine is to run again
+  within 5 s: 2.5 s after the rescue nobody waits for an idle engine, or keeps it for itself, any more. Only from the
+  third suspicion on does a run wait until it can be alone, to the end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,8 +34,8 @@ class Candidate(Protocol):
         """The promise that it was added with."""
 
     @property
-    def crashes(self) -> int:
-        """How many engines died with it."""
+    def suspicions(self) -> int:
+        """How many engines died with it, of which it may be the cause."""
 
     @property
     def ready_at(self) -> int:
@@ -78,7 +78,7 @@ class Choice(Generic[C]):
 def choose(candidates: Sequence[C], room: Room, now: datetime) -> Choice[C]:
     """Pick from the queue, given in the order in which the runs should start."""
     suspects = [run for run in candidates if _wants_solitude(run, now)]
-    strict = [run for run in suspects if run.crashes >= STRICTLY_ALONE_FROM]
+    strict = [run for run in suspects if run.suspicions >= STRICTLY_ALONE_FROM]
     if strict and not room.idle:
         return Choice(runs=())
     if suspects and room.idle and (strict or candidates[0] is suspects[0]):
@@ -87,12 +87,12 @@ def choose(candidates: Sequence[C], room: Room, now: datetime) -> Choice[C]:
 
 
 def _wants_solitude(run: Candidate, now: datetime) -> bool:
-    return run.crashes > 0 and insists_on_solitude(run.crashes, (to_micros(now) - run.ready_at) / 1e6)
+    return run.suspicions > 0 and insists_on_solitude(run.suspicions, (to_micros(now) - run.ready_at) / 1e6)
 
 
-def insists_on_solitude(crashes: int, seconds: float) -> bool:
-    """Whether a run that was in crashes may have an engine for itself, so many seconds after it became ready."""
-    return crashes >= STRICTLY_ALONE_FROM or seconds < PATIENCE
+def insists_on_solitude(suspicions: int, seconds: float) -> bool:
+    """Whether a suspected run may have an engine for itself, so many seconds after it became ready."""
+    return suspicions >= STRICTLY_ALONE_FROM or seconds < PATIENCE
 
 
 def _fill(candidates: Sequence[C], room: Room) -> list[C]:
@@ -100,7 +100,7 @@ def _fill(candidates: Sequence[C], room: Room) -> list[C]:
     budget = room.slots * AHEAD_SECONDS
     for run in candidates[len(taken) :]:
         usual = room.durations.get(run.task)
-        if usual is None or run.delivery != Delivery.AT_LEAST_ONCE or run.crashes or usual > budget:
+        if usual is None or run.delivery != Delivery.AT_LEAST_ONCE or run.suspicions or usual > budget:
             break
         budget -= usual
         taken.append(run)

@@ -9,6 +9,8 @@ from scheduler_app.domain.run import Claim, Reason, RunError, RunState
 RETRIED = frozenset({RunState.FAILED, RunState.TIMED_OUT})
 INTERRUPTIONS = frozenset({Reason.SHUTDOWN, Reason.NO_BEAT, Reason.DECLARED_DEAD})
 MOST_CRASHES_ALONE = 3
+# from here on a run is suspected even when its whole service died each time
+MANY_CRASHES = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -162,6 +162,7 @@ class Claim:
     attempt: int
     max_attempts: int
     crashes: int
+    suspicions: int
     alone: bool
     timeout: float | None
     delivery: Delivery

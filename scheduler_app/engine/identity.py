@@ -25,17 +25,21 @@ class Identity:
     host: str
     pid: int
     process_start: str
+    parent_pid: int
+    parent_start: str
     version: str
 
     @classmethod
     def of_this_process(cls) -> "Identity":
         """Return who we are."""
-        pid = os.getpid()
+        pid, parent = os.getpid(), os.getppid()
         return cls(
             node=socket.gethostname(),
             host=host(),
             pid=pid,
             process_start=_start_of(pid) or "unknown",
+            parent_pid=parent,
+            parent_start=_start_of(parent) or "unknown",
             version=version("scheduler_app"),
         )
 

@@ -132,7 +132,7 @@ class ThreadPool:
         """Whether it keeps the engine for itself."""
         claim = execution.claim
         seconds = (self._clock.now() - claim.ready_at).total_seconds()
-        return claim.alone and insists_on_solitude(claim.crashes, seconds)
+        return claim.alone and insists_on_solitude(claim.suspicions, seconds)
 
     def hand_over(self, claims: Iterable[Claim]) -> None:
         """Queue these claims for the threads."""

@@ -78,9 +78,14 @@ class Rescuer:
                 return True
         return self._seen[row.id].seconds >= DEAD_AFTER
 
+    def _is_blamed(self, row: EngineRow) -> bool:
+        """Whether a run may have killed its engine: hardly when the process above it died too."""
+        return row.host != self._identity.host or not is_gone(row.parent_pid, row.parent_start)
+
     def _rescue(self, row: EngineRow) -> None:
         now = self._clock.now()
-        rescue = self._database.write(lambda tx: rescues.rescue(tx, row.id, beat=row.beat, now=now))
+        blamed = self._is_blamed(row)
+        rescue = self._database.write(lambda tx: rescues.rescue(tx, row.id, beat=row.beat, blamed=blamed, now=now))
         if rescue is not None:
             event = EngineRescued(at=now, engine=row.id, requeued=rescue.requeued, ended=rescue.ended)
             self._bus.publish(event)

@@ -49,6 +49,8 @@ class EngineRow:
     host: str
     pid: int
     process_start: str
+    parent_pid: int
+    parent_start: str
     version: str
     slots: int
     tasks: tuple[str, ...]
@@ -60,7 +62,7 @@ class EngineRow:
 
 
 def register(tx: sa.Connection, identity: dict[str, Any], *, tasks: Collection[str], slots: int, now: datetime) -> int:
-    """Add an engine and return its id; `identity` has node, host, pid, process_start and version."""
+    """Add an engine and return its id; `identity` has the fields of an `Identity`."""
     values = identity | {
         "slots": slots,
         "tasks": compact(sorted(tasks)),
@@ -119,6 +121,8 @@ def _engine(row: sa.Row[Any]) -> EngineRow:
         host=row.host,
         pid=row.pid,
         process_start=row.process_start,
+        parent_pid=row.parent_pid,
+        parent_start=row.parent_start,
         version=row.version,
         slots=row.slots,
         tasks=tuple(json.loads(row.tasks)),

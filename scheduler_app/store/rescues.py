@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
-from scheduler_app.domain.outcome import MOST_CRASHES_ALONE
+from scheduler_app.domain.outcome import MANY_CRASHES, MOST_CRASHES_ALONE
 from scheduler_app.domain.policy import Delivery
 from scheduler_app.domain.run import Reason, RunState
 from scheduler_app.store import engines
@@ -19,7 +19,13 @@ from scheduler_app.store.tables import runs
 
 HELD = Statement(
     sa.select(
-        runs.c.id, runs.c.job_key, runs.c.delivery, runs.c.alone, runs.c.crashes_alone, runs.c.cancel_requested
+        runs.c.id,
+        runs.c.job_key,
+        runs.c.delivery,
+        runs.c.alone,
+        runs.c.crashes,
+        runs.c.crashes_alone,
+        runs.c.cancel_requested,
     ).where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"))
 )
 END = Statement(
@@ -33,6 +39,7 @@ END = Statement(
         ready_at=sa.func.coalesce(sa.bindparam("queued_", type_=sa.BigInteger), runs.c.ready_at),
         attempt=runs.c.attempt - sa.bindparam("uncharged_"),
         crashes=runs.c.crashes + sa.bindparam("crashes_"),
+        suspicions=runs.c.suspicions + sa.bindparam("suspicions_"),
         crashes_alone=runs.c.crashes_alone + sa.bindparam("alone_"),
         alone=False,
         engine=sa.case((sa.bindparam("state_") == RunState.QUEUED, None), else_=runs.c.engine),
@@ -50,19 +57,22 @@ class Rescue:
     ended: tuple[int, ...] = ()
 
 
-def rescue(tx: sa.Connection, engine: int, *, beat: int, now: datetime) -> Rescue | None:
-    """Declare an engine dead and take its runs over; None when it lives, or somebody else did it first."""
+def rescue(tx: sa.Connection, engine: int, *, beat: int, blamed: bool, now: datetime) -> Rescue | None:
+    """Declare an engine dead and take its runs over; None when it lives, or somebody else did it first.
+
+    A run that was alone when it died is blamed for that, unless the whole service was killed around it.
+    """
     if not engines.declare_dead(tx, engine, beat=beat):
         return None
-    return take_over(tx, engine, now=now, reason=Reason.CRASHED)
+    return take_over(tx, engine, now=now, reason=Reason.CRASHED, blamed=blamed)
 
 
-def take_over(tx: sa.Connection, engine: int, *, now: datetime, reason: Reason) -> Rescue:
+def take_over(tx: sa.Connection, engine: int, *, now: datetime, reason: Reason, blamed: bool = False) -> Rescue:
     """End or requeue every run that an ended engine still holds; a stop is not charged, a crash is."""
     held = HELD.rows(tx, engine=engine)
     if not held:
         return Rescue()
-    ends = [_end(row, now, reason) for row in held]
+    ends = [_end(row, now, reason, blamed=blamed or row.crashes >= MANY_CRASHES) for row in held]
     END.many(tx, ends)
     keys = {row.job_key for row in held}
     unblock(tx, keys, now)
@@ -77,9 +87,10 @@ def _summary(ends: Sequence[dict[str, Any]]) -> Rescue:
     )
 
 
-def _end(row: Any, now: datetime, reason: Reason) -> dict[str, Any]:
+def _end(row: Any, now: datetime, reason: Reason, *, blamed: bool) -> dict[str, Any]:
     crashed = int(reason is Reason.CRASHED)
-    state, message = _fate(row, crashed)
+    suspected = int(crashed and blamed)
+    state, message = _fate(row, suspected)
     return {
         "id_": row.id,
         "state_": state,
@@ -88,17 +99,18 @@ def _end(row: Any, now: datetime, reason: Reason) -> dict[str, Any]:
         "queued_": to_micros(now) if state is RunState.QUEUED else None,
         "uncharged_": int(state is RunState.QUEUED and not crashed),
         "crashes_": crashed,
-        "alone_": crashed * int(row.alone),
+        "suspicions_": suspected,
+        "alone_": suspected * int(row.alone),
         "error_": None if message is None else "EngineDied",
         "message_": message,
     }
 
 
-def _fate(row: Any, crashed: int) -> tuple[RunState, str | None]:
+def _fate(row: Any, suspected: int) -> tuple[RunState, str | None]:
     if row.cancel_requested:
         return RunState.CANCELLED, None
     if row.delivery == Delivery.AT_MOST_ONCE:
         return RunState.LOST, "its engine ended while it ran, and it may not be started twice"
-    if crashed and row.alone and row.crashes_alone + 1 >= MOST_CRASHES_ALONE:
+    if suspected and row.alone and row.crashes_alone + 1 >= MOST_CRASHES_ALONE:
         return RunState.FAILED, f"its engine died {MOST_CRASHES_ALONE} times while nothing else ran"
     return RunState.QUEUED, None

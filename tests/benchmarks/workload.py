@@ -120,9 +120,7 @@ def _prepared(contender: Contender, folder: Path, results: Results, tell: Tell) 
     return True
 
 
-def _measure_one(
-    contender: Contender, folder: Path, found: dict[str, Measured], results: Results, tell: Tell
-) -> None:
+def _measure_one(contender: Contender, folder: Path, found: dict[str, Measured], results: Results, tell: Tell) -> None:
     """Measure a contender on a fresh copy of its store, which is removed afterwards."""
     plan = results.plan
     home = folder / f"{contender.key}-round"

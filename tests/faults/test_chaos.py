@@ -3,7 +3,6 @@
 import os
 import secrets
 from collections import Counter
-from typing import Any
 
 import pytest
 
@@ -29,23 +28,12 @@ def survive(service: Service, kills: int, drain: float) -> None:
 
 def no_accepted_job_was_lost(chaos: Chaos) -> None:
     runs, ended = chaos.runs(), Counter(mark.run for mark in chaos.service.marks("end"))
-    blamed: list[dict[str, Any]] = []
     assert chaos.accepted
     for one in chaos.accepted:
         run = runs[one.run]
         allowed = {"succeeded"} if one.delivery == "at_least_once" else {"succeeded", "lost"}
-        if is_blamed(run):
-            blamed.append(run)
-            continue
         assert run["state"] in allowed, f"{run['state']}: {run}"
         assert run["state"] == "lost" or ended[one.run] >= 1, f"nobody saw the end of {run}"
-    assert len(blamed) <= 1 + len(chaos.kills) // 100, blamed
-
-
-def is_blamed(run: dict[str, Any]) -> bool:
-    """Whether three kills found this run alone in its engine, so that it is taken for their cause: 1 in 500 kills."""
-    died = run["state"] == "failed" and run["error"]["type"] == "EngineDied"
-    return died and "3 times while nothing else ran" in run["error"]["message"]
 
 
 def nothing_began_twice_that_may_not(chaos: Chaos) -> None:
@@ -78,11 +66,11 @@ def report(chaos: Chaos) -> None:
     )
 
 
-def test_twelve_kills_lose_nothing_and_double_nothing(stopped: Service) -> None:
-    survive(stopped, kills=12, drain=20.0)
+def test_five_kills_lose_nothing_and_double_nothing(stopped: Service) -> None:
+    survive(stopped, kills=5, drain=20.0)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("CHAOS_KILLS" not in os.environ, reason="CHAOS_KILLS says how many kills; 200 take ten minutes")
-def test_hundreds_of_kills_lose_nothing_and_double_nothing(stopped: Service) -> None:
-    survive(stopped, kills=int(os.environ["CHAOS_KILLS"]), drain=60.0)
+def test_many_kills_lose_nothing_and_double_nothing(stopped: Service) -> None:
+    """CHAOS_KILLS=200 is the long form: it takes ten minutes."""
+    survive(stopped, kills=int(os.environ.get("CHAOS_KILLS", "40")), drain=60.0)
