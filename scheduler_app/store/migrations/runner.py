@@ -9,8 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from scheduler_app.errors import StoreTooNew
-
-VERSION_TABLE = "scheduler_version"
+from scheduler_app.store.schema import VERSION_TABLE
 
 
 def migrate(connection: sa.Connection, on_create: Callable[[sa.Connection], None]) -> None:
