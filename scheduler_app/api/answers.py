@@ -13,6 +13,7 @@ from scheduler_app.schemas.job import render_job
 from scheduler_app.schemas.run import render_run
 
 JSON = "application/json"
+API = "/api/v1"
 
 
 def answer(content: dict[str, Any], status: int = 200, **headers: str) -> Response:
@@ -32,8 +33,13 @@ def encode(content: Any) -> bytes:
 
 
 def runs_root() -> str:
-    """Return where runs are, as the caller sees it."""
-    return url_for("runs.list_runs")
+    """Return where runs are, as the caller sees it; put together by hand, since every answer needs it."""
+    return f"{request.script_root}{API}/runs"
+
+
+def jobs_root() -> str:
+    """Return where jobs are, as the caller sees it."""
+    return f"{request.script_root}{API}/jobs"
 
 
 def job_answer(job: Job, status: int = 200, **headers: str) -> Response:

@@ -1,8 +1,8 @@
 """Calls about jobs."""
 
-from flask import Response, url_for
+from flask import Response
 
-from scheduler_app.api.answers import job_answer, page_answer, run_answer, runs_root
+from scheduler_app.api.answers import job_answer, jobs_root, page_answer, run_answer, runs_root
 from scheduler_app.api.contract import Answer, context, room, serves
 from scheduler_app.api.cursors import decode_job, decode_run, encode_job, encode_run
 from scheduler_app.api.reading import MERGE_PATCH, OPTIONAL_JSON, read_version
@@ -43,7 +43,7 @@ def create_job(body: JobIn) -> Response:
     Without a trigger it is a one-off that runs now: the answer is 202, and `last_run` leads to its run.
     """
     job = service.create_job(body.to_spec(), ctx=context())
-    location = url_for("jobs.get_job", job_id=job.id)
+    location = f"{jobs_root()}/{job.id}"
     return job_answer(job, 202 if job.trigger is None else 201, Location=location)
 
 
@@ -121,7 +121,7 @@ def run_job(path: JobPath, body: RunNowIn) -> Response:
     Through the executor, never in the request, also when the job is paused. Arguments given replace all of its own.
     """
     run = service.run_job(path.job_id, args=body.args, kwargs=body.kwargs, ctx=context())
-    return run_answer(run, 202, Location=url_for("runs.get_run", run_id=run.id))
+    return run_answer(run, 202, Location=f"{runs_root()}/{run.id}")
 
 
 @serves(

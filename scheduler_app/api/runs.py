@@ -2,9 +2,9 @@
 
 from dataclasses import asdict
 
-from flask import Response, url_for
+from flask import Response
 
-from scheduler_app.api.answers import answer, page_answer, run_answer
+from scheduler_app.api.answers import answer, page_answer, run_answer, runs_root
 from scheduler_app.api.contract import Answer, context, room, serves
 from scheduler_app.api.cursors import decode_run, encode_run
 from scheduler_app.api.reading import OPTIONAL_JSON
@@ -41,7 +41,7 @@ def cancel_run(path: RunPath, body: Nothing) -> Response:
     A waiting run is cancelled at once; a running one is asked to stop.
     """
     run = service.cancel_run(path.run_id, ctx=context())
-    return run_answer(run, 202, Location=url_for("runs.get_run", run_id=run.id))
+    return run_answer(run, 202, Location=f"{runs_root()}/{run.id}")
 
 
 @serves(calls, "GET /runs/<run_id>/log", {200: Answer(model=LogOut, means="A part of the log.")}, refuses=(404,))

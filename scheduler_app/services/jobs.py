@@ -35,13 +35,14 @@ def create_job(spec: JobSpec, *, ctx: Context) -> Job:
     """Add a job; without a trigger its one run is queued at once. IdTaken when the id is in use."""
     now = ctx.clock.now()
     job = admit(spec, ctx.registry, now)
-    job = ctx.database.write(lambda tx: _insert(tx, job, now))
+    values = jobs.values_of(job)
+    job = ctx.database.write(lambda tx: _insert(tx, job, values, now))
     _tell(ctx, job, "added", now)
     return job
 
 
-def _insert(tx: sa.Connection, job: Job, now: datetime) -> Job:
-    key = jobs.insert(tx, job)
+def _insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -> Job:
+    key = jobs.insert(tx, job, values)
     if key is None:
         fault = Fault(pointer="/id", detail=f"a job with id {job.id!r} exists; choose another id or change that job")
         raise IdTaken(fault.detail, faults=[fault])

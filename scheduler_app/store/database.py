@@ -155,10 +155,11 @@ class Database:
 class _Entry(Generic[T]):
     """One write that waits for its commit."""
 
-    __slots__ = ("done", "error", "result", "work")
+    __slots__ = ("called", "done", "error", "result", "work")
 
     def __init__(self, work: Work[T]) -> None:
         self.work = work
+        self.called = threading.Event()
         self.done = False
         self.result: Any = None
         self.error: BaseException | None = None
@@ -178,27 +179,34 @@ class Writer:
         """Run `work` in a transaction and return its result after the commit."""
         entry = _Entry(work)
         self._waiting.append(entry)
-        self._take_turn(entry)
-        try:
-            while not entry.done:
-                self._commit_waiting()
-        finally:
-            self._turn.release()
+        while not entry.done:
+            if self._turn.acquire(blocking=False):
+                self._lead(entry)
+            elif not entry.called.wait(self._patience):
+                self._withdraw(entry)
+            entry.called.clear()
         if entry.error is not None:
             raise entry.error
         result: T = entry.result
         return result
 
-    def _take_turn(self, entry: _Entry[Any]) -> None:
-        """Wait for the turn; who waits too long withdraws, unless its commit is under way."""
-        if self._turn.acquire(timeout=self._patience):
-            return
+    def _lead(self, entry: _Entry[Any]) -> None:
+        """Commit for all who wait, then call the first of those who came meanwhile to lead in turn."""
+        try:
+            if not entry.done:
+                self._commit_waiting()
+        finally:
+            self._turn.release()
+        with suppress(IndexError):
+            self._waiting[0].called.set()
+
+    def _withdraw(self, entry: _Entry[Any]) -> None:
+        """Give up a write that nobody has begun; one whose commit is under way is waited for."""
         try:
             self._waiting.remove(entry)
         except ValueError:
-            self._turn.acquire()
-        else:
-            raise StoreUnavailable(f"other writes held the store for {self._patience:g} s; try again")
+            return
+        raise StoreUnavailable(f"other writes held the store for {self._patience:g} s; try again")
 
     def _next_entries(self) -> list[_Entry[Any]]:
         entries: list[_Entry[Any]] = []
@@ -221,6 +229,7 @@ class Writer:
         finally:
             for entry in entries:
                 entry.done = True
+                entry.called.set()
 
     def _run(self, entry: _Entry[Any], connection: sa.Connection, *, alone: bool) -> None:
         """Run one write; alone it may fail with the whole transaction, in company within its savepoint."""

@@ -1,6 +1,6 @@
 """Jobs in the store: one function a statement."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +22,20 @@ class JobFilter:
     tags: tuple[str, ...] = ()
 
 
+def values_of(job: Job) -> dict[str, Any]:
+    """Return what `insert` writes, so that it can be made before the transaction."""
+    return job_values(job)
+
+
 INSERT = Statement(
     sqlite.insert(jobs).on_conflict_do_nothing(index_elements=["id"]).returning(jobs.c.key),
     columns=[column.name for column in jobs.columns if column.name not in ("key", "skip_count")],
 )
 
 
-def insert(tx: sa.Connection, job: Job) -> int | None:
-    """Insert a job and return its key; None when its id is taken."""
-    key: int | None = INSERT.scalar(tx, **job_values(job))
+def insert(tx: sa.Connection, job: Job, values: Mapping[str, Any]) -> int | None:
+    """Insert a job by its `values_of` and return its key; None when its id is taken."""
+    key: int | None = INSERT.scalar(tx, **values)
     if key is None:
         return None
     insert_tags(tx, key, job.policies.tags)

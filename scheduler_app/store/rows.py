@@ -30,11 +30,14 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
+@lru_cache(maxsize=4096)
+def _policy_values(policies: Policies) -> dict[str, Any]:
+    return asdict(policies) | {"tags": compact(list(policies.tags))}
+
+
 def policy_values(policies: Policies) -> dict[str, Any]:
     """Return policies as column values."""
-    values = asdict(policies)
-    values["tags"] = compact(list(policies.tags))
-    return values
+    return dict(_policy_values(policies))
 
 
 UNREADABLE = policy_values(Policies()) | {

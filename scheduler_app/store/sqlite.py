@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from scheduler_app.errors import ConfigurationError
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"})
+# a checkpoint syncs the database file: a rarer one writes the pages that every commit touches once, not often
+CHECKPOINT_PAGES = 4000
 MOUNTS = Path("/proc/mounts")
 
 
@@ -32,6 +34,7 @@ def prepare_engine(url: sa.URL, *, writes: bool, synchronous: str, patience: flo
         connection.isolation_level = None
         for pragma in ("journal_mode = WAL", f"synchronous = {synchronous}", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if not writes:
             connection.execute("PRAGMA query_only = ON")
 

@@ -32,7 +32,7 @@ def add_jobs(data: Path, at: datetime) -> None:
         for n in range(MANY)
     ]
     admitted = [admit(spec, core.registry, now) for spec in specs]
-    core.database.write(lambda tx: [jobs.insert(tx, job) for job in admitted])
+    core.database.write(lambda tx: [jobs.insert(tx, job, jobs.values_of(job)) for job in admitted])
     core.database.close()
 
 
