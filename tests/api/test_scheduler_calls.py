@@ -5,7 +5,15 @@ from scheduler_app.services.context import Context
 from scheduler_app.store import engines
 from tests.api.conftest import Caller, SettableClock
 
-IDENTITY = {"node": "n", "host": "h", "pid": 7, "process_start": "1", "version": "1"}
+IDENTITY = {
+    "node": "n",
+    "host": "h",
+    "pid": 7,
+    "process_start": "1",
+    "parent_pid": 1,
+    "parent_start": "1",
+    "version": "1",
+}
 
 
 def test_the_scheduler_tells_engines_counts_and_lag(call: Caller, ctx: Context, clock: SettableClock) -> None:
