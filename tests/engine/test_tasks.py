@@ -137,10 +137,10 @@ def test_the_first_and_the_last_512_kib_of_a_long_log_are_kept(scheduler, fake_c
 
 
 def test_progress_is_kept(scheduler, fake_clock):
-    def work() -> None:
+    def report() -> None:
         current_run.progress(3, 4, "three of four")
 
-    progress = ended(scheduler, fake_clock, work).progress
+    progress = ended(scheduler, fake_clock, report).progress
     assert (progress.current, progress.total, progress.message) == (3, 4, "three of four")
 
 
