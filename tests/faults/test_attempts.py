@@ -1,5 +1,7 @@
 """Timeouts, retries and cancelling: the state is written when it is due, by who holds the run, and only once."""
 
+import os
+import signal
 from datetime import datetime
 
 import pytest
@@ -69,8 +71,9 @@ def test_a_running_task_that_never_asks_succeeds_although_it_was_cancelled(share
 def test_a_long_run_that_was_in_a_crash_does_not_keep_the_engine_to_itself(service: Service) -> None:
     long = service.add("polite", kwargs={"seconds": 60})
     service.in_state(long, "running")
-    service.kill()
-    service.start()
-    service.in_state(long, "running")
+    [worker] = service.workers()
+    os.kill(worker, signal.SIGKILL)  # the arbiter lives, so the run is suspected
+    wait_until(lambda: service.workers() not in ([], [worker]) and service.is_ready(), within=10.0)
+    wait_until(lambda: (run := service.run(long))["attempt"] == 2 and run["state"] == "running", within=10.0)
     assert service.run_now("work", within=6.0)["state"] == "succeeded"
     assert service.run(long)["state"] == "running"
