@@ -132,9 +132,10 @@ class Pass:
                 return
             due = firing.due(tx, self._due_by(agenda.now), BATCH)
             next_ready = claims.next_ready(tx)
-            agenda.next_at = _earliest(firing.next_due(tx), next_ready)
             agenda.ready = next_ready is not None and next_ready <= agenda.now
-            agenda.claimable = bool(self._candidates(tx, 1))
+            if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
+                agenda.next_at = _earliest(firing.next_due(tx), next_ready)
+                agenda.claimable = bool(self._candidates(tx, 1))
         agenda.more = len(due) == BATCH
         for job in due:
             self._plan(job, agenda)

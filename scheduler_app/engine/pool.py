@@ -34,6 +34,10 @@ class Pool(Protocol):
     def hand_over(self, claims: Iterable[Claim]) -> None:
         """Execute these claims."""
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether `ended` would return anything."""
+
     def ended(self) -> list[Ended]:
         """Return what has ended since the last call."""
 
@@ -140,6 +144,11 @@ class ThreadPool:
         with self._changed:
             self._waiting.extend(executions)
             self._changed.notify(len(executions))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether `ended` would return anything."""
+        return bool(self._ended)
 
     def ended(self) -> list[Ended]:
         """Return what has ended since the last call."""

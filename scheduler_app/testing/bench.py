@@ -59,6 +59,11 @@ class InlinePool:
         self._ended.append((execution, timed_out(execution)))
         execution.cancel(Reason.TIMEOUT)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether `ended` would return anything."""
+        return bool(self._ended)
+
     def ended(self) -> list[Ended]:
         """Return what has ended since the last call."""
         ended, self._ended = self._ended, []

@@ -12,7 +12,6 @@ from flask import Flask
 
 from scheduler_app.extension.core import Core, build
 from scheduler_app.extension.scheduler import CORE, EXTENSION, Scheduler
-from scheduler_app.settings import Settings
 from scheduler_app.testing.bench import Bench
 from scheduler_app.testing.clock import FakeClock
 
@@ -63,5 +62,6 @@ def _app_of(request: pytest.FixtureRequest) -> Flask:
 def _scheduler_app(tmp_path: Path) -> Flask:
     """Return an app for tests that have none with a Scheduler."""
     app = Flask("scheduler_app.testing", instance_path=str(tmp_path))
-    Scheduler().wire(app, Settings(engine="off"))
+    app.config["SCHEDULER_ENGINE"] = "off"
+    Scheduler(app)
     return app

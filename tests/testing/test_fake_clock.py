@@ -54,3 +54,31 @@ def test_a_task_that_takes_longer_than_its_interval_does_not_carry_the_clock_awa
     assert fake_clock.now() == START + timedelta(minutes=8, seconds=30)
     told = [(run.state, (run.scheduled_at - START) / timedelta(minutes=1)) for run in runs_of(scheduler, "busy")]
     assert sorted(told, key=lambda row: row[1]) == [("succeeded", 1), ("missed", 2), ("succeeded", 3), ("succeeded", 4)]
+
+
+def test_the_api_of_the_fixtures_own_app_is_served_on_simulated_time(scheduler, fake_clock: FakeClock):
+    key = {"Authorization": f"Bearer {opened_key(scheduler)}"}
+    client = scheduler.app.test_client()
+
+    @scheduler.task
+    def greet(name: str) -> str:
+        return f"hello {name}"
+
+    job = {"id": "daily", "task": "greet", "kwargs": {"name": "you"}, "trigger": {"type": "interval", "days": 1}}
+    assert client.post("/scheduler/api/v1/jobs", json=job, headers=key).status_code == 201
+    fake_clock.advance(days=2)
+    items = client.get("/scheduler/api/v1/jobs/daily/runs", headers=key).json["items"]
+    assert [(run["scheduled_at"], run["result"]) for run in items] == [
+        ("2026-01-03T00:00:00Z", "hello you"),
+        ("2026-01-02T00:00:00Z", "hello you"),
+    ]
+
+
+def opened_key(scheduler: Scheduler) -> str:
+    """Return the admin key of a store, made by its first opening."""
+    scheduler.core.open()
+    return scheduler.core.key_file.read_text().strip()
+
+
+def test_nothing_of_the_simulated_time_is_left_after_the_test():
+    assert abs(datetime.now(UTC) - START) > timedelta(days=30)
