@@ -59,6 +59,14 @@ class PatientArbiter(Arbiter):  # type: ignore[misc]
     WORKER_BOOT_ERROR = 253
     APP_LOAD_ERROR = 254
 
+    def spawn_worker(self) -> Any:
+        """Fork a worker with signals held back until it has handlers of its own: the inherited ones swallow them."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        try:
+            return super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
 
 def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
     """Serve the app on a listening socket until a signal ends it. Does not return."""
@@ -85,10 +93,11 @@ def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
 def _depend_on_parent(_arbiter: Any, _worker: Any) -> None:
     """Be killed when the arbiter is (prctl(2)); elsewhere than on Linux the worker notices within a second.
 
-    Until gunicorn has set its own handlers, a signal ends the worker: the arbiter's ones would swallow it here.
+    Until gunicorn has set its own handlers, a signal ends the worker, also one that was held back since the fork.
     """
     for number in STOPS:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
