@@ -97,8 +97,9 @@ class Tee(io.TextIOBase):
         return self._stream.write(text)
 
     def flush(self) -> None:
-        """Flush the stream."""
-        self._stream.flush()
+        """Flush the stream, unless it was closed meanwhile, as at the end of a process."""
+        if not self._stream.closed:
+            self._stream.flush()
 
     def isatty(self) -> bool:
         """Whether the stream is a terminal."""
