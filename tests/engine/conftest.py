@@ -51,3 +51,12 @@ def _told(run: Run) -> str:
 @pytest.fixture
 def watch(scheduler: Scheduler) -> Watch:
     return Watch(scheduler)
+
+
+@pytest.fixture
+def nothing(scheduler: Scheduler):
+    @scheduler.task
+    def nothing() -> None:
+        pass
+
+    return nothing

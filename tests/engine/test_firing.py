@@ -13,15 +13,6 @@ from scheduler_app.store.tables import jobs as job_table
 from scheduler_app.testing.clock import START
 
 
-@pytest.fixture
-def nothing(scheduler):
-    @scheduler.task
-    def nothing() -> None:
-        pass
-
-    return nothing
-
-
 def test_an_interval_fires_first_one_interval_after_it_was_added(scheduler, fake_clock, watch, nothing):
     scheduler.add_job("job", nothing, trigger="interval", minutes=10)
     fake_clock.advance(minutes=35)

@@ -2,7 +2,6 @@
 
 import os
 
-import pytest
 import sqlalchemy as sa
 
 from scheduler_app.engine.identity import Identity, is_gone
@@ -11,15 +10,6 @@ from scheduler_app.store import claims, engines
 from scheduler_app.store.tables import runs as run_table
 
 GONE = {"pid": 2**22 - 1, "process_start": "1"}
-
-
-@pytest.fixture
-def nothing(scheduler):
-    @scheduler.task
-    def nothing() -> None:
-        pass
-
-    return nothing
 
 
 def other_engine(scheduler, **identity) -> int:
