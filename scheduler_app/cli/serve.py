@@ -29,7 +29,8 @@ def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
     listener = _listen(settings.host, settings.port)
     core.database.close()
     for number in STOPS:
-        signal.signal(number, lambda _number, _frame: sys.exit(0))
+        # not sys.exit: what it raises is swallowed when the signal comes during a callback of the interpreter
+        signal.signal(number, lambda _number, _frame: os._exit(0))
     _announce(app, listener, core)
     run_server(app, listener, settings)
 

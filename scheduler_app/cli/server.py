@@ -8,6 +8,7 @@
 """
 
 import ctypes
+import faulthandler
 import logging
 import os
 import signal
@@ -83,7 +84,8 @@ def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
         "loglevel": "warning",
         "control_socket_disable": True,
         "post_fork": _depend_on_parent,
-        "post_worker_init": lambda _worker: _start_engine(core, settings),
+        "post_worker_init": lambda worker: _start_engine(worker, core, settings),
+        "worker_exit": _leave,
         "when_ready": _end_at_second_signal,
     }
     server = Server(app, options)
@@ -102,7 +104,7 @@ def _depend_on_parent(_arbiter: Any, _worker: Any) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _start_engine(core: Core, settings: Settings) -> None:
+def _start_engine(worker: Any, core: Core, settings: Settings) -> None:
     """Start the engine, and stop it at the first signal, while the worker still answers."""
     finish = signal.getsignal(signal.SIGTERM)
     told, tell = os.pipe()
@@ -110,6 +112,8 @@ def _start_engine(core: Core, settings: Settings) -> None:
     # a handler takes no lock, since it may interrupt whoever holds it
     signal.signal(signal.SIGTERM, lambda _number, _frame: os.write(tell, b"!"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not worker.alive:
+        os._exit(0)  # gunicorn's handler had the signal: nothing was begun
     if settings.engine != "off":
         core.engine.start()
 
@@ -126,6 +130,11 @@ def _stop_when_told(told: int, core: Core, finish: Any) -> None:
     left = began + LAST_SECOND - core.clock.monotonic()
     core.clock.wait(threading.Event(), min(left, REQUEST_SECONDS))
     os._exit(0)
+
+
+def _leave(_arbiter: Any, _worker: Any) -> None:
+    """Leave the interpreter its time to finish; one that hangs on a thread of somebody's is ended, and says where."""
+    faulthandler.dump_traceback_later(REQUEST_SECONDS, exit=True)
 
 
 def _end_at_second_signal(arbiter: Any) -> None:

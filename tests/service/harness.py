@@ -59,7 +59,7 @@ class Service:
         self.port = 0
         self.log = folder / f"serve-{os.urandom(3).hex()}.log"
         self._options = ["--tasks", str(TASKS), *options]
-        self._env = {**os.environ, "WITNESS": str(self.witness)}
+        self._env = {**os.environ, "WITNESS": str(self.witness), "PYTHONFAULTHANDLER": "1"}
         self._written = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._client: httpx.Client | None = None
@@ -156,7 +156,17 @@ class Service:
 
     def wait(self, within: float) -> int:
         """Wait for the end of the process and return its exit code."""
-        return self.process.wait(within)
+        try:
+            return self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still there after {within} s: {self.stacks()}") from None
+
+    def stacks(self) -> str:
+        """End it with SIGSEGV, on which each of its processes says where its threads stand, and return what it said."""
+        for pid in [*self.workers(), self.pid]:
+            os.kill(pid, signal.SIGSEGV)
+        self.process.wait(5.0)
+        return self.said()
 
     def stop(self, within: float = 30.0) -> int:
         if self.process.poll() is None:
