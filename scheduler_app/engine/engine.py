@@ -6,7 +6,7 @@ Stop holds no lock while it waits: claiming ends, what executes has 20 s to fini
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,7 +90,7 @@ class Engine:
             on_death=self._renew,
         )
         self.rescuer = Rescuer(
-            ctx.database, ctx.clock, ctx.bus, identity=self.identity, is_ours=self._is_ours, on_rescue=self.wake
+            ctx.database, ctx.clock, ctx.bus, identity=self.identity, is_ours=self._is_ours, on_work=self.wake
         )
         self.passes = Pass(
             PassContext(
@@ -100,7 +100,7 @@ class Engine:
                 bus=ctx.bus,
                 pool=pool,
                 engine_id=self.registered,
-                may_claim=lambda: not self._draining and self.heartbeat.is_current,
+                may_work=lambda: not self._draining and self.heartbeat.is_current and self.rescuer.hindrance is None,
             )
         )
         self.passed_at: datetime | None = None
@@ -128,7 +128,9 @@ class Engine:
             return "a thread of it has ended"
         if self.id is None:
             return "it could not register in the store yet"
-        return self.heartbeat.is_current or "it could not beat for 25 s and takes no work"
+        if not self.heartbeat.is_current:
+            return "it could not beat for 25 s and takes no work"
+        return self.rescuer.hindrance or True
 
     def _loop_check(self, loop: Loop) -> object:
         if loop.passed_at is None:
@@ -190,17 +192,17 @@ class Engine:
         if self.id is None:
             ctx = self.ctx
             now, tasks = ctx.clock.now(), ctx.registry.names()
-            values = self.identity.values()
-            self.id = ctx.database.write(
-                lambda tx: self._enlist(engines.register(tx, values, tasks=tasks, slots=ctx.slots, now=now))
-            )
+            self.id = ctx.database.write(lambda tx: self._enlist(tx, tasks, now))
             self.heartbeat.reset()
             ctx.bus.publish(EngineMoved(at=now, engine=self.id, move="started"))
         return self.id
 
-    def _enlist(self, engine: int) -> int:
-        """Note before the commit that an engine lives here: a rescuer of this process would else take it for dead."""
+    def _enlist(self, tx: sa.Connection, tasks: Collection[str], now: datetime) -> int:
+        """Make the row, and note before the commit that an engine lives here, else our rescuer takes it for dead."""
+        others = engines.live(tx)
+        engine = engines.register(tx, self.identity.values(), tasks=tasks, slots=self.ctx.slots, now=now)
         self.live.add(self._name(engine))
+        self.rescuer.meet(engine, others)
         return engine
 
     def _name(self, engine: int) -> tuple[int, str, int]:

@@ -43,6 +43,10 @@ class Identity:
             version=version("scheduler_app"),
         )
 
+    def shares_host(self, host: str) -> bool:
+        """Whether another engine's host is this one, be it in another container."""
+        return host.partition("/")[0] == self.host.partition("/")[0]
+
     def values(self) -> dict[str, Any]:
         """Return the identity as the store keeps it."""
         return asdict(self)

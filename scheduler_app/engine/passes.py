@@ -39,7 +39,7 @@ LIVE_EVERY = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class PassContext:
-    """What a pass works with. `engine_id` registers the engine when it has no row yet; `may_claim` asks the beat."""
+    """What a pass works with. `engine_id` registers the engine when it has no row yet; `may_work` asks the beat."""
 
     database: Database
     registry: Registry
@@ -47,7 +47,7 @@ class PassContext:
     bus: Bus
     pool: Pool
     engine_id: Callable[[], int]
-    may_claim: Callable[[], bool]
+    may_work: Callable[[], bool]
 
 
 @dataclass(kw_only=True)
@@ -127,7 +127,7 @@ class Pass:
             if ctx.pool.held():
                 for run_id in claims.cancel_requests(tx, agenda.engine):
                     ctx.pool.cancel(run_id, Reason.REQUESTED)
-            if agenda.paused or not ctx.may_claim():
+            if agenda.paused or not ctx.may_work():
                 agenda.live = self._take_live()
                 return
             due = firing.due(tx, self._due_by(agenda.now), BATCH)
@@ -192,7 +192,7 @@ class Pass:
         for job, reason in agenda.broken:
             firing.mark_broken(tx, job, reason, agenda.now)
         agenda.claimed = []
-        if not agenda.paused and self._ctx.may_claim():
+        if not agenda.paused and self._ctx.may_work():
             if agenda.ready:
                 claims.promote(tx, agenda.now)
             agenda.claimed = self._claim(tx, agenda)

@@ -3,14 +3,19 @@
 An engine of this host is dead as soon as its process is gone. Another one is dead when this rescuer has seen the same
 beat for 30 s of its own monotonic time, counting only time in which the database answered: so neither a clock step
 nor an outage of the database makes live runs look dead. No dates are compared.
+
+The locks of an SQLite file hold within one host. An engine that finds an earlier one of another host in the file waits
+until it knows whether that one beats, and does nothing for as long as it does. A row that a crash of this machine left
+behind shows another boot too, but its beat stands still.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduler_app.clock import Clock
+from scheduler_app.engine.heartbeat import BEAT_EVERY
 from scheduler_app.engine.identity import Identity, is_gone
-from scheduler_app.signals import Bus, EngineRescued
+from scheduler_app.signals import Bus, EngineMoved, EngineRescued
 from scheduler_app.store import engines, rescues
 from scheduler_app.store.database import Database
 from scheduler_app.store.engines import EngineRow
@@ -18,14 +23,17 @@ from scheduler_app.store.engines import EngineRow
 LOOK_EVERY = 1.0
 DEAD_AFTER = 30.0
 LONGEST_STEP = 2 * LOOK_EVERY
+BEATS_WITHIN = BEAT_EVERY + 3 * LOOK_EVERY
+TWO_HOSTS = "an SQLite file serves one host, use PostgreSQL for several"
 
 
 @dataclass(kw_only=True)
 class Seen:
-    """For how many seconds an engine has shown one beat."""
+    """For how many seconds an engine has shown one beat, and whether it was ever seen to move."""
 
     beat: int
     seconds: float = 0.0
+    moved: bool = False
 
 
 class Rescuer:
@@ -39,22 +47,30 @@ class Rescuer:
         *,
         identity: Identity,
         is_ours: Callable[[int], bool],
-        on_rescue: Callable[[], None],
+        on_work: Callable[[], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._bus = bus
         self._identity = identity
         self._is_ours = is_ours
-        self._on_rescue = on_rescue
+        self._on_work = on_work
+        self._engine = 0
         self._seen: dict[int, Seen] = {}
         self._looked_at: float | None = None
+        self.hindrance: str | None = None
+
+    def meet(self, engine: int, others: list[EngineRow]) -> None:
+        """Begin as `engine` among others: what keeps it from working here is known before it does anything."""
+        self._engine = engine
+        self._judge(others)
 
     def poll(self) -> float:
         """Look once, rescue what is dead, and return how long to wait."""
         with self._database.read() as tx:
             others = [row for row in engines.live(tx) if not self._is_ours(row.id)]
         self._watch(others)
+        self._judge(others)
         for row in others:
             if self._is_dead(row):
                 self._rescue(row)
@@ -69,7 +85,32 @@ class Rescuer:
         for row in others:
             seen = before.get(row.id)
             still = seen is not None and seen.beat == row.beat
-            self._seen[row.id] = Seen(beat=row.beat, seconds=seen.seconds + step if seen and still else 0.0)
+            self._seen[row.id] = Seen(
+                beat=row.beat,
+                seconds=seen.seconds + step if seen and still else 0.0,
+                moved=seen is not None and (seen.moved or not still),
+            )
+
+    def _judge(self, others: list[EngineRow]) -> None:
+        before, self.hindrance = self.hindrance, self._hindrance(others)
+        if self.hindrance not in (None, before):
+            move = f"does nothing: {self.hindrance}"
+            self._bus.publish(EngineMoved(at=self._clock.now(), engine=self._engine, move=move))
+        if before is not None and self.hindrance is None:
+            self._on_work()
+
+    def _hindrance(self, others: list[EngineRow]) -> str | None:
+        """Return why this engine must do nothing on this file, None when it may."""
+        if self._database.path is None:
+            return None
+        for row in others:
+            if row.id < self._engine and not self._identity.shares_host(row.host):
+                seen = self._seen.get(row.id, Seen(beat=row.beat))
+                if seen.moved:
+                    return f"{TWO_HOSTS}; engine {row.id} on host {row.node} works on this one: stop one of the two"
+                if seen.seconds < BEATS_WITHIN:
+                    return f"waiting to see whether engine {row.id} on host {row.node} still works on this file"
+        return None
 
     def _is_dead(self, row: EngineRow) -> bool:
         if row.host == self._identity.host:
@@ -89,4 +130,4 @@ class Rescuer:
         if rescue is not None:
             event = EngineRescued(at=now, engine=row.id, requeued=rescue.requeued, ended=rescue.ended)
             self._bus.publish(event)
-            self._on_rescue()
+            self._on_work()

@@ -5,8 +5,6 @@ That is a gunicorn or uWSGI worker (under preload each child, by an after-fork h
 and not the first request: without traffic nothing would fire.
 """
 
-import importlib
-import importlib.util
 import os
 import sys
 import threading
@@ -22,10 +20,12 @@ from werkzeug.serving import is_running_from_reloader
 
 from scheduler_app.clock import Clock
 from scheduler_app.engine.engine import Engine
+from scheduler_app.errors import ConfigurationError
 
 LOOK_EVERY = 0.02
 GUNICORN_WORKER = "gunicorn.workers.base"
 GUNICORN_ARBITER = "gunicorn.arbiter"
+UWSGI_THREADS = {"enable-threads", "threads"}
 
 
 def start_when_serving(engine: Engine, clock: Clock) -> None:
@@ -35,8 +35,8 @@ def start_when_serving(engine: Engine, clock: Clock) -> None:
         threading.Thread(target=_start_when, args=(engine, clock, ready), name="scheduler-start", daemon=True).start()
     elif _frame_of(GUNICORN_ARBITER) is not None:
         _start_in_children(engine)
-    elif importlib.util.find_spec("uwsgi") is not None:
-        _start_in_uwsgi(engine)
+    elif "uwsgi" in sys.modules:
+        _start_in_uwsgi(engine, sys.modules["uwsgi"])
 
 
 def _start_when(engine: Engine, clock: Clock, ready: Callable[[], bool]) -> None:
@@ -90,9 +90,13 @@ def _start_in_children(engine: Engine) -> None:
     os.register_at_fork(after_in_child=start)
 
 
-def _start_in_uwsgi(engine: Engine) -> None:
+def _start_in_uwsgi(engine: Engine, uwsgi: Any) -> None:
     """Start after uWSGI has forked this worker, or now when it loads its app in the worker."""
-    uwsgi: Any = importlib.import_module("uwsgi")
+    if not uwsgi.opt.keys() & UWSGI_THREADS:
+        raise ConfigurationError(
+            "uWSGI lets no thread of the app run, so no job would: start it with --enable-threads, "
+            "or set SCHEDULER_ENGINE to 'off' and run the jobs elsewhere"
+        )
     if uwsgi.worker_id() > 0:
         engine.start()
         return

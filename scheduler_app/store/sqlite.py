@@ -8,7 +8,25 @@ import sqlalchemy as sa
 
 from scheduler_app.errors import ConfigurationError
 
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"})
+NETWORK_FILE_SYSTEMS = frozenset(
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "9p",
+        "afs",
+        "ceph",
+        "glusterfs",
+        "lustre",
+        "beegfs",
+        "gpfs",
+        "gfs2",
+        "ocfs2",
+    }
+    | {f"fuse.{kind}" for kind in ("sshfs", "glusterfs", "ceph", "s3fs", "gcsfuse", "rclone", "davfs")}
+)
 # a checkpoint syncs the database file: a rarer one writes the pages that every commit touches once, not often
 CHECKPOINT_PAGES = 4000
 MOUNTS = Path("/proc/mounts")

@@ -12,9 +12,12 @@ from scheduler_app.store.tables import runs as run_table
 GONE = {"pid": 2**22 - 1, "process_start": "1"}
 
 
+CONTAINER = f"{Identity.of_this_process().host.partition('/')[0]}/of another container"
+
+
 def other_engine(scheduler, **identity) -> int:
-    """Add the row of another engine; by default it is of another host and beats no more."""
-    values = Identity.of_this_process().values() | {"host": "elsewhere"} | identity
+    """Add the row of another engine; by default it is of another container on this host and beats no more."""
+    values = Identity.of_this_process().values() | {"host": CONTAINER} | identity
     core = scheduler.core
     return core.database.write(
         lambda tx: engines.register(tx, values, tasks=["nothing"], slots=10, now=core.clock.now())
@@ -156,7 +159,7 @@ def test_a_late_finish_is_refused_and_counted(scheduler, fake_clock):
                     state="running",
                     token=99,
                     engine=engines.register(
-                        tx, identity | {"host": "elsewhere"}, tasks=[], slots=1, now=core.clock.now()
+                        tx, identity | {"host": CONTAINER}, tasks=[], slots=1, now=core.clock.now()
                     ),
                 )
             )
@@ -176,3 +179,62 @@ def test_a_run_that_waits_when_its_job_is_deleted_is_not_rescued_into_life(sched
     scheduler.remove_job("job")
     fake_clock.advance(minutes=2)
     assert watch.story("job") == ["cancelled @0 job_deleted"]
+
+
+def beat(scheduler, engine: int) -> None:
+    core = scheduler.core
+    core.database.write(
+        lambda tx: engines.raise_beat(tx, engine, tasks=["nothing"], passed_at=None, now=core.clock.now())
+    )
+
+
+def test_a_second_host_on_one_file_does_nothing_and_says_so(scheduler, fake_clock, nothing):
+    first = other_engine(scheduler, host="another boot/of its own", node="first")
+    run = nothing.delay()
+    for _ in range(4):
+        beat(scheduler, first)
+        fake_clock.advance(seconds=10)
+    fake_clock.run_due()
+    assert run.state == "queued"
+    said = str(scheduler.core.engine.rescuer.hindrance)
+    assert said == (
+        "an SQLite file serves one host, use PostgreSQL for several; "
+        f"engine {first} on host first works on this one: stop one of the two"
+    )
+
+
+def test_it_begins_when_the_first_host_has_stopped(scheduler, fake_clock, nothing):
+    first = other_engine(scheduler, host="another boot/of its own")
+    run = nothing.delay()
+    for _ in range(2):
+        beat(scheduler, first)
+        fake_clock.advance(seconds=10)
+    scheduler.core.database.write(lambda tx: engines.set_state(tx, first, engines.EngineState.STOPPED))
+    fake_clock.advance(seconds=2)
+    fake_clock.run_due()
+    assert run.state == "succeeded"
+
+
+def test_a_row_from_before_a_crash_of_the_machine_delays_the_first_pass_by_one_beat_only(
+    scheduler, fake_clock, nothing
+):
+    other_engine(scheduler, host="the boot before/of its own")
+    run = nothing.delay()
+    fake_clock.run_due()
+    assert run.state == "queued", "the other one may be alive"
+    for _ in range(15):
+        scheduler.core.engine.rescuer.poll()
+        fake_clock._shift(1)
+    fake_clock.run_due()
+    assert run.state == "succeeded"
+
+
+def test_the_first_host_goes_on_when_a_second_one_comes(scheduler, fake_clock, nothing):
+    fake_clock.run_due()
+    second = other_engine(scheduler, host="another boot/of its own")
+    for _ in range(3):
+        beat(scheduler, second)
+        fake_clock.advance(seconds=10)
+    run = nothing.delay()
+    fake_clock.run_due()
+    assert run.state == "succeeded"

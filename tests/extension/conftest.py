@@ -46,6 +46,7 @@ class Running:
 
     def answers(self) -> bool:
         """Whether the server is there, with its engine."""
+        assert self.process.poll() is None, f"it ended with {self.process.returncode}"
         try:
             ready = httpx.get(f"{self.url}/scheduler/readyz")
         except httpx.TransportError:
@@ -64,7 +65,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         words = [word.replace("PORT", str(port)) for word in command]
         with (tmp_path / "server.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", *words],
+                [Path(sys.executable).parent / words[0], *words[1:]],
                 cwd=tmp_path,
                 env=_environment(),
                 stdout=log,
@@ -78,7 +79,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
     yield start
     for process in started:
-        os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

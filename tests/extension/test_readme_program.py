@@ -11,6 +11,17 @@ from tests.extension.conftest import Running, until
 README = (Path(__file__).parent.parent.parent / "README.md").read_text()
 PROGRAM = re.search(r"```python\n(.*?)```", README, re.S)[1]
 
+UWSGI = (
+    "uwsgi",
+    "--http-socket",
+    "127.0.0.1:PORT",
+    "--module",
+    "app:app",
+    "--need-app",
+    "--master",
+    "--processes",
+    "2",
+)
 SERVERS = {
     "flask run": ("flask", "run", "--port", "PORT"),
     "flask run --debug": ("flask", "run", "--debug", "--port", "PORT"),
@@ -19,6 +30,8 @@ SERVERS = {
         *("gunicorn", "-w", "2", "--preload", "-b", "127.0.0.1:PORT", "--no-control-socket"),
         "app:app",
     ),
+    "uwsgi": (*UWSGI, "--enable-threads"),
+    "uwsgi --lazy-apps": (*UWSGI, "--threads", "4", "--lazy-apps"),
 }
 EVERY_SECOND = """
 @scheduler.task
@@ -54,3 +67,9 @@ def test_each_firing_of_a_job_happens_once(running: Running):
     assert len(set(times)) == len(times)
     assert {run["state"] for run in runs} <= {"succeeded", "running", "queued"}
     assert {run["attempt"] for run in runs if run["state"] == "succeeded"} == {1}
+
+
+def test_uwsgi_without_threads_is_refused_with_what_to_do(serve, tmp_path: Path):
+    with pytest.raises(AssertionError, match="ended"):
+        serve(PROGRAM, *UWSGI)
+    assert "start it with --enable-threads" in (tmp_path / "server.log").read_text(errors="replace")
