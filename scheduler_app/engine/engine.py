@@ -61,6 +61,7 @@ class Engine:
         self.id: int | None = None
         self.scheduler = DurableScheduler(self._pass_loop)
         self._moving = threading.Lock()
+        self._enlisted = 0
         self._draining = False
         self._loops: list[Loop] = []
         self._threads: list[threading.Thread] = []
@@ -199,11 +200,12 @@ class Engine:
 
     def _enlist(self, tx: sa.Connection, tasks: Collection[str], now: datetime) -> int:
         """Make the row, and note before the commit that an engine lives here, else our rescuer takes it for dead."""
+        self.live.discard(self._name(self._enlisted))  # by a transaction that was undone
         others = engines.live(tx)
-        engine = engines.register(tx, self.identity.values(), tasks=tasks, slots=self.ctx.slots, now=now)
-        self.live.add(self._name(engine))
-        self.rescuer.meet(engine, others)
-        return engine
+        self._enlisted = engines.register(tx, self.identity.values(), tasks=tasks, slots=self.ctx.slots, now=now)
+        self.live.add(self._name(self._enlisted))
+        self.rescuer.meet(self._enlisted, others)
+        return self._enlisted
 
     def _name(self, engine: int) -> tuple[int, str, int]:
         return os.getpid(), str(self.ctx.database.url), engine

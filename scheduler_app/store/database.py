@@ -27,6 +27,7 @@ T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
 PATIENCE = 2.0
 MOST_WRITES_TOGETHER = 250
+STORE_FAILS = (OperationalError, InterfaceError, sqlite3.OperationalError)
 
 
 # connections of the parent of a fork: never used here, and never closed, which would release what the parent holds
@@ -59,7 +60,10 @@ class Connections:
             yield connection
 
     def write(self, work: Work[T]) -> T:
-        """Run `work` in a write transaction that it may share, and return its result once that is committed."""
+        """Run `work` in a write transaction that it may share, and return its result once that is committed.
+
+        It may be called a second time, after all that the first call wrote was undone.
+        """
         return self._writer.write(work)
 
     def close(self) -> None:
@@ -141,7 +145,10 @@ class Database:
             yield connection
 
     def write(self, work: Work[T]) -> T:
-        """Run `work` in a write transaction that it may share, and return its result once that is committed."""
+        """Run `work` in a write transaction that it may share, and return its result once that is committed.
+
+        It may be called a second time, after all that the first call wrote was undone.
+        """
         return self.connections.write(work)
 
     def close(self) -> None:
@@ -218,9 +225,9 @@ class Writer:
     def _commit_waiting(self) -> None:
         entries = self._next_entries()
         try:
-            with translated(), self._gate.held(self._patience), self._lane.transaction() as connection:
-                for entry in entries:
-                    self._run(entry, connection, alone=len(entries) == 1)
+            with translated(), self._gate.held(self._patience):
+                if not self._run_together(entries):
+                    self._run_apart(entries)
         except BaseException as error:
             for entry in entries:
                 entry.error = entry.error or error
@@ -231,18 +238,31 @@ class Writer:
                 entry.done = True
                 entry.called.set()
 
-    def _run(self, entry: _Entry[Any], connection: sa.Connection, *, alone: bool) -> None:
-        """Run one write; alone it may fail with the whole transaction, in company within its savepoint."""
-        if alone:
-            entry.result = entry.work(connection)
-            return
+    def _run_together(self, entries: list[_Entry[Any]]) -> bool:
+        """Commit all writes as one; False when that was undone because one of several failed."""
         try:
-            with savepoint(connection):
-                entry.result = entry.work(connection)
-        except (OperationalError, InterfaceError, sqlite3.OperationalError):
+            with self._lane.transaction() as connection:
+                for entry in entries:
+                    entry.result = entry.work(connection)
+        except STORE_FAILS:
             raise
-        except Exception as error:  # noqa: BLE001 - handed to the caller that waits for it
-            entry.error = error
+        except Exception:
+            if len(entries) == 1:
+                raise
+            return False
+        return True
+
+    def _run_apart(self, entries: list[_Entry[Any]]) -> None:
+        """Commit those of the writes that succeed; each of the others is undone and has its own error."""
+        with self._lane.transaction() as connection:
+            for entry in entries:
+                try:
+                    with savepoint(connection):
+                        entry.result = entry.work(connection)
+                except STORE_FAILS:
+                    raise
+                except Exception as error:  # noqa: BLE001 - handed to the caller that waits for it
+                    entry.error = error
 
 
 @contextmanager

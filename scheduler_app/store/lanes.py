@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from scheduler_app.errors import SchedulerError
+
 
 class Lanes:
     """A stack of connections of one engine; as many as there are transactions at one time."""
@@ -18,13 +20,17 @@ class Lanes:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """Begin, and commit at the end; roll back and drop the connection when something raises."""
+        """Begin, and commit at the end; when something raises roll back, and drop a connection that may be at fault."""
         connection = self._take()
         driver = driver_of(connection)
         try:
             driver.execute(self._begin)
             yield connection
             driver.execute("COMMIT")
+        except SchedulerError:
+            driver.rollback()
+            self._idle.append(connection)
+            raise
         except BaseException:
             with suppress(sqlite3.Error):
                 driver.rollback()

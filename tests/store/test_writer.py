@@ -1,0 +1,66 @@
+"""Writes share a transaction, and none of them notices."""
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from scheduler_app.errors import Conflict
+from scheduler_app.store.tables import facts
+
+
+def put(name: str):
+    return lambda tx: tx.execute(facts.insert().values(name=name, value="x"))
+
+
+def names(core) -> list[str]:
+    with core.database.read() as tx:
+        return sorted(tx.scalars(sa.select(facts.c.name).where(facts.c.name.like("t-%"))))
+
+
+def refuse(tx: sa.Connection) -> None:
+    put("t-refused")(tx)
+    raise Conflict("not this one")
+
+
+def test_of_writes_that_share_a_transaction_only_the_one_that_fails_is_undone(scheduler):
+    core = scheduler.core
+    core.open()
+    held, goes_on = threading.Event(), threading.Event()
+    outcomes: dict[str, object] = {}
+
+    def hold(tx: sa.Connection) -> None:
+        held.set()
+        assert goes_on.wait(5.0)
+
+    def write(name: str, work) -> None:
+        try:
+            core.database.write(work)
+            outcomes[name] = "done"
+        except (Conflict, sa.exc.IntegrityError) as error:
+            outcomes[name] = type(error)
+
+    works = {"hold": hold, "a": put("t-a"), "refused": refuse, "twice": put("t-a"), "b": put("t-b")}
+    threads = [threading.Thread(target=write, args=item) for item in works.items()]
+    threads[0].start()
+    assert held.wait(5.0)
+    waiting = core.database.connections._writer._waiting
+    for number, thread in enumerate(threads[1:], start=1):
+        thread.start()
+        limit = threading.Event()
+        while len(waiting) < number:
+            assert not limit.wait(0.01)
+    goes_on.set()
+    for thread in threads:
+        thread.join(5.0)
+    assert outcomes == {"hold": "done", "a": "done", "refused": Conflict, "twice": sa.exc.IntegrityError, "b": "done"}
+    assert names(core) == ["t-a", "t-b"]
+
+
+def test_a_write_that_fails_alone_leaves_nothing(scheduler):
+    core = scheduler.core
+    core.open()
+    with pytest.raises(Conflict):
+        core.database.write(refuse)
+    core.database.write(put("t-after"))
+    assert names(core) == ["t-after"]
