@@ -238,7 +238,7 @@ class Engine:
         self.begin_drain()
         self._write(lambda tx: self._say(tx, EngineState.DRAINING))
         stale = [claim.held for claim in self.pool.stale(older_than=0.0)]
-        self._write(lambda tx: claims.give_back(tx, stale))
+        self._write(lambda tx: claims.give_back(tx, stale, self.ctx.clock.now()))
         if not self._wait_until_idle(drain):
             self._cancel_all(Reason.SHUTDOWN)
             self._wait_until_idle(grace)

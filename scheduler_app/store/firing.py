@@ -8,7 +8,7 @@ Invariants kept here:
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -17,14 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from scheduler_app.clock import from_micros, to_micros
-from scheduler_app.domain.firing import FiringPlan, Places, place
+from scheduler_app.domain.firing import NO_RUNS, FiringPlan, Places, place
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.policy import POLICY_NAMES, Overlap, Policies
 from scheduler_app.domain.retry import RetryPolicy
 from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
+from scheduler_app.store import places
 from scheduler_app.store.jobs import finish_idle
-from scheduler_app.store.places import places_of
-from scheduler_app.store.rows import compact, micros, policies_from, unreadable
+from scheduler_app.store.rows import READ_ERRORS, compact, micros, policies_from, read_object, told
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
@@ -41,6 +41,7 @@ class DueJob:
     trigger: str
     policies: Policies
     next_run_time: datetime
+    skip_count: int
     version: int
 
 
@@ -93,7 +94,32 @@ FIRED = (
 )
 # a clock that was set back may find a time that has fired already
 INSERT = Statement(sqlite.insert(runs).on_conflict_do_nothing(), columns=FIRED)
-ADVANCE = Statement(jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(next_run_time=sa.bindparam("next_")))
+ADVANCE = Statement(
+    jobs.update()
+    .where(jobs.c.key == sa.bindparam("key_"))
+    .values(next_run_time=sa.bindparam("next_"), skip_count=jobs.c.skip_count - sa.bindparam("skipped_"))
+)
+# the newest firing takes the place of the earlier ones that have not started; runs by hand and retries are left alone
+SUPERSEDE = Statement(
+    runs.update()
+    .where(
+        runs.c.job_key == sa.bindparam("job_"),
+        sa.text("state IN ('scheduled', 'queued', 'running')"),
+        sa.or_(runs.c.state == RunState.QUEUED, runs.c.reason == Reason.BLOCKED),
+        runs.c.origin == Origin.SCHEDULE,
+    )
+    .values(state=RunState.CANCELLED, reason=Reason.OVERLAP, finished_at=sa.bindparam("now_"))
+)
+CANCEL_RUNNING = Statement(
+    runs.update()
+    .where(
+        runs.c.job_key == sa.bindparam("job_"),
+        sa.text("state IN ('scheduled', 'queued', 'running')"),
+        runs.c.state == RunState.RUNNING,
+        runs.c.cancel_requested.is_(False),
+    )
+    .values(cancel_requested=True, reason=Reason.OVERLAP)
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,21 +140,23 @@ def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob | Unreadabl
 def _readable(row: Any) -> DueJob | Unreadable:
     try:
         return _due_job(row)
-    except (ValueError, TypeError, KeyError) as error:
-        return Unreadable(key=row.key, id=row.id, version=row.version, why=unreadable(error))
+    except READ_ERRORS as error:
+        return Unreadable(key=row.key, id=row.id, version=row.version, why=f"its row cannot be read: {told(error)}")
 
 
-def due_job(tx: sa.Connection, key: int, now: datetime) -> DueJob | None:
+def due_job(tx: sa.Connection, key: int, now: datetime) -> DueJob | Unreadable | None:
     """Return one job if it is active and due."""
     row = tx.execute(
         sa.select(jobs).where(
             jobs.c.key == key, jobs.c.state == JobState.ACTIVE, jobs.c.next_run_time <= to_micros(now)
         )
     ).first()
-    return None if row is None else _due_job(row)
+    return None if row is None else _readable(row)
 
 
-def _due_job(row: sa.Row[Any]) -> DueJob:
+def _due_job(row: Any) -> DueJob:
+    read_object(row.args, list)
+    read_object(row.kwargs, dict)
     return DueJob(
         key=row.key,
         id=row.id,
@@ -138,6 +166,7 @@ def _due_job(row: sa.Row[Any]) -> DueJob:
         trigger=row.trigger,
         policies=policies_from(row[POLICY_COLUMNS]),
         next_run_time=from_micros(row.next_run_time),
+        skip_count=row.skip_count,
         version=row.version,
     )
 
@@ -157,56 +186,90 @@ def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now:
     valid = [(job, plan) for job, plan in planned if still.get(job.key) == (job.version, to_micros(job.next_run_time))]
     if not valid:
         return 0
-    rows, idle = _rows(tx, valid, now)
+    rows, superseding = _rows(tx, valid, now)
+    for job in superseding:
+        SUPERSEDE.run(tx, job_=job.key, now_=to_micros(now))
+        CANCEL_RUNNING.run(tx, job_=job.key)
     INSERT.many(tx, rows)
-    ADVANCE.many(tx, [{"key_": job.key, "next_": micros(plan.next_run_time)} for job, plan in valid])
-    finish_idle(tx, idle)
+    ADVANCE.many(tx, [_advanced(job, plan) for job, plan in valid])
+    if superseding:
+        places.unblock(tx, [job.key for job in superseding], [job.policies.concurrency_key for job in superseding], now)
+    finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
     return len(valid)
+
+
+def _advanced(job: DueJob, plan: FiringPlan) -> dict[str, Any]:
+    return {"key_": job.key, "next_": micros(plan.next_run_time), "skipped_": len(plan.skipped)}
 
 
 def _rows(
     tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime
-) -> tuple[list[dict[str, Any]], list[int]]:
-    """Return the rows to insert, and the keys of jobs that may have nothing left to do."""
+) -> tuple[list[dict[str, Any]], list[DueJob]]:
+    """Return the rows to insert, and the jobs whose newest firing takes the place of earlier ones."""
     rows: list[dict[str, Any]] = []
-    idle = []
-    places = places_of(tx, [job.key for job, plan in valid if plan.runs])
+    superseding = []
+    running = [job for job, plan in valid if plan.runs]
+    places_now = places.places_of(tx, [job.key for job in running])
+    locked = places.locked(tx, [job.policies.concurrency_key for job in running])
     for job, plan in valid:
         rows += [missed_row(job, missed, reason, now) for missed, reason in plan.missed]
-        queued_before = len(rows)
-        for scheduled_at in plan.runs:
-            row = _placed_row(job, scheduled_at, places.get(job.key, Places(taken=0, waiting=0)), now)
-            places[job.key] = _after(places.get(job.key, Places(taken=0, waiting=0)), row)
-            rows.append(row)
-        if plan.next_run_time is None and all(row["state"] == RunState.SKIPPED for row in rows[queued_before:]):
-            idle.append(job.key)
-        if job.policies.overlap is Overlap.CANCEL_RUNNING and any(
-            row["state"] == RunState.SCHEDULED for row in rows[queued_before:]
-        ):
-            _cancel_running(tx, job.key)
-    return rows, idle
+        rows += [skipped_row(job, scheduled_at, now) for scheduled_at in plan.skipped]
+        placed = _placed_rows(job, plan.runs, places_now.get(job.key, NO_RUNS), locked, now)
+        if job.policies.overlap is Overlap.CANCEL_RUNNING and any(_is_blocked(row) for row in placed):
+            superseding.append(job)
+            _leave_newest(placed, now)
+        rows += placed
+    return rows, superseding
 
 
-def _cancel_running(tx: sa.Connection, key: int) -> None:
-    tx.execute(
-        runs.update().where(runs.c.job_key == key, runs.c.state == RunState.RUNNING).values(cancel_requested=True)
-    )
+def _placed_rows(
+    job: DueJob, firings: Sequence[datetime], room: Places, locked: set[str], now: datetime
+) -> list[dict[str, Any]]:
+    """Return the rows of one job's firings; `locked`, the concurrency keys in use, grows by the job's own."""
+    rows = []
+    key = job.policies.concurrency_key
+    for scheduled_at in firings:
+        row = _placed_row(job, scheduled_at, replace(room, locked=True) if key in locked else room, now)
+        room = _after(room, row)
+        if key is not None and row["state"] == RunState.QUEUED:
+            locked.add(key)
+        rows.append(row)
+    return rows
 
 
-def _after(places: Places, row: dict[str, Any]) -> Places:
+def _is_blocked(row: dict[str, Any]) -> bool:
+    return bool(row["reason"] == Reason.BLOCKED)
+
+
+def _leave_newest(rows: list[dict[str, Any]], now: datetime) -> None:
+    """Cancel all new firings of a job but the newest, as if each had come in its turn."""
+    for row in rows[:-1]:
+        row |= {"state": RunState.CANCELLED, "reason": Reason.OVERLAP, "finished_at": to_micros(now)}
+
+
+def _after(room: Places, row: dict[str, Any]) -> Places:
     return Places(
-        taken=places.taken + (row["state"] == RunState.QUEUED),
-        waiting=places.waiting + (row["state"] == RunState.SCHEDULED),
+        taken=room.taken + (row["state"] == RunState.QUEUED),
+        waiting=room.waiting + _is_blocked(row),
     )
 
 
-def _placed_row(job: DueJob, scheduled_at: datetime, places: Places, now: datetime) -> dict[str, Any]:
-    state, reason = place(job.policies, places)
+def _placed_row(job: DueJob, scheduled_at: datetime, room: Places, now: datetime) -> dict[str, Any]:
+    state, reason = place(job.policies, room)
     return _row(job, scheduled_at, now) | {
         "state": state,
         "reason": reason,
         "queued_at": to_micros(now) if state is RunState.QUEUED else None,
         "finished_at": to_micros(now) if state is RunState.SKIPPED else None,
+    }
+
+
+def skipped_row(job: DueJob, scheduled_at: datetime, now: datetime) -> dict[str, Any]:
+    """Return the row of a firing that a person asked to leave out."""
+    return _row(job, scheduled_at, now) | {
+        "state": RunState.SKIPPED,
+        "reason": Reason.REQUESTED,
+        "finished_at": to_micros(now),
     }
 
 
@@ -255,17 +318,19 @@ def work_values(policies: Policies) -> dict[str, Any]:
     }
 
 
-def insert_missed(tx: sa.Connection, job: Job, missed: MissedRange, reason: Reason, now: datetime) -> None:
+def insert_missed(
+    tx: sa.Connection, job: DueJob | Job, missed: Sequence[tuple[MissedRange, Reason]], now: datetime
+) -> None:
     """Record firings of a job that are not executed."""
-    INSERT.many(tx, [missed_row(job, missed, reason, now)])
+    INSERT.many(tx, [missed_row(job, firings, reason, now) for firings, reason in missed])
 
 
 def advance(tx: sa.Connection, key: int, next_run_time: datetime | None) -> None:
     """Set when a job fires next."""
-    ADVANCE.run(tx, key_=key, next_=micros(next_run_time))
+    ADVANCE.run(tx, key_=key, next_=micros(next_run_time), skipped_=0)
 
 
-def mark_broken(tx: sa.Connection, job: DueJob | Unreadable, reason: str, now: datetime) -> None:
+def mark_broken(tx: sa.Connection, job: DueJob | Unreadable | Job, reason: str, now: datetime) -> None:
     """Set a job whose trigger cannot be computed aside; it is kept and shown, never deleted."""
     tx.execute(
         jobs.update()

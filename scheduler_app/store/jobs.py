@@ -61,9 +61,8 @@ def find(tx: sa.Connection, job_id: str) -> Job | None:
 
 def update(tx: sa.Connection, job: Job, *, version: int) -> bool:
     """Write a changed job if it still has `version`; whether it had."""
-    changed = tx.execute(
-        jobs.update().where(jobs.c.key == job.key, jobs.c.version == version).values(job_values(job))
-    ).rowcount
+    still = sa.true() if "version" in job.unreadable else jobs.c.version == version
+    changed = tx.execute(jobs.update().where(jobs.c.key == job.key, still).values(job_values(job))).rowcount
     return changed == 1
 
 

@@ -77,6 +77,15 @@ class InlinePool:
         """Return nothing: no claim waits for a slot."""
         return []
 
+    @property
+    def lowest_waiting(self) -> int | None:
+        """Return None: no claim waits for a slot."""
+        return None
+
+    def outranked(self, priority: int) -> list[Claim]:
+        """Return nothing: no claim waits for a slot."""
+        return []
+
     def held(self) -> list[Execution]:
         """Return what executes."""
         return list(self._executing)
