@@ -31,6 +31,7 @@ from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
 from scheduler_app.signals import Bus, JobBroke, LateResultRefused, RunEnded
 from scheduler_app.store import claims, facts, firing, logs, pauses, runs, settling
 from scheduler_app.store.database import Database
+from scheduler_app.store.outlook import look_ahead
 
 BATCH = 250
 FALLBACK = 1.0
@@ -95,6 +96,7 @@ class Pass:
         self._live_at = 0.0
         self._in_doubt = False
         self.idle = True
+        self.more = False
         self.horizon: datetime | None = None
         self.next_at: datetime | None = None
 
@@ -108,6 +110,7 @@ class Pass:
         agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=STALE_AFTER)}
         if not agenda.is_empty:
             self._commit(agenda)
+        self.more = agenda.more
         self.idle = not (agenda.claimed or agenda.more or ctx.pool.room().most <= 0)
         self.next_at = agenda.next_at
         return self._wait(agenda)
@@ -122,7 +125,8 @@ class Pass:
         """Read what is due, before any transaction that writes."""
         ctx = self._ctx
         with ctx.database.read() as tx:
-            agenda.paused = facts.paused_since(tx) is not None
+            ahead = look_ahead(tx)
+            agenda.paused = ahead.paused_since is not None
             if self._in_doubt:
                 agenda.stale = claims.held_by(tx, agenda.engine) - self._known()
             if ctx.pool.held():
@@ -133,12 +137,12 @@ class Pass:
                 if agenda.paused:  # what was claimed ahead has not started, and is not to
                     agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=0.0)}
                 return
-            due = firing.due(tx, self._due_by(agenda.now), BATCH)
-            lapsed = pauses.lapsed(tx, self._due_by(agenda.now), BATCH)
-            next_ready = claims.next_ready(tx)
-            agenda.ready = next_ready is not None and next_ready <= agenda.now
+            now = self._due_by(agenda.now)
+            due = firing.due(tx, now, BATCH) if _has_come(ahead.due, now) else []
+            lapsed = pauses.lapsed(tx, now, BATCH) if _has_come(ahead.lapse, now) else []
+            agenda.ready = _has_come(ahead.ready, agenda.now)
             if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
-                agenda.next_at = _earliest(firing.next_due(tx), next_ready, pauses.next_lapse(tx))
+                agenda.next_at = ahead.next_at
                 agenda.claimable = bool(self._candidates(tx, 1)) or self._is_outranked(tx)
         agenda.more = len(due) == BATCH or bool(lapsed)
         for job in due:
@@ -217,7 +221,7 @@ class Pass:
                 claims.promote(tx, agenda.now)
             self._give_way(tx, agenda.now)
             agenda.claimed = self._claim(tx, agenda)
-            agenda.next_at = _earliest(firing.next_due(tx), claims.next_ready(tx), pauses.next_lapse(tx))
+            agenda.next_at = look_ahead(tx).next_at
 
     def _give_way(self, tx: sa.Connection, now: datetime) -> None:
         """Give back what was claimed ahead and has not started, where higher priority waits."""
@@ -273,8 +277,8 @@ class Pass:
         return max(0.0, min(waits))
 
 
-def _earliest(*moments: datetime | None) -> datetime | None:
-    return min((moment for moment in moments if moment is not None), default=None)
+def _has_come(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now
 
 
 @lru_cache(maxsize=8192)
