@@ -19,6 +19,7 @@ from scheduler_app.domain.run import Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine import capture
 from scheduler_app.engine.aps import DurableScheduler
+from scheduler_app.engine.follower import Follower
 from scheduler_app.engine.heartbeat import Heartbeat
 from scheduler_app.engine.identity import Identity
 from scheduler_app.engine.loop import Loop
@@ -65,6 +66,7 @@ class Engine:
         self._loops: list[Loop] = []
         self._threads: list[threading.Thread] = []
         self._watcher: Watcher | None = None
+        self.follower = Follower(ctx.database, ctx.registry, ctx.clock)
         self.assemble(self._thread_pool())
 
     def _thread_pool(self) -> Pool:
@@ -152,6 +154,7 @@ class Engine:
                 self._loop("heartbeat", self.heartbeat.poll),
                 self._loop("rescuer", self._rescue),
                 self._loop("watcher", self._watch),
+                self._loop("follower", self.follower.poll),
             ]
             self._threads = [
                 threading.Thread(target=loop.run, name=f"scheduler-{loop.name}", daemon=True) for loop in self._loops

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import rfc3339, to_micros
 from scheduler_app.domain.job import Job, JobSpec, JobState, LastRun
-from scheduler_app.domain.policy import Policies
 from scheduler_app.domain.run import Origin, Reason, Run, RunState
 from scheduler_app.errors import Conflict, Fault, IdTaken, InvalidInput, NotFound, VersionMismatch
 from scheduler_app.services.admission import admit, admit_arguments
@@ -82,18 +81,20 @@ def _apply(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
     """Write a change, and all that follows from it: a mended job fires again, what waits lines up anew."""
     if after.state is JobState.BROKEN and not after.unreadable:
         after = mend(tx, after, now)
-    after = _write(tx, before, after, now)
-    follow(tx, after.key, before.policies, after.policies, now)
+    after = write_policies(tx, before, after, now)
     if after.next_run_time is None:
         jobs.finish_idle(tx, [after.key])
         return _find(tx, after.id)
     return after
 
 
-def follow(tx: sa.Connection, key: int, before: Policies, after: Policies, now: datetime) -> None:
-    """Let the waiting runs of a job follow a change of its `max_instances` or its `concurrency_key`."""
-    if (before.max_instances, before.concurrency_key) != (after.max_instances, after.concurrency_key):
-        places.rearrange(tx, key, before=before.concurrency_key, after=after.concurrency_key, now=now)
+def write_policies(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
+    """Write a job whose policies may have changed; what waits of it follows its `max_instances` and its key."""
+    after = _write(tx, before, after, now)
+    old, new = before.policies, after.policies
+    if (old.max_instances, old.concurrency_key) != (new.max_instances, new.concurrency_key):
+        places.rearrange(tx, after.key, before=old.concurrency_key, after=new.concurrency_key, now=now)
+    return after
 
 
 def delete_job(job_id: str, *, version: int | None = None, ctx: Context) -> None:

@@ -89,6 +89,12 @@ def page(tx: sa.Connection, where: JobFilter, *, after: str | None, limit: int) 
     return [job_of(row, newest.get(row.key)) for row in rows]
 
 
+def of_task(tx: sa.Connection, task: str, *, after: str, limit: int) -> list[Job]:
+    """Return jobs of a task, by id, beginning after one."""
+    query = sa.select(jobs).where(jobs.c.task == task, jobs.c.id > after).order_by(jobs.c.id).limit(limit)
+    return [job_of(row) for row in tx.execute(query)]
+
+
 def _covering(states: tuple[str, ...]) -> str:
     """Return the condition, true of every job in these states, of the narrowest index that holds them all."""
     if states and set(states) <= {JobState.PAUSED, JobState.BROKEN}:

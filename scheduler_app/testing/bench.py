@@ -120,6 +120,7 @@ class Bench:
         self._clock = clock
         self._beaten_at = clock.monotonic()
         self._beat_every = BEAT_EVERY
+        self._is_new = True
         self._pool = InlinePool(engine.ctx.slots, engine.surroundings, clock)
         engine.assemble(self._pool)
 
@@ -128,6 +129,9 @@ class Bench:
         if self._engine.pool.held():
             return
         self._engine.passes.horizon = horizon
+        if self._is_new:
+            self._is_new = False
+            self._follow()
         self._poll()
         while not (self._engine.passes.idle or self._may_settle_later()):
             self._poll()
@@ -160,6 +164,12 @@ class Bench:
             self._beat_every = BEAT_AT_LEAST_EVERY
             self._engine.heartbeat.poll()
             self._engine.rescuer.poll()
+            self._follow()
+
+    def _follow(self) -> None:
+        """Let stored jobs follow the defaults of the tasks."""
+        while self._engine.follower.poll() == 0.0:
+            pass
 
     def next_event(self) -> datetime | None:
         """Return when a job fires next, or a waiting run may start."""
