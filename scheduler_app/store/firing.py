@@ -187,9 +187,6 @@ def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now:
     if not valid:
         return 0
     rows, superseding = _rows(tx, valid, now)
-    for job in superseding:
-        SUPERSEDE.run(tx, job_=job.key, now_=to_micros(now))
-        CANCEL_RUNNING.run(tx, job_=job.key)
     INSERT.many(tx, rows)
     ADVANCE.many(tx, [_advanced(job, plan) for job, plan in valid])
     if superseding:
@@ -207,51 +204,70 @@ def _rows(
 ) -> tuple[list[dict[str, Any]], list[DueJob]]:
     """Return the rows to insert, and the jobs whose newest firing takes the place of earlier ones."""
     rows: list[dict[str, Any]] = []
-    superseding = []
+    superseding: list[DueJob] = []
     running = [job for job, plan in valid if plan.runs]
     places_now = places.places_of(tx, [job.key for job in running])
     locked = places.locked(tx, [job.policies.concurrency_key for job in running])
     for job, plan in valid:
         rows += [missed_row(job, missed, reason, now) for missed, reason in plan.missed]
         rows += [skipped_row(job, scheduled_at, now) for scheduled_at in plan.skipped]
-        placed = _placed_rows(job, plan.runs, places_now.get(job.key, NO_RUNS), locked, now)
-        if job.policies.overlap is Overlap.CANCEL_RUNNING and any(_is_blocked(row) for row in placed):
-            superseding.append(job)
-            _leave_newest(placed, now)
-        rows += placed
+        if plan.runs:
+            placed, supersedes = _placed_rows(tx, job, plan.runs, Line(places_now.get(job.key, NO_RUNS), locked), now)
+            rows += placed
+            superseding += [job] if supersedes else []
     return rows, superseding
 
 
+class Line:
+    """How full a job is while its firings are placed one by one; `locked` are the concurrency keys in use."""
+
+    def __init__(self, room: Places, locked: set[str]) -> None:
+        self.room = room
+        self.locked = locked
+
+    def place(self, job: DueJob, scheduled_at: datetime, now: datetime) -> dict[str, Any]:
+        """Return the row of a firing, in the place that it finds."""
+        is_locked = job.policies.concurrency_key in self.locked
+        return _placed_row(job, scheduled_at, replace(self.room, locked=is_locked), now)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Count a row that was placed."""
+        queued = row["state"] == RunState.QUEUED
+        self.room = Places(taken=self.room.taken + queued, waiting=self.room.waiting + _is_blocked(row))
+        if queued and row["concurrency_key"] is not None:
+            self.locked.add(row["concurrency_key"])
+
+
 def _placed_rows(
-    job: DueJob, firings: Sequence[datetime], room: Places, locked: set[str], now: datetime
-) -> list[dict[str, Any]]:
-    """Return the rows of one job's firings; `locked`, the concurrency keys in use, grows by the job's own."""
-    rows = []
-    key = job.policies.concurrency_key
+    tx: sa.Connection, job: DueJob, firings: Sequence[datetime], line: Line, now: datetime
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return the rows of a job's firings, and whether any of them takes the place of earlier runs."""
+    rows: list[dict[str, Any]] = []
+    supersedes = False
     for scheduled_at in firings:
-        row = _placed_row(job, scheduled_at, replace(room, locked=True) if key in locked else room, now)
-        room = _after(room, row)
-        if key is not None and row["state"] == RunState.QUEUED:
-            locked.add(key)
+        row = line.place(job, scheduled_at, now)
+        if _is_blocked(row) and job.policies.overlap is Overlap.CANCEL_RUNNING:
+            supersedes = True
+            line.room = _supersede(tx, job, rows, now)
+            if job.policies.concurrency_key is None and line.room.waiting == 0:  # else `unblock` tells who is next
+                row = line.place(job, scheduled_at, now)
+        line.add(row)
         rows.append(row)
-    return rows
+    return rows, supersedes
+
+
+def _supersede(tx: sa.Connection, job: DueJob, rows: Sequence[dict[str, Any]], now: datetime) -> Places:
+    """Stop the runs of a job, and cancel its earlier firings that have not started; return how full it is then."""
+    SUPERSEDE.run(tx, job_=job.key, now_=to_micros(now))
+    CANCEL_RUNNING.run(tx, job_=job.key)
+    for row in rows:
+        if row["state"] in (RunState.QUEUED, RunState.SCHEDULED):
+            row |= {"state": RunState.CANCELLED, "reason": Reason.OVERLAP, "finished_at": to_micros(now)}
+    return places.places_of(tx, [job.key]).get(job.key, NO_RUNS)
 
 
 def _is_blocked(row: dict[str, Any]) -> bool:
     return bool(row["reason"] == Reason.BLOCKED)
-
-
-def _leave_newest(rows: list[dict[str, Any]], now: datetime) -> None:
-    """Cancel all new firings of a job but the newest, as if each had come in its turn."""
-    for row in rows[:-1]:
-        row |= {"state": RunState.CANCELLED, "reason": Reason.OVERLAP, "finished_at": to_micros(now)}
-
-
-def _after(room: Places, row: dict[str, Any]) -> Places:
-    return Places(
-        taken=room.taken + (row["state"] == RunState.QUEUED),
-        waiting=room.waiting + _is_blocked(row),
-    )
 
 
 def _placed_row(job: DueJob, scheduled_at: datetime, room: Places, now: datetime) -> dict[str, Any]:
