@@ -223,7 +223,7 @@ def _expect(job: Job, version: int | None) -> Job:
 
 def _write(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
     after = replace(after, version=before.version + 1, updated_at=now)
-    jobs.update(tx, after, version=before.version)
+    jobs.update(tx, after, version=None if "version" in before.unreadable else before.version)
     if after.policies.tags != before.policies.tags or "policies" in before.unreadable:
         jobs.delete_tags(tx, after.key)
         jobs.insert_tags(tx, after.key, after.policies.tags)

@@ -124,12 +124,6 @@ def promote(tx: sa.Connection, now: datetime) -> None:
             BLOCK.run(tx, id_=row.id, key_=row.key)
 
 
-def next_ready(tx: sa.Connection) -> datetime | None:
-    """Return when the next waiting run may be queued."""
-    value = NEXT_READY.scalar(tx)
-    return None if value is None else from_micros(value)
-
-
 def candidates(tx: sa.Connection, tasks: Collection[str], *, executor: str, limit: int) -> Sequence[sa.Row[Any]]:
     """Return queued runs in the order in which they should start."""
     if not tasks or limit <= 0:

@@ -24,7 +24,7 @@ from scheduler_app.domain.retry import RetryPolicy
 from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
 from scheduler_app.store import places
 from scheduler_app.store.jobs import finish_idle
-from scheduler_app.store.rows import READ_ERRORS, compact, micros, policies_from, read_object, told
+from scheduler_app.store.rows import READ_ERRORS, compact, due_moment, micros, policies_from, read_object, told
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
@@ -173,8 +173,7 @@ def _due_job(row: Any) -> DueJob:
 
 def next_due(tx: sa.Connection) -> datetime | None:
     """Return when the next job is due."""
-    value = NEXT_DUE.scalar(tx)
-    return None if value is None else from_micros(value)
+    return due_moment(NEXT_DUE.scalar(tx))
 
 
 def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> int:

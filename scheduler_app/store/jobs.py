@@ -59,9 +59,9 @@ def find(tx: sa.Connection, job_id: str) -> Job | None:
     return None if row is None else job_of(row, last_runs(tx, [row.id]).get(row.key))
 
 
-def update(tx: sa.Connection, job: Job, *, version: int) -> bool:
-    """Write a changed job if it still has `version`; whether it had."""
-    still = sa.true() if "version" in job.unreadable else jobs.c.version == version
+def update(tx: sa.Connection, job: Job, *, version: int | None) -> bool:
+    """Write a changed job if it still has `version`, when one is given; whether it had."""
+    still = sa.true() if version is None else jobs.c.version == version
     changed = tx.execute(jobs.update().where(jobs.c.key == job.key, still).values(job_values(job))).rowcount
     return changed == 1
 

@@ -9,7 +9,7 @@ from scheduler_app.store.claims import NEXT_READY
 from scheduler_app.store.facts import PAUSE, pause_of
 from scheduler_app.store.firing import NEXT_DUE
 from scheduler_app.store.pauses import NEXT_LAPSE
-from scheduler_app.store.rows import moment
+from scheduler_app.store.rows import due_moment
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import BLOCKED, facts, runs
 
@@ -56,5 +56,8 @@ def look_ahead(tx: sa.Connection) -> Outlook:
     """Return what lies ahead."""
     (row,) = AHEAD.rows(tx)
     return Outlook(
-        paused_since=pause_of(row.pause), due=moment(row.due), ready=moment(row.ready), lapse=moment(row.lapse)
+        paused_since=pause_of(row.pause),
+        due=due_moment(row.due),
+        ready=due_moment(row.ready),
+        lapse=due_moment(row.lapse),
     )

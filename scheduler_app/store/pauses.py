@@ -4,7 +4,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.clock import to_micros
 from scheduler_app.domain.firing import FiringPlan
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.store import firing
@@ -49,12 +49,6 @@ END = Statement(
 def lapsed(tx: sa.Connection, now: datetime, limit: int) -> list[Job]:
     """Return the jobs whose pause has ended by itself."""
     return [job_of(row) for row in LAPSED.rows(tx, now=to_micros(now), most=limit)]
-
-
-def next_lapse(tx: sa.Connection) -> datetime | None:
-    """Return when the next pause ends by itself."""
-    value = NEXT_LAPSE.scalar(tx)
-    return None if value is None else from_micros(value)
 
 
 def end(tx: sa.Connection, job: Job, plan: FiringPlan, now: datetime) -> None:

@@ -25,6 +25,16 @@ def moment(value: int | None) -> datetime | None:
     return None if value is None else from_micros(value)
 
 
+def due_moment(value: Any) -> datetime | None:
+    """Return when something is due, whatever somebody wrote there: what is no time is due never, or at once."""
+    try:
+        return moment(value)
+    except TypeError:
+        return None
+    except ArithmeticError:
+        return EPOCH if value < 0 else None
+
+
 def compact(value: Any) -> str:
     """Return a JSON value as the text that is kept."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
