@@ -185,11 +185,8 @@ def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now:
     valid = [(job, plan) for job, plan in planned if still.get(job.key) == (job.version, to_micros(job.next_run_time))]
     if not valid:
         return 0
-    rows, superseding = _rows(tx, valid, now)
-    INSERT.many(tx, rows)
+    _insert_firings(tx, valid, now)
     ADVANCE.many(tx, [_advanced(job, plan) for job, plan in valid])
-    if superseding:
-        places.unblock(tx, [job.key for job in superseding], [job.policies.concurrency_key for job in superseding], now)
     finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
     return len(valid)
 
@@ -198,71 +195,64 @@ def _advanced(job: DueJob, plan: FiringPlan) -> dict[str, Any]:
     return {"key_": job.key, "next_": micros(plan.next_run_time), "skipped_": len(plan.skipped)}
 
 
-def _rows(
-    tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime
-) -> tuple[list[dict[str, Any]], list[DueJob]]:
-    """Return the rows to insert, and the jobs whose newest firing takes the place of earlier ones."""
+def _insert_firings(tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> None:
+    """Write the firings job by job, each in the place that those before it leave."""
+    firing_jobs = [job for job, plan in valid if plan.runs]
+    line = Line.of(tx, firing_jobs)
     rows: list[dict[str, Any]] = []
-    superseding: list[DueJob] = []
-    running = [job for job, plan in valid if plan.runs]
-    places_now = places.places_of(tx, [job.key for job in running])
-    locked = places.locked(tx, [job.policies.concurrency_key for job in running])
     for job, plan in valid:
         rows += [missed_row(job, missed, reason, now) for missed, reason in plan.missed]
         rows += [skipped_row(job, scheduled_at, now) for scheduled_at in plan.skipped]
-        if plan.runs:
-            placed, supersedes = _placed_rows(tx, job, plan.runs, Line(places_now.get(job.key, NO_RUNS), locked), now)
-            rows += placed
-            superseding += [job] if supersedes else []
-    return rows, superseding
+        if plan.runs and job.policies.overlap is Overlap.CANCEL_RUNNING:
+            INSERT.many(tx, rows)
+            rows = []
+            line = _insert_superseding(tx, job, plan.runs, line, now) or Line.of(tx, firing_jobs)
+        else:
+            rows += [line.place(job, scheduled_at, now) for scheduled_at in plan.runs]
+    INSERT.many(tx, rows)
 
 
+@dataclass(kw_only=True)
 class Line:
-    """How full a job is while its firings are placed one by one; `locked` are the concurrency keys in use."""
+    """How full jobs are, by key, and which concurrency keys are held, while firings are placed one by one."""
 
-    def __init__(self, room: Places, locked: set[str]) -> None:
-        self.room = room
-        self.locked = locked
+    rooms: dict[int, Places]
+    locked: set[str]
+
+    @classmethod
+    def of(cls, tx: sa.Connection, firing_jobs: Sequence[DueJob]) -> "Line":
+        """Read how full these jobs are."""
+        return cls(
+            rooms=places.places_of(tx, [job.key for job in firing_jobs]),
+            locked=places.locked(tx, [job.policies.concurrency_key for job in firing_jobs]),
+        )
 
     def place(self, job: DueJob, scheduled_at: datetime, now: datetime) -> dict[str, Any]:
-        """Return the row of a firing, in the place that it finds."""
-        is_locked = job.policies.concurrency_key in self.locked
-        return _placed_row(job, scheduled_at, replace(self.room, locked=is_locked), now)
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Count a row that was placed."""
+        """Return the row of a firing, in the place that it finds, and count it."""
+        key, room = job.policies.concurrency_key, self.rooms.get(job.key, NO_RUNS)
+        row = _placed_row(job, scheduled_at, replace(room, locked=True) if key in self.locked else room, now)
         queued = row["state"] == RunState.QUEUED
-        self.room = Places(taken=self.room.taken + queued, waiting=self.room.waiting + _is_blocked(row))
-        if queued and row["concurrency_key"] is not None:
-            self.locked.add(row["concurrency_key"])
+        self.rooms[job.key] = Places(taken=room.taken + queued, waiting=room.waiting + _is_blocked(row))
+        if queued and key is not None:
+            self.locked.add(key)
+        return row
 
 
-def _placed_rows(
+def _insert_superseding(
     tx: sa.Connection, job: DueJob, firings: Sequence[datetime], line: Line, now: datetime
-) -> tuple[list[dict[str, Any]], bool]:
-    """Return the rows of a job's firings, and whether any of them takes the place of earlier runs."""
-    rows: list[dict[str, Any]] = []
-    supersedes = False
+) -> Line | None:
+    """Write firings of which each takes the place of the earlier ones; None when the line has moved for others too."""
+    moved = False
     for scheduled_at in firings:
-        row = line.place(job, scheduled_at, now)
-        if _is_blocked(row) and job.policies.overlap is Overlap.CANCEL_RUNNING:
-            supersedes = True
-            line.room = _supersede(tx, job, rows, now)
-            if job.policies.concurrency_key is None and line.room.waiting == 0:  # else `unblock` tells who is next
-                row = line.place(job, scheduled_at, now)
-        line.add(row)
-        rows.append(row)
-    return rows, supersedes
-
-
-def _supersede(tx: sa.Connection, job: DueJob, rows: Sequence[dict[str, Any]], now: datetime) -> Places:
-    """Stop the runs of a job, and cancel its earlier firings that have not started; return how full it is then."""
-    SUPERSEDE.run(tx, job_=job.key, now_=to_micros(now))
-    CANCEL_RUNNING.run(tx, job_=job.key)
-    for row in rows:
-        if row["state"] in (RunState.QUEUED, RunState.SCHEDULED):
-            row |= {"state": RunState.CANCELLED, "reason": Reason.OVERLAP, "finished_at": to_micros(now)}
-    return places.places_of(tx, [job.key]).get(job.key, NO_RUNS)
+        row = (Line.of(tx, [job]) if moved else line).place(job, scheduled_at, now)
+        if _is_blocked(row):
+            SUPERSEDE.run(tx, job_=job.key, now_=to_micros(now))
+            CANCEL_RUNNING.run(tx, job_=job.key)
+            places.unblock(tx, [job.key], [job.policies.concurrency_key], now)
+            moved = True
+            row = Line.of(tx, [job]).place(job, scheduled_at, now)
+        INSERT.many(tx, [row])
+    return None if moved else line
 
 
 def _is_blocked(row: dict[str, Any]) -> bool:

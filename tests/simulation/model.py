@@ -267,8 +267,8 @@ class World:
                     other.cancelled, other.reason = True, "overlap"
                 elif other.firing and other.state in ("queued", "blocked"):
                     other.state, other.reason = "cancelled", "overlap"
-            work.state = "blocked"
             self.fill()
+            work.state = "queued" if self.has_room(work) else "blocked"
         elif waiting < {"queue_one": 1, "queue_all": 100, "skip": 0}[plan.rules.overlap]:
             work.state = "blocked"
         else:
