@@ -49,14 +49,15 @@ def view_scheduler(*, ctx: Context) -> SchedulerView:
 def pause_scheduler(*, reason: str | None, ctx: Context) -> None:
     """Let nothing fire and nothing be claimed, in any process; running work goes on."""
     now = ctx.clock.now()
-
-    def work(tx: sa.Connection) -> None:
-        before = facts.get(tx, facts.PAUSE)
-        since = before["since"] if before else rfc3339(now)
-        facts.put(tx, facts.PAUSE, {"since": since, "reason": reason})
-
-    ctx.database.write(work)
+    ctx.database.write(lambda tx: pause_in(tx, reason=reason, now=now))
     ctx.wake()
+
+
+def pause_in(tx: sa.Connection, *, reason: str | None, now: datetime) -> None:
+    """Pause everything in a transaction; a pause that holds already keeps its beginning."""
+    before = facts.get(tx, facts.PAUSE)
+    since = before["since"] if before else rfc3339(now)
+    facts.put(tx, facts.PAUSE, {"since": since, "reason": reason})
 
 
 def resume_scheduler(*, ctx: Context) -> None:
