@@ -13,9 +13,10 @@ from scheduler_app.schemas.job import (
     JobOut,
     JobPatch,
     JobPath,
+    JobPauseIn,
     JobQuery,
-    PauseIn,
     RunNowIn,
+    SkipIn,
     render_job,
 )
 from scheduler_app.schemas.run import JobRunQuery, RunList, RunOut, render_run
@@ -91,12 +92,22 @@ def delete_job(path: JobPath) -> Response:
 
 
 @serves(calls, "POST /jobs/<job_id>/pause", A_JOB, refuses=(404, 409, 413, 415, 422), body=OPTIONAL_JSON)
-def pause_job(path: JobPath, body: PauseIn) -> Response:
+def pause_job(path: JobPath, body: JobPauseIn) -> Response:
     """Pause a job.
 
-    It stops firing; queued and running runs go on. Pausing twice changes only the reason.
+    It stops firing; queued and running runs go on. With `until` it resumes by itself. Pausing twice changes only what
+    is given.
     """
-    return job_answer(service.pause_job(path.job_id, reason=body.reason, ctx=context()))
+    return job_answer(service.pause_job(path.job_id, reason=body.reason, until=body.until, ctx=context()))
+
+
+@serves(calls, "POST /jobs/<job_id>/skip", A_JOB, refuses=(404, 409, 413, 415, 422))
+def skip_firings(path: JobPath, body: SkipIn) -> Response:
+    """Skip the next firings of a job.
+
+    Sets how many; each is recorded as a run in state `skipped`, reason `requested`. 0 clears.
+    """
+    return job_answer(service.skip_firings(path.job_id, body.count, ctx=context()))
 
 
 @serves(calls, "POST /jobs/<job_id>/resume", A_JOB, refuses=(404, 409, 413, 415, 422), body=OPTIONAL_JSON)

@@ -3,7 +3,8 @@
 import re
 import secrets
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -35,7 +36,10 @@ class LastRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A job as it is kept. `key` is never used twice; `id` may be, after a delete. Times are aware UTC."""
+    """A job as it is kept. `key` is never used twice; `id` may be, after a delete. Times are aware UTC.
+
+    `unreadable` tells which parts of its row could not be read, and why; a default stands in for each.
+    """
 
     key: int
     id: str
@@ -53,6 +57,8 @@ class Job:
     version: int
     created_at: datetime
     updated_at: datetime
+    skip_count: int = 0
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     last_run: LastRun | None = None
 
 

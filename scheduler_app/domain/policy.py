@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scheduler_app.domain.text import PrintableText
 
 MAX_TAGS = 100
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
 SECONDS_IN_TEN_YEARS = 315_576_000
 
 
@@ -68,7 +69,7 @@ class Overrides(BaseModel):
     )
     timeout: Seconds | None = Field(None, description="Seconds for each attempt. Null: none.")
     delivery: Delivery | None = Field(None, description="Default `at_least_once`.")
-    priority: Annotated[int, Field(strict=True, ge=-100, le=100)] | None = Field(
+    priority: Annotated[int, Field(strict=True, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] | None = Field(
         None, description="Larger first. Default 0."
     )
     concurrency_key: Annotated[str, Field(strict=True, min_length=1, max_length=191), PrintableText] | None = Field(

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     GRACE = "misfire_grace_time"
     COALESCED = "coalesced"
     PAUSED = "paused"
+    BROKEN = "broken"
     OVERLAP = "overlap"
     JOB_DELETED = "job_deleted"
     REQUESTED = "requested"
@@ -120,6 +121,7 @@ class Run:
     started_at: datetime | None
     finished_at: datetime | None
     ready_at: datetime
+    concurrency_key: str | None
     executor: str
     engine: int | None
     cancel_requested: bool
@@ -165,6 +167,8 @@ class Claim:
     crashes: int
     suspicions: int
     alone: bool
+    priority: int
+    concurrency_key: str | None
     timeout: float | None
     delivery: Delivery
     retry: str | None

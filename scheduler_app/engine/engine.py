@@ -20,6 +20,7 @@ from scheduler_app.domain.task import Registry
 from scheduler_app.domain.zone_rules import rules_version
 from scheduler_app.engine import capture
 from scheduler_app.engine.aps import DurableScheduler
+from scheduler_app.engine.follower import Follower
 from scheduler_app.engine.heartbeat import Heartbeat
 from scheduler_app.engine.identity import Identity
 from scheduler_app.engine.loop import Loop
@@ -68,6 +69,7 @@ class Engine:
         self._loops: list[Loop] = []
         self._threads: list[threading.Thread] = []
         self._watcher: Watcher | None = None
+        self.follower = Follower(ctx.database, ctx.registry, ctx.clock)
         self.assemble(self._thread_pool())
 
     def _thread_pool(self) -> Pool:
@@ -157,6 +159,7 @@ class Engine:
                 self._loop("heartbeat", self.heartbeat.poll),
                 self._loop("rescuer", self._rescue),
                 self._loop("watcher", self._watch),
+                self._loop("follower", self.follower.poll),
             ]
             self._threads = [
                 threading.Thread(target=loop.run, name=f"scheduler-{loop.name}", daemon=True) for loop in self._loops
@@ -250,7 +253,7 @@ class Engine:
         self.begin_drain()
         self._write(lambda tx: self._say(tx, EngineState.DRAINING))
         stale = [claim.held for claim in self.pool.stale(older_than=0.0)]
-        self._write(lambda tx: claims.give_back(tx, stale))
+        self._write(lambda tx: claims.give_back(tx, stale, self.ctx.clock.now()))
         if not self._wait_until_idle(drain):
             self._cancel_all(Reason.SHUTDOWN)
             self._wait_until_idle(grace)

@@ -20,17 +20,18 @@ import sqlalchemy as sa
 from scheduler_app.clock import EPOCH, Clock
 from scheduler_app.domain import outcome as outcomes
 from scheduler_app.domain.choosing import choose
-from scheduler_app.domain.firing import FiringPlan, plan_firing
+from scheduler_app.domain.firing import UNPLANNABLE, FiringPlan, plan_firing, plan_resume, uncomputable
+from scheduler_app.domain.job import Job
 from scheduler_app.domain.policy import Delivery, Executor
-from scheduler_app.domain.run import Claim, Reason
+from scheduler_app.domain.run import Claim
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
-from scheduler_app.errors import SchedulerError
 from scheduler_app.signals import Bus, JobBroke, LateResultRefused, RunEnded
-from scheduler_app.store import claims, facts, firing, logs, runs, settling
+from scheduler_app.store import claims, facts, firing, logs, pauses, runs, settling
 from scheduler_app.store.database import Database
+from scheduler_app.store.outlook import look_ahead
 
 BATCH = 250
 FALLBACK = 1.0
@@ -59,7 +60,8 @@ class Agenda:
     ended: list[Ended] = field(default_factory=list)
     stale: set[tuple[int, int]] = field(default_factory=set)
     planned: list[tuple[firing.DueJob, FiringPlan]] = field(default_factory=list)
-    broken: list[tuple[firing.DueJob | firing.Unreadable, str]] = field(default_factory=list)
+    broken: list[tuple[firing.DueJob | firing.Unreadable | Job, str]] = field(default_factory=list)
+    lapsed: list[tuple[Job, FiringPlan]] = field(default_factory=list)
     live: list[Execution] = field(default_factory=list)
     paused: bool = False
     more: bool = False
@@ -77,8 +79,8 @@ class Agenda:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        work = (self.ended, self.stale, self.planned, self.broken, self.live, self.ready, self.claimable)
-        return not any(work)
+        work = (self.ended, self.stale, self.planned, self.broken, self.lapsed)
+        return not any((*work, self.live, self.ready, self.claimable))
 
 
 class Pass:
@@ -94,6 +96,7 @@ class Pass:
         self._live_at = 0.0
         self._in_doubt = False
         self.idle = True
+        self.more = False
         self.horizon: datetime | None = None
         self.next_at: datetime | None = None
 
@@ -107,6 +110,7 @@ class Pass:
         agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=STALE_AFTER)}
         if not agenda.is_empty:
             self._commit(agenda)
+        self.more = agenda.more
         self.idle = not (agenda.claimed or agenda.more or ctx.pool.room().most <= 0)
         self.next_at = agenda.next_at
         return self._wait(agenda)
@@ -121,24 +125,30 @@ class Pass:
         """Read what is due, before any transaction that writes."""
         ctx = self._ctx
         with ctx.database.read() as tx:
-            agenda.paused = facts.paused_since(tx) is not None
+            ahead = look_ahead(tx)
+            agenda.paused = ahead.paused_since is not None
             if self._in_doubt:
                 agenda.stale = claims.held_by(tx, agenda.engine) - self._known()
             if ctx.pool.held():
-                for run_id in claims.cancel_requests(tx, agenda.engine):
-                    ctx.pool.cancel(run_id, Reason.REQUESTED)
+                for run_id, reason in claims.cancel_requests(tx, agenda.engine):
+                    ctx.pool.cancel(run_id, reason)
             if agenda.paused or not ctx.may_work():
                 agenda.live = self._take_live()
+                if agenda.paused:  # what was claimed ahead has not started, and is not to
+                    agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=0.0)}
                 return
-            due = firing.due(tx, self._due_by(agenda.now), BATCH)
-            next_ready = claims.next_ready(tx)
-            agenda.ready = next_ready is not None and next_ready <= agenda.now
+            now = self._due_by(agenda.now)
+            due = firing.due(tx, now, BATCH) if _has_come(ahead.due, now) else []
+            lapsed = pauses.lapsed(tx, now, BATCH) if _has_come(ahead.lapse, now) else []
+            agenda.ready = _has_come(ahead.ready, agenda.now)
             if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
-                agenda.next_at = _earliest(firing.next_due(tx), next_ready)
-                agenda.claimable = bool(self._candidates(tx, 1))
-        agenda.more = len(due) == BATCH
+                agenda.next_at = ahead.next_at
+                agenda.claimable = bool(self._candidates(tx, 1)) or self._is_outranked(tx)
+        agenda.more = len(due) == BATCH or bool(lapsed)
         for job in due:
             self._plan(job, agenda)
+        for paused in lapsed:
+            self._plan_resume(paused, agenda)
         agenda.live = self._take_live()
 
     def _known(self) -> set[tuple[int, int]]:
@@ -153,11 +163,21 @@ class Pass:
             agenda.broken.append((job, job.why))
             return
         try:
-            plan = plan_firing(trigger_of(job.trigger), job.next_run_time, job.policies, self._due_by(agenda.now))
-        except (SchedulerError, ArithmeticError, ValueError, TypeError, KeyError) as error:
-            agenda.broken.append((job, f"its trigger cannot be computed: {error}"))
+            now = self._due_by(agenda.now)
+            plan = plan_firing(trigger_of(job.trigger), job.next_run_time, job.policies, now, job.skip_count)
+        except UNPLANNABLE as error:
+            agenda.broken.append((job, uncomputable(error)))
         else:
             agenda.planned.append((job, plan))
+
+    def _plan_resume(self, job: Job, agenda: Agenda) -> None:
+        if job.unreadable:
+            agenda.broken.append((job, str(job.reason)))
+            return
+        try:
+            agenda.lapsed.append((job, plan_resume(job, agenda.now)))
+        except UNPLANNABLE as error:
+            agenda.broken.append((job, uncomputable(error)))
 
     def _due_by(self, now: datetime) -> datetime:
         return now if self.horizon is None else min(now, self.horizon)
@@ -187,16 +207,34 @@ class Pass:
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
         keep_news(tx, agenda.news)
         agenda.late = settle(tx, agenda.ended, agenda.now)
-        claims.give_back(tx, agenda.stale)
+        claims.give_back(tx, agenda.stale, agenda.now)
+        agenda.claimed = []
+        if facts.paused_since(tx) is not None:  # perhaps since the look
+            return
         firing.record(tx, agenda.planned, agenda.now)
+        for paused, plan in agenda.lapsed:
+            pauses.end(tx, paused, plan, agenda.now)
         for job, reason in agenda.broken:
             firing.mark_broken(tx, job, reason, agenda.now)
-        agenda.claimed = []
         if not agenda.paused and self._ctx.may_work():
             if agenda.ready:
                 claims.promote(tx, agenda.now)
+            self._give_way(tx, agenda.now)
             agenda.claimed = self._claim(tx, agenda)
-            agenda.next_at = _earliest(firing.next_due(tx), claims.next_ready(tx))
+            agenda.next_at = look_ahead(tx).next_at
+
+    def _give_way(self, tx: sa.Connection, now: datetime) -> None:
+        """Give back what was claimed ahead and has not started, where higher priority waits."""
+        if self._is_outranked(tx):
+            outranked = self._ctx.pool.outranked(self._highest_queued(tx))
+            claims.give_back(tx, [claim.held for claim in outranked], now)
+
+    def _is_outranked(self, tx: sa.Connection) -> bool:
+        lowest = self._ctx.pool.lowest_waiting
+        return lowest is not None and self._highest_queued(tx) > lowest
+
+    def _highest_queued(self, tx: sa.Connection) -> int:
+        return claims.highest_priority(tx, self._ctx.registry.names(), executor=Executor.THREAD)
 
     def _candidates(self, tx: sa.Connection, most: int) -> Any:
         limit = min(most, self._ctx.pool.room().most)
@@ -239,8 +277,8 @@ class Pass:
         return max(0.0, min(waits))
 
 
-def _earliest(*moments: datetime | None) -> datetime | None:
-    return min((moment for moment in moments if moment is not None), default=None)
+def _has_come(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now
 
 
 @lru_cache(maxsize=8192)
@@ -251,7 +289,7 @@ def trigger_of(text: str) -> Trigger:
 
 def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[Claim]:
     """Settle what has ended and return the claims that came too late."""
-    claims.give_back(tx, [outcome.claim.held for _, outcome in ended if is_given_back(outcome)])
+    claims.give_back(tx, [outcome.claim.held for _, outcome in ended if is_given_back(outcome)], now)
     return settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended if not is_given_back(outcome)], now)
 
 

@@ -47,6 +47,13 @@ class Pool(Protocol):
     def stale(self, *, older_than: float) -> list[Claim]:
         """Take back claims that have waited longer than that for a slot."""
 
+    @property
+    def lowest_waiting(self) -> int | None:
+        """The lowest priority that waits for a slot; None when nothing waits."""
+
+    def outranked(self, priority: int) -> list[Claim]:
+        """Take back claims of a lower priority that wait for a slot."""
+
     def held(self) -> list[Execution]:
         """Return what executes or waits for a slot."""
 
@@ -164,10 +171,23 @@ class ThreadPool:
     def stale(self, *, older_than: float) -> list[Claim]:
         """Take back claims that have waited longer than that for a slot."""
         limit = self._clock.monotonic() - older_than
+        return self._take_back(lambda execution: execution.claimed_at <= limit)
+
+    def _take_back(self, is_wanted: Callable[[Execution], bool]) -> list[Claim]:
         with self._changed:
-            late = [execution for execution in self._waiting if execution.claimed_at <= limit]
-            self._waiting = deque(execution for execution in self._waiting if execution.claimed_at > limit)
-        return [execution.claim for execution in late]
+            taken = [execution for execution in self._waiting if is_wanted(execution)]
+            self._waiting = deque(execution for execution in self._waiting if not is_wanted(execution))
+        return [execution.claim for execution in taken]
+
+    @property
+    def lowest_waiting(self) -> int | None:
+        """The lowest priority that waits for a slot; None when nothing waits."""
+        with self._changed:
+            return min((execution.claim.priority for execution in self._waiting), default=None)
+
+    def outranked(self, priority: int) -> list[Claim]:
+        """Take back claims of a lower priority that wait for a slot."""
+        return self._take_back(lambda execution: execution.claim.priority < priority)
 
     def held(self) -> list[Execution]:
         """Return what executes or waits for a slot."""

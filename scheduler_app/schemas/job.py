@@ -15,6 +15,7 @@ from scheduler_app.schemas.fields import (
     JobCursor,
     JobId,
     Limit,
+    Moment,
     Name,
     Reason,
     TaskName,
@@ -25,6 +26,7 @@ from scheduler_app.schemas.fields import (
 from scheduler_app.schemas.shapes import TriggerSpec
 from scheduler_app.store.jobs import JobFilter
 
+MOST_SKIPPED = 1000
 TAG_PATTERN = r"[^,\u0000-\u001f\u007f-\u009f\u2028\u2029]{1,64}"
 NEW_JOB: JsonDict = {
     "id": "nightly-report",
@@ -101,6 +103,27 @@ class JobPatch(Overrides, JobContentPatch):
     def policies(self) -> dict[str, Any]:
         """Return the policies that were given, as JSON values."""
         return self.model_dump(mode="json", include=self.model_fields_set.intersection(POLICY_NAMES))
+
+
+class JobPauseIn(WireIn):
+    """Why a job is paused, and until when."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"until": "2031-01-31T09:00:00Z", "reason": "the printer is on fire"}, {}]}
+    )
+
+    until: Moment | None = Field(None, description="When it resumes by itself; a time in the future.")
+    reason: Reason | None = Field(None, description="Shown to whoever wonders. At most 1 KiB.")
+
+
+class SkipIn(WireIn):
+    """How many firings to leave out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"count": 1}]})
+
+    count: Annotated[int, Field(strict=True, ge=0, le=MOST_SKIPPED)] = Field(
+        description="Sets how many of the next firings are recorded as `skipped`; 0: none."
+    )
 
 
 class PauseIn(WireIn):
@@ -187,6 +210,7 @@ class JobOut(WireOut):
     created_at: datetime
     updated_at: datetime
     paused: PausedOut | None
+    skip_count: int = Field(description="How many of its next firings will be skipped, as asked for.")
 
 
 class JobList(WireOut):
@@ -216,4 +240,5 @@ def render_job(job: Job, runs_root: str) -> dict[str, Any]:
         "created_at": job.created_at,
         "updated_at": job.updated_at,
         "paused": {"until": job.paused_until, "reason": job.reason} if paused else None,
+        "skip_count": job.skip_count,
     }

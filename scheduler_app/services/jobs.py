@@ -6,15 +6,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.clock import to_micros
-from scheduler_app.domain.firing import Places
+from scheduler_app.clock import rfc3339, to_micros
 from scheduler_app.domain.job import Job, JobSpec, JobState, LastRun
 from scheduler_app.domain.run import Origin, Reason, Run, RunState
-from scheduler_app.errors import Conflict, Fault, IdTaken, NotFound, VersionMismatch
+from scheduler_app.errors import Conflict, Fault, IdTaken, InvalidInput, NotFound, VersionMismatch
 from scheduler_app.services.admission import admit, admit_arguments
 from scheduler_app.services.changes import JobChanges, changed
 from scheduler_app.services.context import Context
-from scheduler_app.services.planning import catch_up, pass_over
+from scheduler_app.services.planning import catch_up, close_books, mend, resume
 from scheduler_app.signals import JobChanged
 from scheduler_app.store import jobs, places, runs
 from scheduler_app.store.firing import work_values
@@ -71,10 +70,31 @@ def change_job(job_id: str, changes: JobChanges, *, version: int | None = None, 
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> Job:
-        job = catch_up(tx, _expect(_find(tx, job_id), version), now)
-        return _write(tx, job, changed(job, changes, registry=ctx.registry, now=now), now)
+        job = _expect(_find(tx, job_id), version)
+        job = close_books(tx, job, now) if "trigger" in changes.fields else catch_up(tx, job, now)
+        return _apply(tx, job, changed(job, changes, registry=ctx.registry, now=now), now)
 
     return _told(ctx, ctx.database.write(work), "changed", now)
+
+
+def _apply(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
+    """Write a change, and all that follows from it: a mended job fires again, what waits lines up anew."""
+    if after.state is JobState.BROKEN and not after.unreadable:
+        after = mend(tx, after, now)
+    after = write_policies(tx, before, after, now)
+    if after.next_run_time is None:
+        jobs.finish_idle(tx, [after.key])
+        return _find(tx, after.id)
+    return after
+
+
+def write_policies(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
+    """Write a job whose policies may have changed; what waits of it follows its `max_instances` and its key."""
+    after = _write(tx, before, after, now)
+    old, new = before.policies, after.policies
+    if (old.max_instances, old.concurrency_key) != (new.max_instances, new.concurrency_key):
+        places.rearrange(tx, after.key, before=old.concurrency_key, after=new.concurrency_key, now=now)
+    return after
 
 
 def delete_job(job_id: str, *, version: int | None = None, ctx: Context) -> None:
@@ -82,25 +102,36 @@ def delete_job(job_id: str, *, version: int | None = None, ctx: Context) -> None
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> Job:
-        job = catch_up(tx, _expect(_find(tx, job_id), version), now)
+        job = close_books(tx, _expect(_find(tx, job_id), version), now)
         runs.cancel_waiting_of_job(tx, job.key, reason=Reason.JOB_DELETED, now=now)
         jobs.delete(tx, job.key)
+        places.unblock(tx, [], [job.policies.concurrency_key], now)
         return job
 
     _tell(ctx, ctx.database.write(work), "deleted", now)
 
 
-def pause_job(job_id: str, *, reason: str | None, ctx: Context) -> Job:
-    """Stop a job from firing; running and queued runs go on. Pausing twice changes only the reason."""
+def pause_job(job_id: str, *, reason: str | None, until: datetime | None = None, ctx: Context) -> Job:
+    """Stop a job from firing, for good or until a time; running and queued runs go on.
+
+    Pausing twice changes only what is given: the reason, the time.
+    """
     now = ctx.clock.now()
+    if until is not None and until <= now:
+        detail = f"must be in the future: it is {rfc3339(now)}, got {rfc3339(until)}"
+        raise InvalidInput.of(Fault(pointer="/until", detail=detail))
 
     def work(tx: sa.Connection) -> Job:
         job = catch_up(tx, _find(tx, job_id), now)
         if job.state not in (JobState.ACTIVE, JobState.PAUSED):
             raise Conflict(f"job {job.id!r} is {job.state}; only an active job can be paused")
-        if job.state is JobState.PAUSED and reason in (None, job.reason):
-            return job
-        return _write(tx, job, replace(job, state=JobState.PAUSED, reason=reason), now)
+        paused = replace(
+            job,
+            state=JobState.PAUSED,
+            reason=job.reason if reason is None else reason,
+            paused_until=job.paused_until if until is None else until,
+        )
+        return job if paused == job else _write(tx, job, paused, now)
 
     return _told(ctx, ctx.database.write(work), "paused", now)
 
@@ -115,13 +146,23 @@ def resume_job(job_id: str, *, ctx: Context) -> Job:
             return job
         if job.state is not JobState.PAUSED:
             raise Conflict(f"job {job.id!r} is {job.state}; only a paused job can be resumed")
-        next_run_time = pass_over(tx, job, now, Reason.PAUSED)
-        resumed = replace(job, state=JobState.ACTIVE, reason=None, next_run_time=next_run_time)
-        resumed = _write(tx, job, resumed, now)
-        jobs.finish_idle(tx, [job.key])
-        return _find(tx, resumed.id)
+        resume(tx, job, now)
+        return _find(tx, job.id)
 
     return _told(ctx, ctx.database.write(work), "resumed", now)
+
+
+def skip_firings(job_id: str, count: int, *, ctx: Context) -> Job:
+    """Leave out the next `count` firings of a job, each recorded as `skipped`; 0 leaves out none."""
+    now = ctx.clock.now()
+
+    def work(tx: sa.Connection) -> Job:
+        job = catch_up(tx, _find(tx, job_id), now)
+        if job.state not in (JobState.ACTIVE, JobState.PAUSED):
+            raise Conflict(f"job {job.id!r} is {job.state}; only what an active or paused job fires can be skipped")
+        return job if job.skip_count == count else _write(tx, job, replace(job, skip_count=count), now)
+
+    return _told(ctx, ctx.database.write(work), "skipping", now)
 
 
 def run_job(job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None, ctx: Context) -> Run:
@@ -130,6 +171,8 @@ def run_job(job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any
 
     def work(tx: sa.Connection) -> Run:
         job = _find(tx, job_id)
+        if args is None and kwargs is None and {"args", "kwargs"} & job.unreadable.keys():
+            raise Conflict(f"job {job.id!r} is broken: {job.reason}; change its arguments, or give some for this run")
         given = (args or [], kwargs or {}) if args is not None or kwargs is not None else (job.args, job.kwargs)
         checked = admit_arguments(ctx.registry.get(job.task), *given)
         run_id = runs.insert(tx, _by_hand(tx, job, Origin.MANUAL, *checked, now))
@@ -146,9 +189,9 @@ def _by_hand(
     tx: sa.Connection, job: Job, origin: Origin, args: list[Any], kwargs: dict[str, Any], now: datetime
 ) -> dict[str, Any]:
     """Return the row of a run that no trigger asked for: it waits when its job is busy, it is never skipped."""
-    taken = places.places_of(tx, [job.key]).get(job.key, Places(taken=0, waiting=0)).taken
-    free = taken < job.policies.max_instances
-    return work_values(job.policies) | {
+    policies = job.policies
+    free = places.has_room(tx, job.key, most=policies.max_instances, concurrency_key=policies.concurrency_key)
+    return work_values(policies) | {
         "job_key": job.key,
         "job_id": job.id,
         "task": job.task,
@@ -180,8 +223,8 @@ def _expect(job: Job, version: int | None) -> Job:
 
 def _write(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
     after = replace(after, version=before.version + 1, updated_at=now)
-    jobs.update(tx, after, version=before.version)
-    if after.policies.tags != before.policies.tags:
+    jobs.update(tx, after, version=None if "version" in before.unreadable else before.version)
+    if after.policies.tags != before.policies.tags or "policies" in before.unreadable:
         jobs.delete_tags(tx, after.key)
         jobs.insert_tags(tx, after.key, after.policies.tags)
     return after

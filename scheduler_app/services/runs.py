@@ -55,7 +55,7 @@ def cancel_run(run_id: int, *, ctx: Context) -> Run:
         if not run.is_open:
             raise Conflict(f"run {run_id} has ended: {run.state}")
         if runs.cancel_waiting(tx, run_id, reason=Reason.REQUESTED, now=now):
-            places.unblock(tx, [run.job_key], now)
+            places.unblock(tx, [run.job_key], [run.concurrency_key], now)
             jobs.finish_idle(tx, [run.job_key])
         else:
             runs.request_cancel(tx, run_id)

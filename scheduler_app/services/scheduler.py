@@ -7,10 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import rfc3339
-from scheduler_app.domain.run import Reason
 from scheduler_app.services.context import Context
-from scheduler_app.services.planning import pass_over
-from scheduler_app.store import claims, engines, facts, firing, jobs, runs
+from scheduler_app.services.planning import fire_single, resume
+from scheduler_app.store import claims, engines, facts, firing, jobs, pauses, runs
 
 BATCH = 500
 ENGINES_SHOWN = 20
@@ -50,14 +49,15 @@ def view_scheduler(*, ctx: Context) -> SchedulerView:
 def pause_scheduler(*, reason: str | None, ctx: Context) -> None:
     """Let nothing fire and nothing be claimed, in any process; running work goes on."""
     now = ctx.clock.now()
-
-    def work(tx: sa.Connection) -> None:
-        before = facts.get(tx, facts.PAUSE)
-        since = before["since"] if before else rfc3339(now)
-        facts.put(tx, facts.PAUSE, {"since": since, "reason": reason})
-
-    ctx.database.write(work)
+    ctx.database.write(lambda tx: pause_in(tx, reason=reason, now=now))
     ctx.wake()
+
+
+def pause_in(tx: sa.Connection, *, reason: str | None, now: datetime) -> None:
+    """Pause everything in a transaction; a pause that holds already keeps its beginning."""
+    before = facts.get(tx, facts.PAUSE)
+    since = before["since"] if before else rfc3339(now)
+    facts.put(tx, facts.PAUSE, {"since": since, "reason": reason})
 
 
 def resume_scheduler(*, ctx: Context) -> None:
@@ -73,15 +73,16 @@ def resume_scheduler(*, ctx: Context) -> None:
 
 def _resume_batch(tx: sa.Connection, now: datetime) -> bool:
     """Pass over the firings of one batch of due jobs; whether that was the last, and the pause has ended."""
-    if facts.get(tx, facts.PAUSE) is None:
+    since = facts.paused_since(tx)
+    if since is None:
         return True
+    lapsed = pauses.lapsed(tx, now, BATCH)
+    for paused in lapsed:
+        resume(tx, paused, now)
     due = firing.due(tx, now, BATCH)
-    for row in due:
-        job = jobs.find(tx, row.id)
-        if job is not None:
-            firing.advance(tx, job.key, pass_over(tx, job, now, Reason.PAUSED))
-    jobs.finish_idle(tx, [row.key for row in due])
-    if len(due) == BATCH:
+    for job in due:
+        fire_single(tx, job, paused_since=since, now=now)
+    if BATCH in (len(lapsed), len(due)):
         return False
     facts.drop(tx, facts.PAUSE)
     return True

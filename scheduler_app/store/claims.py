@@ -1,16 +1,16 @@
 """Claim: a queued run becomes running, with an engine and a token that every later write must carry."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
-from scheduler_app.domain.firing import Places
-from scheduler_app.domain.policy import Delivery
+from scheduler_app.domain.firing import NO_RUNS, Places
+from scheduler_app.domain.policy import LOWEST_PRIORITY, Delivery
 from scheduler_app.domain.run import Claim, Reason, RunState
-from scheduler_app.store.places import QUEUE, places_of
+from scheduler_app.store.places import ADOPT, BLOCK, QUEUE, locked, places_of, readmit
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
@@ -29,6 +29,8 @@ CANDIDATES = Statement(
         runs.c.max_attempts,
         runs.c.crashes,
         runs.c.suspicions,
+        runs.c.priority,
+        runs.c.concurrency_key,
         runs.c.timeout,
         runs.c.delivery,
         runs.c.retry,
@@ -62,7 +64,13 @@ GIVE_BACK = Statement(
     .values(state=RunState.QUEUED, attempt=runs.c.attempt - 1, engine=None, token=None, started_at=None, alone=False)
 )
 READY = Statement(
-    sa.select(runs.c.id, runs.c.job_key, sa.func.coalesce(jobs.c.max_instances, 1).label("most"))
+    sa.select(
+        runs.c.id,
+        runs.c.job_key,
+        runs.c.concurrency_key.label("old"),
+        sa.case((jobs.c.key.is_(None), runs.c.concurrency_key), else_=jobs.c.concurrency_key).label("key"),
+        sa.func.coalesce(jobs.c.max_instances, 1).label("most"),
+    )
     .select_from(runs.outerjoin(jobs, jobs.c.key == runs.c.job_key))
     .where(
         sa.text("scheduler_runs.state = 'scheduled' AND scheduler_runs.reason <> 'blocked'"),
@@ -77,13 +85,17 @@ NEXT_READY = Statement(
     .order_by(runs.c.ready_at)
     .limit(1)
 )
-
-
+HIGHEST = Statement(
+    sa.select(runs.c.priority)
+    .where(sa.text("state = 'queued'"), runs.c.executor == sa.bindparam("executor"), Among(runs.c.task, "tasks"))
+    .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
+    .limit(1)
+)
 HELD_BY = Statement(
     sa.select(runs.c.id, runs.c.token).where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"))
 )
 CANCELS = Statement(
-    sa.select(runs.c.id).where(
+    sa.select(runs.c.id, runs.c.reason).where(
         sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"), runs.c.cancel_requested.is_(True)
     )
 )
@@ -95,24 +107,21 @@ SHARE = Statement(
 
 
 def promote(tx: sa.Connection, now: datetime) -> None:
-    """Queue the runs whose wait is over; those whose job is full wait for a place."""
+    """Queue the runs whose wait is over; those whose job is full, or whose key is held, wait for that."""
     ready = READY.rows(tx, now=to_micros(now))
     if not ready:
         return
     places = places_of(tx, list({row.job_key for row in ready}))
+    held = locked(tx, {row.key for row in ready})
+    ADOPT.many(tx, [{"id_": row.id, "key_": row.key} for row in ready if row.key != row.old])
     for row in ready:
-        taken = places.get(row.job_key, Places(taken=0, waiting=0)).taken
-        if taken < row.most:
+        taken = places.get(row.job_key, NO_RUNS).taken
+        if taken < row.most and row.key not in held:
             places[row.job_key] = Places(taken=taken + 1, waiting=0)
+            held |= {row.key} - {None}
             QUEUE.run(tx, id_=row.id, now=to_micros(now))
         else:
-            tx.execute(runs.update().where(runs.c.id == row.id).values(reason=Reason.BLOCKED))
-
-
-def next_ready(tx: sa.Connection) -> datetime | None:
-    """Return when the next waiting run may be queued."""
-    value = NEXT_READY.scalar(tx)
-    return None if value is None else from_micros(value)
+            BLOCK.run(tx, id_=row.id, key_=row.key)
 
 
 def candidates(tx: sa.Connection, tasks: Collection[str], *, executor: str, limit: int) -> Sequence[sa.Row[Any]]:
@@ -120,6 +129,12 @@ def candidates(tx: sa.Connection, tasks: Collection[str], *, executor: str, limi
     if not tasks or limit <= 0:
         return []
     return CANDIDATES.rows(tx, tasks=list(tasks), executor=executor, most=limit)
+
+
+def highest_priority(tx: sa.Connection, tasks: Collection[str], *, executor: str) -> int:
+    """Return the highest priority that is queued; lower than all when nothing is."""
+    priority = HIGHEST.scalar(tx, tasks=list(tasks), executor=executor)
+    return LOWEST_PRIORITY if priority is None else int(priority)
 
 
 def take(
@@ -150,6 +165,8 @@ def _claim(row: sa.Row[Any], token: int, alone: bool) -> Claim:
         crashes=row.crashes,
         suspicions=row.suspicions,
         alone=alone,
+        priority=row.priority,
+        concurrency_key=row.concurrency_key,
         timeout=row.timeout,
         delivery=Delivery(row.delivery),
         retry=row.retry,
@@ -157,9 +174,10 @@ def _claim(row: sa.Row[Any], token: int, alone: bool) -> Claim:
     )
 
 
-def give_back(tx: sa.Connection, held: Iterable[tuple[int, int]]) -> None:
+def give_back(tx: sa.Connection, held: Collection[tuple[int, int]], now: datetime) -> None:
     """Return claims that did not start, named by run id and token, without charging an attempt."""
     GIVE_BACK.many(tx, [{"id_": run_id, "token_": token} for run_id, token in held])
+    readmit(tx, [run_id for run_id, _ in held], now)
 
 
 def held_by(tx: sa.Connection, engine: int) -> set[tuple[int, int]]:
@@ -172,9 +190,9 @@ def share(tx: sa.Connection, engine: int) -> None:
     SHARE.run(tx, engine_=engine)
 
 
-def cancel_requests(tx: sa.Connection, engine: int) -> list[int]:
-    """Return the runs of an engine that someone asked to stop."""
-    return [row.id for row in CANCELS.rows(tx, engine=engine)]
+def cancel_requests(tx: sa.Connection, engine: int) -> list[tuple[int, str]]:
+    """Return the runs of an engine that are to stop, and why."""
+    return [(row.id, row.reason or Reason.REQUESTED) for row in CANCELS.rows(tx, engine=engine)]
 
 
 def backlog(tx: sa.Connection) -> int:

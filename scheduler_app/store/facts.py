@@ -33,5 +33,9 @@ def drop(tx: sa.Connection, name: str) -> None:
 
 def paused_since(tx: sa.Connection) -> datetime | None:
     """Return since when firing is paused for all processes; None when it is not."""
-    fact = get(tx, PAUSE)
-    return None if fact is None else datetime.fromisoformat(fact["since"])
+    return pause_of(GET.scalar(tx, name_=PAUSE))
+
+
+def pause_of(value: str | None) -> datetime | None:
+    """Return since when everything is paused, by what the fact says."""
+    return None if value is None else datetime.fromisoformat(json.loads(value)["since"])

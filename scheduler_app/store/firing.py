@@ -8,7 +8,7 @@ Invariants kept here:
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -17,15 +17,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from scheduler_app.clock import from_micros, to_micros
-from scheduler_app.domain.firing import FiringPlan, Places, place
+from scheduler_app.domain.firing import NO_RUNS, FiringPlan, Places, place
 from scheduler_app.domain.jitter import jitter_of, ready_at
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.policy import POLICY_NAMES, Overlap, Policies
 from scheduler_app.domain.retry import RetryPolicy
 from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
+from scheduler_app.store import places
 from scheduler_app.store.jobs import finish_idle
-from scheduler_app.store.places import places_of
-from scheduler_app.store.rows import compact, micros, policies_from, unreadable
+from scheduler_app.store.rows import READ_ERRORS, compact, due_moment, micros, policies_from, read_object, told
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
@@ -42,6 +42,7 @@ class DueJob:
     trigger: str
     policies: Policies
     next_run_time: datetime
+    skip_count: int
     version: int
 
 
@@ -94,7 +95,32 @@ FIRED = (
 )
 # a clock that was set back may find a time that has fired already
 INSERT = Statement(sqlite.insert(runs).on_conflict_do_nothing(), columns=FIRED)
-ADVANCE = Statement(jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(next_run_time=sa.bindparam("next_")))
+ADVANCE = Statement(
+    jobs.update()
+    .where(jobs.c.key == sa.bindparam("key_"))
+    .values(next_run_time=sa.bindparam("next_"), skip_count=jobs.c.skip_count - sa.bindparam("skipped_"))
+)
+# the newest firing takes the place of the earlier ones that have not started; runs by hand and retries are left alone
+SUPERSEDE = Statement(
+    runs.update()
+    .where(
+        runs.c.job_key == sa.bindparam("job_"),
+        sa.text("state IN ('scheduled', 'queued', 'running')"),
+        sa.or_(runs.c.state == RunState.QUEUED, runs.c.reason.in_([Reason.BLOCKED, Reason.JITTER])),
+        runs.c.origin == Origin.SCHEDULE,
+    )
+    .values(state=RunState.CANCELLED, reason=Reason.OVERLAP, finished_at=sa.bindparam("now_"))
+)
+CANCEL_RUNNING = Statement(
+    runs.update()
+    .where(
+        runs.c.job_key == sa.bindparam("job_"),
+        sa.text("state IN ('scheduled', 'queued', 'running')"),
+        runs.c.state == RunState.RUNNING,
+        runs.c.cancel_requested.is_(False),
+    )
+    .values(cancel_requested=True, reason=Reason.OVERLAP)
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,21 +141,23 @@ def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob | Unreadabl
 def _readable(row: Any) -> DueJob | Unreadable:
     try:
         return _due_job(row)
-    except (ValueError, TypeError, KeyError) as error:
-        return Unreadable(key=row.key, id=row.id, version=row.version, why=unreadable(error))
+    except READ_ERRORS as error:
+        return Unreadable(key=row.key, id=row.id, version=row.version, why=f"its row cannot be read: {told(error)}")
 
 
-def due_job(tx: sa.Connection, key: int, now: datetime) -> DueJob | None:
+def due_job(tx: sa.Connection, key: int, now: datetime) -> DueJob | Unreadable | None:
     """Return one job if it is active and due."""
     row = tx.execute(
         sa.select(jobs).where(
             jobs.c.key == key, jobs.c.state == JobState.ACTIVE, jobs.c.next_run_time <= to_micros(now)
         )
     ).first()
-    return None if row is None else _due_job(row)
+    return None if row is None else _readable(row)
 
 
-def _due_job(row: sa.Row[Any]) -> DueJob:
+def _due_job(row: Any) -> DueJob:
+    read_object(row.args, list)
+    read_object(row.kwargs, dict)
     return DueJob(
         key=row.key,
         id=row.id,
@@ -139,14 +167,14 @@ def _due_job(row: sa.Row[Any]) -> DueJob:
         trigger=row.trigger,
         policies=policies_from(row[POLICY_COLUMNS]),
         next_run_time=from_micros(row.next_run_time),
+        skip_count=row.skip_count,
         version=row.version,
     )
 
 
 def next_due(tx: sa.Connection) -> datetime | None:
     """Return when the next job is due."""
-    value = NEXT_DUE.scalar(tx)
-    return None if value is None else from_micros(value)
+    return due_moment(NEXT_DUE.scalar(tx))
 
 
 def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> int:
@@ -158,52 +186,86 @@ def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now:
     valid = [(job, plan) for job, plan in planned if still.get(job.key) == (job.version, to_micros(job.next_run_time))]
     if not valid:
         return 0
-    rows, idle = _rows(tx, valid, now)
-    INSERT.many(tx, rows)
-    ADVANCE.many(tx, [{"key_": job.key, "next_": micros(plan.next_run_time)} for job, plan in valid])
-    finish_idle(tx, idle)
+    _insert_firings(tx, valid, now)
+    ADVANCE.many(tx, [_advanced(job, plan) for job, plan in valid])
+    finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
     return len(valid)
 
 
-def _rows(
-    tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime
-) -> tuple[list[dict[str, Any]], list[int]]:
-    """Return the rows to insert, and the keys of jobs that may have nothing left to do."""
+def _advanced(job: DueJob, plan: FiringPlan) -> dict[str, Any]:
+    return {"key_": job.key, "next_": micros(plan.next_run_time), "skipped_": len(plan.skipped)}
+
+
+def _insert_firings(tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> None:
+    """Write the firings job by job, each in the place that those before it leave."""
+    firing_jobs = [job for job, plan in valid if plan.runs]
+    line = Line.of(tx, firing_jobs)
     rows: list[dict[str, Any]] = []
-    idle = []
-    places = places_of(tx, [job.key for job, plan in valid if plan.runs])
     for job, plan in valid:
         rows += [missed_row(job, missed, reason, now) for missed, reason in plan.missed]
-        queued_before = len(rows)
-        for scheduled_at in plan.runs:
-            row = _placed_row(job, scheduled_at, places.get(job.key, Places(taken=0, waiting=0)), now)
-            places[job.key] = _after(places.get(job.key, Places(taken=0, waiting=0)), row)
-            rows.append(row)
-        if plan.next_run_time is None and all(row["state"] == RunState.SKIPPED for row in rows[queued_before:]):
-            idle.append(job.key)
-        if job.policies.overlap is Overlap.CANCEL_RUNNING and any(
-            row["reason"] == Reason.BLOCKED for row in rows[queued_before:]
-        ):
-            _cancel_running(tx, job.key)
-    return rows, idle
+        rows += [skipped_row(job, scheduled_at, now) for scheduled_at in plan.skipped]
+        if plan.runs and job.policies.overlap is Overlap.CANCEL_RUNNING:
+            INSERT.many(tx, rows)
+            rows = []
+            line = _insert_superseding(tx, job, plan.runs, line, now) or Line.of(tx, firing_jobs)
+        else:
+            rows += [line.place(job, scheduled_at, now) for scheduled_at in plan.runs]
+    INSERT.many(tx, rows)
 
 
-def _cancel_running(tx: sa.Connection, key: int) -> None:
-    tx.execute(
-        runs.update().where(runs.c.job_key == key, runs.c.state == RunState.RUNNING).values(cancel_requested=True)
-    )
+@dataclass(kw_only=True)
+class Line:
+    """How full jobs are, by key, and which concurrency keys are held, while firings are placed one by one."""
+
+    rooms: dict[int, Places]
+    locked: set[str]
+
+    @classmethod
+    def of(cls, tx: sa.Connection, firing_jobs: Sequence[DueJob]) -> "Line":
+        """Read how full these jobs are."""
+        return cls(
+            rooms=places.places_of(tx, [job.key for job in firing_jobs]),
+            locked=places.locked(tx, [job.policies.concurrency_key for job in firing_jobs]),
+        )
+
+    def place(self, job: DueJob, scheduled_at: datetime, now: datetime) -> dict[str, Any]:
+        """Return the row of a firing, in the place that it finds, and count it."""
+        key, room = job.policies.concurrency_key, self.rooms.get(job.key, NO_RUNS)
+        row = _placed_row(job, scheduled_at, replace(room, locked=True) if key in self.locked else room, now)
+        queued = row["state"] == RunState.QUEUED
+        self.rooms[job.key] = Places(
+            taken=room.taken + queued,
+            waiting=room.waiting + _is_blocked(row),
+            coming=room.coming + (row["reason"] == Reason.JITTER),
+        )
+        if queued and key is not None:
+            self.locked.add(key)
+        return row
 
 
-def _after(places: Places, row: dict[str, Any]) -> Places:
-    return Places(
-        taken=places.taken + (row["state"] == RunState.QUEUED),
-        waiting=places.waiting + (row["reason"] == Reason.BLOCKED),
-        coming=places.coming + (row["reason"] == Reason.JITTER),
-    )
+def _insert_superseding(
+    tx: sa.Connection, job: DueJob, firings: Sequence[datetime], line: Line, now: datetime
+) -> Line | None:
+    """Write firings of which each takes the place of the earlier ones; None when the line has moved for others too."""
+    moved = False
+    for scheduled_at in firings:
+        row = (Line.of(tx, [job]) if moved else line).place(job, scheduled_at, now)
+        if _is_blocked(row):
+            SUPERSEDE.run(tx, job_=job.key, now_=to_micros(now))
+            CANCEL_RUNNING.run(tx, job_=job.key)
+            places.unblock(tx, [job.key], [job.policies.concurrency_key], now)
+            moved = True
+            row = Line.of(tx, [job]).place(job, scheduled_at, now)
+        INSERT.many(tx, [row])
+    return None if moved else line
 
 
-def _placed_row(job: DueJob, scheduled_at: datetime, places: Places, now: datetime) -> dict[str, Any]:
-    state, reason = place(job.policies, places)
+def _is_blocked(row: dict[str, Any]) -> bool:
+    return bool(row["reason"] == Reason.BLOCKED)
+
+
+def _placed_row(job: DueJob, scheduled_at: datetime, room: Places, now: datetime) -> dict[str, Any]:
+    state, reason = place(job.policies, room)
     ready = max(now, ready_at(job.key, scheduled_at, jitter_of(job.trigger)))
     if ready > now and _may_wait(job, state):
         state, reason = RunState.SCHEDULED, Reason.JITTER
@@ -221,6 +283,15 @@ def _may_wait(job: DueJob, state: RunState) -> bool:
     return state is RunState.QUEUED or (
         state is RunState.SCHEDULED and job.policies.overlap is not Overlap.CANCEL_RUNNING
     )
+
+
+def skipped_row(job: DueJob, scheduled_at: datetime, now: datetime) -> dict[str, Any]:
+    """Return the row of a firing that a person asked to leave out."""
+    return _row(job, scheduled_at, now) | {
+        "state": RunState.SKIPPED,
+        "reason": Reason.REQUESTED,
+        "finished_at": to_micros(now),
+    }
 
 
 def missed_row(job: DueJob | Job, missed: MissedRange, reason: Reason, now: datetime) -> dict[str, Any]:
@@ -268,17 +339,19 @@ def work_values(policies: Policies) -> dict[str, Any]:
     }
 
 
-def insert_missed(tx: sa.Connection, job: Job, missed: MissedRange, reason: Reason, now: datetime) -> None:
+def insert_missed(
+    tx: sa.Connection, job: DueJob | Job, missed: Sequence[tuple[MissedRange, Reason]], now: datetime
+) -> None:
     """Record firings of a job that are not executed."""
-    INSERT.many(tx, [missed_row(job, missed, reason, now)])
+    INSERT.many(tx, [missed_row(job, firings, reason, now) for firings, reason in missed])
 
 
 def advance(tx: sa.Connection, key: int, next_run_time: datetime | None) -> None:
     """Set when a job fires next."""
-    ADVANCE.run(tx, key_=key, next_=micros(next_run_time))
+    ADVANCE.run(tx, key_=key, next_=micros(next_run_time), skipped_=0)
 
 
-def mark_broken(tx: sa.Connection, job: DueJob | Unreadable, reason: str, now: datetime) -> None:
+def mark_broken(tx: sa.Connection, job: DueJob | Unreadable | Job, reason: str, now: datetime) -> None:
     """Set a job whose trigger cannot be computed aside; it is kept and shown, never deleted."""
     tx.execute(
         jobs.update()

@@ -59,11 +59,10 @@ def find(tx: sa.Connection, job_id: str) -> Job | None:
     return None if row is None else job_of(row, last_runs(tx, [row.id]).get(row.key))
 
 
-def update(tx: sa.Connection, job: Job, *, version: int) -> bool:
-    """Write a changed job if it still has `version`; whether it had."""
-    changed = tx.execute(
-        jobs.update().where(jobs.c.key == job.key, jobs.c.version == version).values(job_values(job))
-    ).rowcount
+def update(tx: sa.Connection, job: Job, *, version: int | None) -> bool:
+    """Write a changed job if it still has `version`, when one is given; whether it had."""
+    still = sa.true() if version is None else jobs.c.version == version
+    changed = tx.execute(jobs.update().where(jobs.c.key == job.key, still).values(job_values(job))).rowcount
     return changed == 1
 
 
@@ -88,6 +87,12 @@ def page(tx: sa.Connection, where: JobFilter, *, after: str | None, limit: int) 
     rows = tx.execute(query).all()
     newest = last_runs(tx, [row.id for row in rows])
     return [job_of(row, newest.get(row.key)) for row in rows]
+
+
+def of_task(tx: sa.Connection, task: str, *, after: str, limit: int) -> list[Job]:
+    """Return jobs of a task, by id, beginning after one."""
+    query = sa.select(jobs).where(jobs.c.task == task, jobs.c.id > after).order_by(jobs.c.id).limit(limit)
+    return [job_of(row) for row in tx.execute(query)]
 
 
 def _covering(states: tuple[str, ...]) -> str:

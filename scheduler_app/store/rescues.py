@@ -13,7 +13,7 @@ from scheduler_app.domain.policy import Delivery
 from scheduler_app.domain.run import Reason, RunState
 from scheduler_app.store import engines
 from scheduler_app.store.jobs import finish_idle
-from scheduler_app.store.places import unblock
+from scheduler_app.store.places import readmit, unblock
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import runs
 
@@ -26,6 +26,7 @@ HELD = Statement(
         runs.c.crashes,
         runs.c.crashes_alone,
         runs.c.cancel_requested,
+        runs.c.concurrency_key,
     ).where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"))
 )
 END = Statement(
@@ -75,7 +76,8 @@ def take_over(tx: sa.Connection, engine: int, *, now: datetime, reason: Reason, 
     ends = [_end(row, now, reason, blamed=blamed or row.crashes >= MANY_CRASHES) for row in held]
     END.many(tx, ends)
     keys = {row.job_key for row in held}
-    unblock(tx, keys, now)
+    unblock(tx, keys, {row.concurrency_key for row in held}, now)
+    readmit(tx, [end["id_"] for end in ends if end["state_"] == RunState.QUEUED], now)
     finish_idle(tx, keys)
     return _summary(ends)
 

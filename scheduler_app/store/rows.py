@@ -1,17 +1,17 @@
 """Rows to domain objects and back; the only place that knows how a field is kept."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.clock import EPOCH, from_micros, to_micros
 from scheduler_app.domain.job import Job, JobState, LastRun
-from scheduler_app.domain.policy import POLICY_NAMES, Delivery, Executor, Overlap, Overrides, Policies
+from scheduler_app.domain.policy import POLICY_NAMES, Overrides, Policies
 from scheduler_app.domain.run import MissedRange, Origin, Progress, Run, RunError, RunState
 
 
@@ -23,6 +23,16 @@ def micros(moment: datetime | None) -> int | None:
 def moment(value: int | None) -> datetime | None:
     """Return a kept time as an aware UTC datetime."""
     return None if value is None else from_micros(value)
+
+
+def due_moment(value: Any) -> datetime | None:
+    """Return when something is due, whatever somebody wrote there: what is no time is due never, or at once."""
+    try:
+        return moment(value)
+    except TypeError:
+        return None
+    except ArithmeticError:
+        return EPOCH if value < 0 else None
 
 
 def compact(value: Any) -> str:
@@ -40,39 +50,33 @@ def policy_values(policies: Policies) -> dict[str, Any]:
     return dict(_policy_values(policies))
 
 
-UNREADABLE = policy_values(Policies()) | {
-    "args": "[]",
-    "kwargs": "{}",
-    "trigger": None,
-    "overrides": "{}",
-    "state": "broken",
-    "next_run_time": None,
-    "paused_until": None,
-}
+# what reading a row may raise that somebody has damaged
+READ_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError, RecursionError)
+
+
+def read_object(text: Any, kind: type) -> Any:
+    """Return the JSON list or object that a column holds."""
+    value = json.loads(text)
+    if not isinstance(value, kind):
+        raise ValueError(f"not a JSON {'array' if kind is list else 'object'}")
+    return value
 
 
 @lru_cache(maxsize=4096)
 def policies_from(columns: tuple[Any, ...]) -> Policies:
     """Return the policies that the policy columns of a job hold, in their order; many jobs have the same."""
-    return policies_of(dict(zip(POLICY_NAMES, columns, strict=True)))
+    row = dict(zip(POLICY_NAMES, columns, strict=True))
+    given = row | {"coalesce": bool(row["coalesce"]), "tags": tuple(read_object(row["tags"], list))}
+    return Policies.resolve([Overrides.model_validate(given)])
 
 
-def policies_of(row: Mapping[str, Any]) -> Policies:
-    """Return the policies that a job's row holds."""
-    values = {name: row[name] for name in POLICY_NAMES}
-    values |= {
-        "coalesce": bool(row["coalesce"]),
-        "tags": tuple(json.loads(row["tags"])),
-        "overlap": Overlap(row["overlap"]),
-        "delivery": Delivery(row["delivery"]),
-        "executor": Executor(row["executor"]),
-    }
-    return Policies(**values)
+def _policies(row: Mapping[str, Any]) -> Policies:
+    return policies_from(tuple(row[name] for name in POLICY_NAMES))
 
 
 def job_values(job: Job) -> dict[str, Any]:
-    """Return a job as column values, its key left out."""
-    return policy_values(job.policies) | {
+    """Return a job as column values, its key left out, and what could not be read of it: that stays as it is."""
+    values = policy_values(job.policies) | {
         "id": job.id,
         "name": job.name,
         "task": job.task,
@@ -85,46 +89,96 @@ def job_values(job: Job) -> dict[str, Any]:
         "reason": job.reason,
         "next_run_time": micros(job.next_run_time),
         "paused_until": micros(job.paused_until),
+        "skip_count": job.skip_count,
         "version": job.version,
         "created_at": to_micros(job.created_at),
         "updated_at": to_micros(job.updated_at),
     }
+    return without(values, job.unreadable) if job.unreadable else values
+
+
+def without(values: dict[str, Any], unreadable: Mapping[str, str]) -> dict[str, Any]:
+    """Leave out the columns of these parts of a job."""
+    columns = {*unreadable, *(POLICY_NAMES if "policies" in unreadable else ())}
+    columns |= {"trigger_type"} if "trigger" in unreadable else set()
+    return {name: value for name, value in values.items() if name not in columns}
 
 
 def job_of(row: sa.Row[Any], last_run: LastRun | None = None) -> Job:
-    """Return the job that a row holds; a row that cannot be read is a broken job, with the reason."""
+    """Return the job that a row holds; one that cannot be read in every part is broken, with the reason."""
     values = row._asdict()
-    try:
-        return _job(values, last_run)
-    except (ValueError, TypeError, KeyError) as error:
-        return _job(values | UNREADABLE | {"reason": unreadable(error)}, last_run)
+    parts: dict[str, Any] = {}
+    unreadable: dict[str, str] = {}
+    for name, part in JOB_PARTS.items():
+        try:
+            parts[name] = part.read(values)
+        except READ_ERRORS as error:
+            parts[name], unreadable[name] = part.stand_in, told(error)
+    job = Job(key=values["key"], id=values["id"], unreadable=unreadable, last_run=last_run, **parts)
+    return replace(job, state=JobState.BROKEN, reason=unreadable_because(unreadable)) if unreadable else job
 
 
-def unreadable(error: Exception) -> str:
-    """Return why a row cannot be read, for people."""
-    return f"its row cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+def told(error: Exception) -> str:
+    """Return an error as one short line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
-def _job(values: Mapping[str, Any], last_run: LastRun | None) -> Job:
-    return Job(
-        key=values["key"],
-        id=values["id"],
-        name=values["name"],
-        task=values["task"],
-        args=json.loads(values["args"]),
-        kwargs=json.loads(values["kwargs"]),
-        trigger=None if values["trigger"] is None else json.loads(values["trigger"]),
-        overrides=Overrides.model_validate(json.loads(values["overrides"])),
-        policies=policies_of(values),
-        state=JobState(values["state"]),
-        reason=values["reason"],
-        next_run_time=moment(values["next_run_time"]),
-        paused_until=moment(values["paused_until"]),
-        version=values["version"],
-        created_at=from_micros(values["created_at"]),
-        updated_at=from_micros(values["updated_at"]),
-        last_run=last_run,
-    )
+def unreadable_because(parts: Mapping[str, str]) -> str:
+    """Return which parts of a row cannot be read, for people."""
+    return "its row cannot be read: " + "; ".join(f"{name}: {why}" for name, why in parts.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """How a part of a job is read from its row, and what stands in for it when it cannot be read."""
+
+    read: Callable[[Mapping[str, Any]], Any]
+    stand_in: Any
+
+
+def _text(name: str) -> Part:
+    def read(row: Mapping[str, Any]) -> str:
+        if not isinstance(row[name], str):
+            raise ValueError("not text")
+        return str(row[name])
+
+    return Part(read=read, stand_in="?")
+
+
+def _number(name: str) -> Part:
+    def read(row: Mapping[str, Any]) -> int:
+        if not isinstance(row[name], int):
+            raise ValueError("not a whole number")
+        return int(row[name])
+
+    return Part(read=read, stand_in=0)
+
+
+def _time(name: str) -> Part:
+    return Part(read=lambda row: from_micros(row[name]), stand_in=EPOCH)
+
+
+JOB_PARTS = {
+    "name": _text("name"),
+    "task": _text("task"),
+    "args": Part(read=lambda row: read_object(row["args"], list), stand_in=[]),
+    "kwargs": Part(read=lambda row: read_object(row["kwargs"], dict), stand_in={}),
+    "trigger": Part(
+        read=lambda row: None if row["trigger"] is None else read_object(row["trigger"], dict), stand_in=None
+    ),
+    "overrides": Part(
+        read=lambda row: Overrides.model_validate(read_object(row["overrides"], dict)), stand_in=Overrides()
+    ),
+    "policies": Part(read=_policies, stand_in=Policies()),
+    "state": Part(read=lambda row: JobState(row["state"]), stand_in=JobState.BROKEN),
+    "reason": Part(read=lambda row: row["reason"], stand_in=None),
+    "next_run_time": Part(read=lambda row: moment(row["next_run_time"]), stand_in=None),
+    "paused_until": Part(read=lambda row: moment(row["paused_until"]), stand_in=None),
+    "skip_count": _number("skip_count"),
+    "version": _number("version"),
+    "created_at": _time("created_at"),
+    "updated_at": _time("updated_at"),
+}
 
 
 def run_of(row: sa.Row[Any]) -> Run:
@@ -149,6 +203,7 @@ def run_of(row: sa.Row[Any]) -> Run:
         started_at=moment(values["started_at"]),
         finished_at=moment(values["finished_at"]),
         ready_at=from_micros(values["ready_at"]),
+        concurrency_key=values["concurrency_key"],
         executor=values["executor"],
         engine=values["engine"],
         cancel_requested=bool(values["cancel_requested"]),

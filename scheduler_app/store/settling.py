@@ -65,7 +65,7 @@ def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) 
         WRITE.many(tx, [_values(settlement) for settlement in valid])
         _cancel_orphans(tx, valid)
         keys = {settlement.outcome.claim.job_key for settlement in valid}
-        unblock(tx, keys, now)
+        unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
         finish_idle(tx, keys)
     late = [s.outcome.claim for s in settlements if s.outcome.claim.held not in holders]
     refuse(tx, late)

@@ -79,6 +79,7 @@ class Statement:
     def __init__(self, statement: sa.UpdateBase | sa.Select[Any], *, columns: Sequence[str] = ()) -> None:
         self._statement = statement
         self._columns = columns
+        self.select: Any = statement
         self._compiled: dict[str, Compiled] = {}
 
     def _of(self, tx: sa.Connection) -> Compiled:

@@ -119,6 +119,20 @@ _partial("scheduler_runs_queue", runs.c.priority.desc(), runs.c.ready_at, runs.c
 _partial("scheduler_runs_waiting", runs.c.ready_at, where="state = 'scheduled' AND reason <> 'blocked'")
 # store.places, store.settling.unblock
 _partial("scheduler_runs_open", runs.c.job_key, runs.c.state, where="state IN ('scheduled', 'queued', 'running')")
+# store.places.unblock: what waits for a place of a job, or for a concurrency key, in the order in which it may start
+BLOCKED = "state = 'scheduled' AND reason = 'blocked'"
+_partial("scheduler_runs_blocked", runs.c.job_key, runs.c.priority.desc(), runs.c.ready_at, runs.c.id, where=BLOCKED)
+KEYED = "concurrency_key IS NOT NULL"
+_partial(
+    "scheduler_runs_blocked_key",
+    runs.c.concurrency_key,
+    runs.c.priority.desc(),
+    runs.c.ready_at,
+    runs.c.id,
+    where=f"{BLOCKED} AND {KEYED}",
+)
+# store.places.locked
+_partial("scheduler_runs_locks", runs.c.concurrency_key, where=f"state IN ('queued', 'running') AND {KEYED}")
 # store.rescues, store.claims.cancelled
 _partial("scheduler_runs_running", runs.c.engine, where="state = 'running'")
 # store.runs.page of one job, and the last run of a job
@@ -128,6 +142,8 @@ UNWELL = "state IN ('failed', 'timed_out', 'cancelled', 'lost', 'missed', 'skipp
 _partial("scheduler_runs_unwell", runs.c.state, runs.c.id, where=UNWELL)
 # store.firing.due
 _partial("scheduler_jobs_due", jobs.c.next_run_time, where="state = 'active' AND next_run_time IS NOT NULL")
+# store.pauses
+_partial("scheduler_jobs_lapsing", jobs.c.paused_until, where="state = 'paused' AND paused_until IS NOT NULL")
 # store.jobs.page; no index begins with `state` for all rows, or the planner would take it in place of the partial ones
 OPEN = "state <> 'finished'"
 FINISHED = "state = 'finished'"

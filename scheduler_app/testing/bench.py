@@ -4,14 +4,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from scheduler_app.domain.choosing import Room
-from scheduler_app.domain.run import Claim, Reason
+from scheduler_app.domain.run import Claim, Reason, RunState
 from scheduler_app.engine import capture
 from scheduler_app.engine.engine import Engine
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.heartbeat import BEAT_EVERY
 from scheduler_app.engine.pool import Ended
 from scheduler_app.engine.runner import Surroundings, execute, timed_out
+from scheduler_app.store.outlook import is_line_empty, look_ahead
 from scheduler_app.testing.clock import FakeClock
+
+BEAT_AT_LEAST_EVERY = 3600.0
 
 
 class InlinePool:
@@ -69,11 +72,25 @@ class InlinePool:
         ended, self._ended = self._ended, []
         return ended
 
+    @property
+    def all_succeeded(self) -> bool:
+        """Whether everything that has ended did so well."""
+        return all(outcome.state is RunState.SUCCEEDED for _, outcome in self._ended)
+
     def put_back(self, ended: Sequence[Ended]) -> None:
         """Return what could not be settled yet."""
         self._ended[:0] = ended
 
     def stale(self, *, older_than: float) -> list[Claim]:
+        """Return nothing: no claim waits for a slot."""
+        return []
+
+    @property
+    def lowest_waiting(self) -> int | None:
+        """Return None: no claim waits for a slot."""
+        return None
+
+    def outranked(self, priority: int) -> list[Claim]:
         """Return nothing: no claim waits for a slot."""
         return []
 
@@ -92,33 +109,67 @@ class InlinePool:
 
 
 class Bench:
-    """Drives one engine: fire, claim, execute, settle, beat and rescue, in the order of simulated time."""
+    """Drives one engine: fire, claim, execute, settle, beat and rescue, in the order of simulated time.
+
+    What succeeded, and nothing waits for, is settled with the next firing in one transaction, at the latest by `rest`:
+    that makes a simulated year half as long.
+    """
 
     def __init__(self, engine: Engine, clock: FakeClock) -> None:
         self._engine = engine
         self._clock = clock
         self._beaten_at = clock.monotonic()
-        engine.assemble(InlinePool(engine.ctx.slots, engine.surroundings, clock))
+        self._beat_every = BEAT_EVERY
+        self._is_new = True
+        self._pool = InlinePool(engine.ctx.slots, engine.surroundings, clock)
+        engine.assemble(self._pool)
 
     def run_due(self, horizon: datetime) -> None:
         """Poll until nothing is left that is due at `horizon`; inside a task this is left to the outer poll."""
         if self._engine.pool.held():
             return
         self._engine.passes.horizon = horizon
+        if self._is_new:
+            self._is_new = False
+            self._follow()
         self._poll()
-        while not self._engine.passes.idle:
+        while not (self._engine.passes.idle or self._may_settle_later()):
             self._poll()
+
+    def rest(self) -> None:
+        """Settle what was left for later; beat soon when time moves on again."""
+        if self._pool.has_ended:
+            self._engine.passes.poll()
+        self._beat_every = BEAT_EVERY
+
+    def _may_settle_later(self) -> bool:
+        """Whether all that there is to do is to write that runs succeeded, and nothing can follow from that."""
+        passes = self._engine.passes
+        if passes.more or not self._pool.all_succeeded:
+            return False
+        with self._engine.ctx.database.read() as tx:
+            ahead, now = look_ahead(tx), self._clock.now()
+            passes.next_at = ahead.next_at
+            return is_line_empty(tx) and (ahead.next_at is None or ahead.next_at > now)
 
     def _poll(self) -> None:
         self._beat()
         self._engine.passes.poll()
 
     def _beat(self) -> None:
-        """Beat and rescue as often as an engine with threads would, at the times that something happens."""
-        if self._clock.monotonic() - self._beaten_at >= BEAT_EVERY:
+        """Beat and rescue when time begins to move, and then once an hour: who could look is driven by this clock."""
+        self._engine.heartbeat.reset()
+        if self._clock.monotonic() - self._beaten_at >= self._beat_every:
             self._beaten_at = self._clock.monotonic()
+            self._beat_every = BEAT_AT_LEAST_EVERY
             self._engine.heartbeat.poll()
             self._engine.rescuer.poll()
+            self._follow()
+
+    def _follow(self) -> None:
+        """Let stored jobs follow the defaults of the tasks."""
+        while self._engine.follower.poll() == 0.0:
+            pass
 
     def next_event(self) -> datetime | None:
         """Return when a job fires next, or a waiting run may start."""

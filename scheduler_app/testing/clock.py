@@ -19,6 +19,9 @@ class Driven(Protocol):
     def next_event(self) -> datetime | None:
         """Return when something is due next."""
 
+    def rest(self) -> None:
+        """Leave nothing half done: time stands still now."""
+
 
 class FakeClock:
     """Simulated time: `advance`, `travel_to`, `run_due`. It begins at 2026-01-01T00:00:00Z.
@@ -97,6 +100,7 @@ class FakeClock:
         while (event := self._next_event()) is not None and event <= target:
             self._set(max(event, self._now))
             self._run_due(min(self._now, target))
+        self._rest()
         self._set(max(target.astimezone(UTC), self._now))
         return self._now
 
@@ -109,10 +113,15 @@ class FakeClock:
     def run_due(self) -> None:
         """Run everything that is due now, and what that makes ready."""
         self._run_due(self._now)
+        self._rest()
 
     def _run_due(self, horizon: datetime) -> None:
         for driven in self._driven:
             driven.run_due(horizon)
+
+    def _rest(self) -> None:
+        for driven in self._driven:
+            driven.rest()
 
     def _next_event(self) -> datetime | None:
         events = (driven.next_event() for driven in self._driven)

@@ -16,6 +16,7 @@ CALLS = {
     "/api/v1/jobs/{job_id}": {"get", "patch", "delete"},
     "/api/v1/jobs/{job_id}/pause": {"post"},
     "/api/v1/jobs/{job_id}/resume": {"post"},
+    "/api/v1/jobs/{job_id}/skip": {"post"},
     "/api/v1/jobs/{job_id}/run": {"post"},
     "/api/v1/jobs/{job_id}/runs": {"get"},
     "/api/v1/runs": {"get"},

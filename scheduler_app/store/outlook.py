@@ -1,0 +1,63 @@
+"""What lies ahead, in one statement: whether everything is paused, and when something is due next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from scheduler_app.store.claims import NEXT_READY
+from scheduler_app.store.facts import PAUSE, pause_of
+from scheduler_app.store.firing import NEXT_DUE
+from scheduler_app.store.pauses import NEXT_LAPSE
+from scheduler_app.store.rows import due_moment
+from scheduler_app.store.statement import Statement
+from scheduler_app.store.tables import BLOCKED, facts, runs
+
+AHEAD = Statement(
+    sa.select(
+        sa.select(facts.c.value).where(facts.c.name == PAUSE).scalar_subquery().label("pause"),
+        NEXT_DUE.select.scalar_subquery().label("due"),
+        NEXT_READY.select.scalar_subquery().label("ready"),
+        NEXT_LAPSE.select.scalar_subquery().label("lapse"),
+    )
+)
+
+BUSY = Statement(
+    sa.select(
+        sa.or_(
+            sa.exists().where(sa.text("scheduler_runs.state = 'queued'")).select_from(runs),
+            sa.exists().where(sa.text(f"scheduler_runs.{BLOCKED}")).select_from(runs),
+        ).label("busy")
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outlook:
+    """Since when everything is paused; when a job fires, a run may be queued and a pause ends next."""
+
+    paused_since: datetime | None
+    due: datetime | None
+    ready: datetime | None
+    lapse: datetime | None
+
+    @property
+    def next_at(self) -> datetime | None:
+        """Return when there is something to do next."""
+        return min((at for at in (self.due, self.ready, self.lapse) if at is not None), default=None)
+
+
+def is_line_empty(tx: sa.Connection) -> bool:
+    """Whether no run is queued, and none waits for a place."""
+    return not BUSY.scalar(tx)
+
+
+def look_ahead(tx: sa.Connection) -> Outlook:
+    """Return what lies ahead."""
+    (row,) = AHEAD.rows(tx)
+    return Outlook(
+        paused_since=pause_of(row.pause),
+        due=due_moment(row.due),
+        ready=due_moment(row.ready),
+        lapse=due_moment(row.lapse),
+    )
