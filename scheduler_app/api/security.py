@@ -136,4 +136,6 @@ def seal(response: Response) -> Response:
         if name not in present:
             response.headers.add(name, value)
     response.headers.add("X-Request-ID", g.get("request_id", ""))
+    if "dry_run" in g:
+        response.headers.add("Dry-Run", "true")
     return response

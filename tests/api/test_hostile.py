@@ -174,7 +174,7 @@ QUERIES = [
     "/runs/1/log?offset=-0",
     "/runs/1/log?offset=NaN",
 ]
-METHODS = ["PUT", "TRACE", "OPTIONS", "CONNECT", "PROPFIND", "GARBAGE"]
+METHODS = ["TRACE", "OPTIONS", "CONNECT", "PROPFIND", "GARBAGE"]
 HEADERS: list[dict[str, str]] = [
     {"If-Match": '"' + DIGITS + '"'},
     {"If-Match": "\xff"},
@@ -238,7 +238,7 @@ def test_a_hostile_trigger_does_no_harm_in_a_preview(hostile: Caller, body: str)
 
 @pytest.mark.parametrize("path", [*PATHS, *QUERIES], ids=lambda path: path[:60])
 def test_a_hostile_path_does_no_harm(hostile: Caller, path: str) -> None:
-    for method in ("GET", "DELETE" if "/jobs/a" not in path else "HEAD", *METHODS[:3]):
+    for method in ("GET", "DELETE" if "/jobs/a" not in path else "HEAD", "PUT", *METHODS[:2]):
         response = hostile(method, path)
         assert response.status_code < 500
         if method == "GET":
