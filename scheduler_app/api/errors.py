@@ -8,12 +8,12 @@ from flask import Flask, Response, current_app, g, request
 from flask_openapi.models.reference import Reference
 from flask_openapi.models.response import Response as DocumentedResponse
 from pydantic_core import to_json
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from scheduler_app import errors
 from scheduler_app.api import refusals
-from scheduler_app.domain.spec import nearest
+from scheduler_app.domain.spec import nearest, shown
 
 PROBLEM = "application/problem+json"
 STATUS: dict[type[errors.SchedulerError], int] = {
@@ -100,10 +100,15 @@ def aborted(error: HTTPException) -> Response:
         return Response(status=status, headers=dict(error.get_headers(request.environ)))
     name = HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "_")
     response = problem(status, CODES.get(status, name), _detail(error, status))
-    allowed = getattr(error, "valid_methods", None)
-    if allowed:
-        response.headers["Allow"] = ", ".join(sorted(allowed))
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = _allowed(error)
     return response
+
+
+def _allowed(error: MethodNotAllowed) -> str:
+    """Return the methods of a path: of the call that is just there, if there is one, not of a job of that name too."""
+    here = [rule.methods or () for rule in current_app.url_map.iter_rules() if rule.rule == request.path]
+    return ", ".join(sorted({method for methods in here for method in methods} or error.valid_methods or ()))
 
 
 def _detail(error: HTTPException, status: int) -> str:
@@ -114,8 +119,8 @@ def _detail(error: HTTPException, status: int) -> str:
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         most = (request.max_content_length or 0) // (1024 * 1024)
         return f"the body is larger than {most} MiB"
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return f"this path answers {', '.join(sorted(getattr(error, 'valid_methods', None) or ()))} only"
+    if isinstance(error, MethodNotAllowed):
+        return f"this path answers {_allowed(error)} only, got {shown(request.method)}"
     return DETAILS.get(status) or error.description or HTTP_STATUS_CODES.get(status, "error")
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from scheduler_app.api.faults import body_faults, query_faults
 from scheduler_app.api.refusals import BadHeader, BadQuery, MalformedBody, WrongMediaType
@@ -163,7 +163,10 @@ def _read_raw(body: Body) -> bytes:
     """Return the body as it came. Of one without a length Werkzeug hands on the first MiB as if that were all."""
     if body.most_bytes != MAX_BODY_BYTES:
         request.max_content_length = body.most_bytes
-    raw = request.get_data(cache=False)
+    try:
+        raw = request.get_data(cache=False)
+    except ClientDisconnected:
+        raise MalformedBody("the body ended before its length, or was sent in chunks that are none") from None
     if request.content_length is None and len(raw) >= body.most_bytes:
         raise RequestEntityTooLarge
     return raw

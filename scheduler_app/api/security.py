@@ -109,7 +109,7 @@ class Guard:
     def _failed(self, address: str, digest: str, now: float) -> Unauthorized | TooManyFailures:
         """Count a wrong key of an address; the count starts anew after a minute without one.
 
-        Who guesses sends many keys, and is stopped soon; one wrong key again and again is a client that is set up wrong.
+        Who guesses sends many keys, and is stopped soon; one wrong key again and again is a client set up wrong.
         """
         failures = [*(self._failures.get(address, now) or ()), digest][-FAILURES_ALLOWED - 1 :]
         self._failures.put(address, failures, now)

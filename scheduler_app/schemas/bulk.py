@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.config import JsonDict
 
 from scheduler_app.domain.job import JobState
@@ -31,13 +31,7 @@ CHOICES = tuple(JobChoice.model_fields)
 AN_ACTION: JsonDict = {"action": "pause", "ids": ["nightly-report"], "reason": "the printer is on fire"}
 BY_FILTER: JsonDict = {"action": "run", "filter": {"tag": ["reports"], "state": ["active"]}}
 
-Items = Annotated[
-    list[Any],
-    Field(min_length=1, max_length=MOST_JOBS),
-    WithJsonSchema(
-        {"type": "array", "minItems": 1, "maxItems": MOST_JOBS, "items": {"type": "object"}},
-    ),
-]
+Items = Annotated[list[Any], Field(min_length=1, max_length=MOST_JOBS)]
 
 
 class BatchIn(WireIn):

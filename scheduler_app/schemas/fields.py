@@ -101,8 +101,7 @@ Prefix = Annotated[str, Field(min_length=1, max_length=191, json_schema_extra=PR
 Limit = Annotated[int, Field(ge=1, le=1000), Digits]
 RunId = Annotated[int, Field(ge=1, le=LARGEST_ID), Digits]
 QueryMoment = Annotated[Moment | None, WithJsonSchema({"type": "string", "format": "date-time"})]
-# named groups tell what a cursor is made of: the query that it belongs to, and where in its list it goes on
-CURSOR = r"^(?<query>[A-Za-z0-9_-]{8})(?<place>[A-Za-z0-9_-]{12,300})$"
+CURSOR = r"^[A-Za-z0-9_-]{20,308}$"
 Cursor = Annotated[Annotated[str, Field(pattern=CURSOR)] | None, WithJsonSchema({"type": "string", "pattern": CURSOR})]
 TriggerType = Annotated[str, AfterValidator(_known_type), WithJsonSchema({"type": "string", "enum": sorted(KINDS)})]
 
