@@ -1,4 +1,4 @@
-"""Tasks that take any arguments by name, under the names that a fuzzer comes upon: jobs can be made from the document alone."""
+"""Tasks that take any arguments by name, under the names that a fuzzer comes upon, so that it can make jobs."""
 
 import string
 from typing import Any
