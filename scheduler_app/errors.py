@@ -60,6 +60,12 @@ class UnknownTask(InvalidInput):
     code = "unknown_task"
 
 
+class KeyReused(InvalidInput):
+    """An `Idempotency-Key` was used for another call within its 24 hours."""
+
+    code = "idempotency_key_reused"
+
+
 class TriggerBudgetExceeded(SchedulerError):
     """A trigger needed more steps than its budget to find its next time."""
 
@@ -82,6 +88,12 @@ class IdTaken(Conflict):
     """A job with this id exists already."""
 
     code = "id_taken"
+
+
+class KeyInFlight(Conflict):
+    """A call with the same `Idempotency-Key` is being carried out."""
+
+    code = "idempotency_key_in_flight"
 
 
 class StoreUnavailable(SchedulerError):

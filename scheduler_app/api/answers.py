@@ -52,6 +52,17 @@ def run_answer(run: Run, status: int = 200, **headers: str) -> Response:
     return answer(render_run(run), status, **headers)
 
 
+def added_answer(job: Job, status: int | None = None) -> Response:
+    """Render a job that was added; a one-off is only accepted, since it runs from now on."""
+    added = status or (202 if job.trigger is None else 201)
+    return job_answer(job, added, Location=f"{jobs_root()}/{job.id}")
+
+
+def accepted_answer(run: Run) -> Response:
+    """Render a run that something will become of."""
+    return run_answer(run, 202, Location=f"{runs_root()}/{run.id}")
+
+
 def page_answer(items: list[dict[str, Any]], next_cursor: str | None) -> Response:
     """Render a page of a list; `Link` leads to the next one."""
     content = {"items": items, "next_cursor": next_cursor}

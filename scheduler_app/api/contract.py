@@ -6,9 +6,10 @@ A view takes `path`, `query` and `body`, each annotated with a wire shape, and r
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
+from inspect import getdoc
 from typing import Any, get_type_hints
 
-from flask import Response, current_app
+from flask import Response, current_app, g, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.parameter import Parameter
 from flask_openapi.models.request_body import RequestBody
@@ -18,6 +19,7 @@ from flask_openapi.utils import parse_rule
 from pydantic import BaseModel
 
 from scheduler_app.api.reading import JSON, Body, read_body, read_path, read_query, refuse_query
+from scheduler_app.schemas.fields import WriteQuery
 from scheduler_app.services.context import Context
 
 EXTENSION = "scheduler_app.context"
@@ -31,13 +33,22 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Link": {"description": '`rel="next"`: the next page; absent on the last one.', "schema": {"type": "string"}},
 }
 
-IF_MATCH = Parameter.model_validate(
+# headers that a request may carry are told in words: as parameters they would promise that any value is accepted
+CONDITIONS = (
+    " `If-Match` with the `ETag` that the job was read with: 412 when it was changed since; `*` fits any version."
+)
+ONCE = (
+    " `Idempotency-Key` (1 to 255 visible ASCII characters): for 24 hours the same call with the same key gets the "
+    "same answer, with `Idempotency-Replayed: true`, and does nothing; another call with that key is refused with 422, "
+    "one while the first is being carried out with 409."
+)
+DRY_RUN = Parameter.model_validate(
     {
-        "name": "If-Match",
-        "in": "header",
+        "name": "dry_run",
+        "in": "query",
         "required": False,
-        "description": "The ETag that the job was read with; 412 when it was changed since. `*` fits any.",
-        "schema": {"type": "string", "pattern": r'^(?:"[0-9]{1,18}"|\*)$', "examples": ['"3"']},
+        "description": WriteQuery.model_fields["dry_run"].description,
+        "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
     }
 )
 
@@ -52,9 +63,9 @@ class Answer:
 
 
 def context() -> Context:
-    """Return what the use cases of the present app need."""
+    """Return what the use cases of the present app need; in a dry run nothing that they do is kept."""
     ctx: Context = current_app.extensions[EXTENSION]
-    return ctx
+    return ctx.rehearsing() if "dry_run" in g else ctx
 
 
 def room(noun: str, description: str, *, prefix: str = "/api/v1") -> APIBlueprint:
@@ -75,24 +86,30 @@ def serves(
     *,
     refuses: tuple[int, ...] = (),
     body: Body = JSON,
-    takes_version: bool = False,
+    writes: bool | None = None,
+    told: str = "",
 ) -> Callable[[View], View]:
-    """Serve a view as `call`, a method and a rule. `refuses` are the errors beside those that every call has."""
+    """Serve a view as `call`, a method and a rule. `refuses` are the errors beside those that every call has.
+
+    A call that `writes`, which is any but GET unless it says so, takes `dry_run`. `told` ends the description.
+    """
     method, rule = call.split(" ")
+    writes = method != "GET" if writes is None else writes
 
     def decorate(view: View) -> View:
         hints = get_type_hints(view)
         document: dict[str, Any] = {
             "operation_id": view.__name__,
-            "description": " ".join((view.__doc__ or "").split("\n")[1:]).strip(),
+            "description": " ".join((getdoc(view) or "").partition("\n")[2].split()) + told,
             "responses": _responses(answers, (*refuses, *(GUARDED_REFUSES if place.abp_security else OPEN_REFUSES))),
         }
         if "body" in hints:
             document["request_body"] = _request_body(hints["body"], body)
-        served = _reading(view, hints, body)
+        served = _reading(view, hints, body, WriteQuery if writes else None)
         getattr(place, method.lower())(rule, **document)(served)
-        if takes_version:
-            _document_version(place, method, rule)
+        if writes:
+            operation = getattr(place.paths[parse_rule(rule, place.url_prefix)], method.lower())
+            operation.parameters = [*(operation.parameters or []), DRY_RUN]
         for answer in answers.values():
             _declare(place, answer.model)
         return served
@@ -100,7 +117,7 @@ def serves(
     return decorate
 
 
-def _reading(view: View, hints: Mapping[str, Any], body: Body) -> View:
+def _reading(view: View, hints: Mapping[str, Any], body: Body, write: type[WriteQuery] | None) -> View:
     """Return the view with the reading of its request in front."""
     path, query, content = (hints.get(name) for name in ("path", "query", "body"))
 
@@ -109,10 +126,12 @@ def _reading(view: View, hints: Mapping[str, Any], body: Body) -> View:
         given: dict[str, BaseModel] = {}
         if path is not None:
             given["path"] = read_path(path, parts)
-        if query is None:
-            refuse_query()
-        else:
+        if query is not None:
             given["query"] = read_query(query)
+        elif write is None or not request.query_string:
+            refuse_query()
+        elif read_query(write).dry_run == "true":
+            g.dry_run = True
         if content is not None:
             given["body"] = read_body(content, body)
         return view(**given)
@@ -134,11 +153,6 @@ def _response(given: Answer) -> dict[str, Any]:
     if given.headers:
         response["headers"] = {name: HEADERS[name] for name in given.headers}
     return response
-
-
-def _document_version(place: APIBlueprint, method: str, rule: str) -> None:
-    operation = getattr(place.paths[parse_rule(rule, place.url_prefix)], method.lower())
-    operation.parameters = [*(operation.parameters or []), IF_MATCH]
 
 
 def _declare(place: APIBlueprint, model: type[BaseModel] | None) -> None:

@@ -1,16 +1,19 @@
 """The one module that decides which HTTP status an error becomes, and the one shape in which errors are told."""
 
 from http import HTTPStatus
+from itertools import zip_longest
+from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_openapi.models.reference import Reference
 from flask_openapi.models.response import Response as DocumentedResponse
 from pydantic_core import to_json
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from scheduler_app import errors
 from scheduler_app.api import refusals
+from scheduler_app.domain.spec import nearest, shown
 
 PROBLEM = "application/problem+json"
 STATUS: dict[type[errors.SchedulerError], int] = {
@@ -22,9 +25,11 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.IdTaken: 409,
+    errors.KeyInFlight: 409,
     errors.VersionMismatch: 412,
     refusals.WrongMediaType: 415,
     errors.InvalidInput: 422,
+    errors.KeyReused: 422,
     errors.TriggerBudgetExceeded: 422,
     refusals.TooManyFailures: 429,
     errors.StoreUnavailable: 503,
@@ -33,11 +38,11 @@ HEADERS: dict[type[errors.SchedulerError], dict[str, str]] = {
     refusals.Unauthorized: {"WWW-Authenticate": 'Bearer realm="scheduler"'},
     refusals.TooManyFailures: {"Retry-After": "60"},
     errors.StoreUnavailable: {"Retry-After": "1"},
+    errors.KeyInFlight: {"Retry-After": "1"},
 }
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "internal_error"}
 DETAILS = {
     404: "there is nothing at this path; the calls are listed in /api/v1/openapi.json",
-    413: "the body is larger than 1 MiB",
     500: "something unforeseen happened; the log of the server has it under this request_id",
 }
 MEANINGS = {
@@ -46,7 +51,7 @@ MEANINGS = {
     404: "There is no such thing.",
     409: "It does not fit the state that the thing is in, or the id is taken.",
     412: "The thing was changed since: its ETag is not the one in `If-Match`.",
-    413: "The body is larger than 1 MiB.",
+    413: "The body is larger than 1 MiB, or 8 MiB for a batch.",
     415: "The body is not said to be JSON.",
     422: "The content is wrong; `errors` names the fields.",
     429: "Too many wrong API keys from this address.",
@@ -73,10 +78,19 @@ def register(app: Flask) -> None:
 
 def refused(error: errors.SchedulerError) -> Response:
     """Render an error of ours."""
-    kind = next(cls for cls in type(error).__mro__ if cls in STATUS)
-    response = problem(STATUS[kind], error.code, error.detail, error.faults)
-    response.headers.update(HEADERS.get(kind, {}))
+    content = problem_of(error)
+    response = Response(to_json(content), content["status"], content_type=PROBLEM)
+    response.headers.update(HEADERS.get(_kind(error), {}))
     return response
+
+
+def problem_of(error: errors.SchedulerError) -> dict[str, Any]:
+    """Return the problem document of an error of ours."""
+    return _content(STATUS[_kind(error)], error.code, error.detail, error.faults)
+
+
+def _kind(error: errors.SchedulerError) -> type[errors.SchedulerError]:
+    return next(cls for cls in type(error).__mro__ if cls in STATUS)
 
 
 def aborted(error: HTTPException) -> Response:
@@ -86,23 +100,51 @@ def aborted(error: HTTPException) -> Response:
         return Response(status=status, headers=dict(error.get_headers(request.environ)))
     name = HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "_")
     response = problem(status, CODES.get(status, name), _detail(error, status))
-    allowed = getattr(error, "valid_methods", None)
-    if allowed:
-        response.headers["Allow"] = ", ".join(sorted(allowed))
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = _allowed(error)
     return response
+
+
+def _allowed(error: MethodNotAllowed) -> str:
+    """Return the methods of a path: of the call that is just there, if there is one, not of a job of that name too."""
+    here = [rule.methods or () for rule in current_app.url_map.iter_rules() if rule.rule == request.path]
+    return ", ".join(sorted({method for methods in here for method in methods} or error.valid_methods or ()))
 
 
 def _detail(error: HTTPException, status: int) -> str:
     if isinstance(error, InternalServerError):
         return DETAILS[500]
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return f"this path answers {', '.join(sorted(getattr(error, 'valid_methods', None) or ()))} only"
+    if status == HTTPStatus.NOT_FOUND:
+        return DETAILS[404] + _nearest_path()
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        most = (request.max_content_length or 0) // (1024 * 1024)
+        return f"the body is larger than {most} MiB"
+    if isinstance(error, MethodNotAllowed):
+        return f"this path answers {_allowed(error)} only, got {shown(request.method)}"
     return DETAILS.get(status) or error.description or HTTP_STATUS_CODES.get(status, "error")
 
 
-def problem(status: int, code: str, detail: str, faults: tuple[errors.Fault, ...] = ()) -> Response:
+def _nearest_path() -> str:
+    """Return the tail of a sentence that names the call whose path is nearest to the one that was asked for."""
+    asked = request.path.split("/")
+    known = {_filled(rule.rule.split("/"), asked) for rule in current_app.url_map.iter_rules()}
+    return nearest(request.path, known)
+
+
+def _filled(rule: list[str], asked: list[str]) -> str:
+    """Return a rule as a path: where it has a parameter, what was asked for stands there."""
+    parts = zip_longest(rule, asked[: len(rule)], fillvalue="")
+    return "/".join(got if part.startswith("<") and got else part for part, got in parts)
+
+
+def problem(status: int, code: str, detail: str) -> Response:
+    """Build the answer to what no error of ours says."""
+    return Response(to_json(_content(status, code, detail, ())), status, content_type=PROBLEM)
+
+
+def _content(status: int, code: str, detail: str, faults: tuple[errors.Fault, ...]) -> dict[str, Any]:
     """Build a problem document (RFC 9457)."""
-    content = {
+    return {
         "type": "about:blank",
         "title": HTTP_STATUS_CODES.get(status, "Error"),
         "status": status,
@@ -111,4 +153,3 @@ def problem(status: int, code: str, detail: str, faults: tuple[errors.Fault, ...
         "errors": [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults],
         "request_id": g.get("request_id", ""),
     }
-    return Response(to_json(content), status, content_type=PROBLEM)

@@ -1,7 +1,8 @@
 """What pydantic found wrong, as faults that name the field, what was expected and what was got, shortened."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -11,6 +12,8 @@ from scheduler_app.errors import Fault
 MOST_FAULTS = 20
 UNTOLD = frozenset({"args", "kwargs"})
 Location = tuple[str | int, ...]
+WORDS = frozenset({"enum", "literal_error"})
+_QUOTED = re.compile(r"'([^']*)'")
 _MISSING = object()
 
 
@@ -32,14 +35,39 @@ def _first(error: ValidationError) -> Sequence[Mapping[str, Any]]:
 def _fault(item: Mapping[str, Any], location: Location, noun: str, model: type[BaseModel], given: object) -> Fault:
     pointer = "".join(pointer_to(str(part)) for part in location)
     if not location:
-        return Fault(pointer="", detail=f"the body must be a JSON object, got {shown(given)}")
+        told = (
+            _sentence(item["msg"])
+            if isinstance(given, Mapping)
+            else f"the body must be a JSON object, got {shown(given)}"
+        )
+        return Fault(pointer="", detail=told)
     name = shown(".".join(str(part) for part in location))
     if item["type"] == "missing":
         return Fault(pointer=pointer, detail=f"{name} is required")
     if item["type"] == "extra_forbidden":
-        names = [field.alias or name for name, field in model.model_fields.items()]
-        return Fault(pointer=pointer, detail=f"{name} is no {noun} here{nearest(str(location[-1]), names)}")
-    return Fault(pointer=pointer, detail=f"{name}: {_sentence(item['msg'])}{_got(given, location)}")
+        names = _names(model, location[:-1])
+        hint = nearest(str(location[-1]), names) or f"; allowed are {', '.join(names)}"
+        return Fault(pointer=pointer, detail=f"{name} is no {noun} here{hint}")
+    hint = _hint(item, given)
+    return Fault(pointer=pointer, detail=f"{name}: {_sentence(item['msg'])}{_got(given, location)}{hint}")
+
+
+def _names(model: type[BaseModel], location: Location) -> list[str]:
+    """Return the fields of a model, or of the one that stands at a location of it."""
+    for part in location:
+        kinds = get_args(model.model_fields[str(part)].annotation) if part in model.model_fields else ()
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _hint(item: Mapping[str, Any], given: object) -> str:
+    """Name the allowed word that is nearest to the one that was got; of several with commas, the wrong one."""
+    got = _at(given, item["loc"])
+    if got is _MISSING and item["type"] in WORDS:
+        whole, index = _at(given, item["loc"][:-1]), item["loc"][-1]
+        words = whole.split(",") if isinstance(whole, str) else []
+        got = words[index] if isinstance(index, int) and index < len(words) else None
+    return nearest(got, _QUOTED.findall(item["msg"])) if item["type"] in WORDS and isinstance(got, str) else ""
 
 
 def _sentence(message: str) -> str:

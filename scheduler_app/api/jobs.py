@@ -2,10 +2,13 @@
 
 from flask import Response
 
-from scheduler_app.api.answers import job_answer, jobs_root, page_answer, run_answer, runs_root
-from scheduler_app.api.contract import Answer, context, room, serves
+from scheduler_app.api.answers import accepted_answer, added_answer, job_answer, page_answer, runs_root
+from scheduler_app.api.contract import CONDITIONS, ONCE, Answer, context, room, serves
 from scheduler_app.api.cursors import decode_job, decode_run, encode_job, encode_run
-from scheduler_app.api.reading import MERGE_PATCH, OPTIONAL_JSON, read_version
+from scheduler_app.api.once import once
+from scheduler_app.api.reading import MERGE_PATCH, OPTIONAL_JSON, read_expected, read_version
+from scheduler_app.domain.job import JobSpec
+from scheduler_app.errors import Fault, InvalidInput
 from scheduler_app.schemas.fields import Nothing
 from scheduler_app.schemas.job import (
     JobIn,
@@ -21,6 +24,7 @@ from scheduler_app.schemas.job import (
 )
 from scheduler_app.schemas.run import JobRunQuery, RunList, RunOut, render_run
 from scheduler_app.services import jobs as service
+from scheduler_app.services import replacing
 from scheduler_app.services import runs as run_service
 from scheduler_app.services.changes import JobChanges
 
@@ -37,26 +41,25 @@ A_JOB = {200: Answer(model=JobOut, means="The job.", headers=("ETag",))}
         202: Answer(model=JobOut, means="The job runs once, now; see `last_run`.", headers=("ETag", "Location")),
     },
     refuses=(409, 413, 415, 422),
+    told=ONCE,
 )
 def create_job(body: JobIn) -> Response:
     """Add a job.
 
     Without a trigger it is a one-off that runs now: the answer is 202, and `last_run` leads to its run.
     """
-    job = service.create_job(body.to_spec(), ctx=context())
-    location = f"{jobs_root()}/{job.id}"
-    return job_answer(job, 202 if job.trigger is None else 201, Location=location)
+    return once(body, lambda ctx: service.create_job(body.to_spec(), ctx=ctx), added_answer)
 
 
-@serves(calls, "GET /jobs", {200: Answer(model=JobList, means="A page of jobs, by id.", headers=("Link",))})
+@serves(calls, "GET /jobs", {200: Answer(model=JobList, means="A page of jobs.", headers=("Link",))})
 def list_jobs(query: JobQuery) -> Response:
     """List jobs.
 
     Without `state` all but the finished ones.
     """
-    page = service.list_jobs(query.to_filter(), after=decode_job(query.cursor), limit=query.limit, ctx=context())
-    root = runs_root()
-    return page_answer([render_job(job, root) for job in page.jobs], encode_job(page.after))
+    where, root = query.to_filter(), runs_root()
+    page = service.list_jobs(where, after=decode_job(query.cursor, where), limit=query.limit, ctx=context())
+    return page_answer([render_job(job, root) for job in page.jobs], encode_job(page.after, where))
 
 
 @serves(calls, "GET /jobs/<job_id>", A_JOB, refuses=(404,))
@@ -65,7 +68,34 @@ def get_job(path: JobPath) -> Response:
     return job_answer(service.get_job(path.job_id, ctx=context()))
 
 
-@serves(calls, "PATCH /jobs/<job_id>", A_JOB, refuses=(404, 412, 413, 415, 422), body=MERGE_PATCH, takes_version=True)
+@serves(
+    calls,
+    "PUT /jobs/<job_id>",
+    {
+        200: Answer(model=JobOut, means="The job is as it was put.", headers=("ETag",)),
+        201: Answer(model=JobOut, means="The job was added.", headers=("ETag", "Location")),
+    },
+    refuses=(404, 412, 413, 415, 422),
+    told=CONDITIONS + " `If-None-Match: *` adds the job only if there is none of that id.",
+)
+def put_job(path: JobPath, body: JobIn) -> Response:
+    """Add or replace a job.
+
+    All of it: what is left out goes back to its default. A paused job stays paused, a trigger that says the same as the
+    present one goes on as it is, and what changes nothing is not written. Without a trigger a new job runs once, now.
+    """
+    put = replacing.put_job(path.job_id, _spec_of(path.job_id, body), expected=read_expected(), ctx=context())
+    return added_answer(put.job, 201) if put.is_new else job_answer(put.job)
+
+
+@serves(
+    calls,
+    "PATCH /jobs/<job_id>",
+    A_JOB,
+    refuses=(404, 412, 413, 415, 422),
+    body=MERGE_PATCH,
+    told=CONDITIONS,
+)
 def change_job(path: JobPath, body: JobPatch) -> Response:
     """Change a job.
 
@@ -80,7 +110,7 @@ def change_job(path: JobPath, body: JobPatch) -> Response:
     "DELETE /jobs/<job_id>",
     {204: Answer(model=None, means="The job is gone.")},
     refuses=(404, 412),
-    takes_version=True,
+    told=CONDITIONS,
 )
 def delete_job(path: JobPath) -> Response:
     """Delete a job.
@@ -123,16 +153,20 @@ def resume_job(path: JobPath, body: Nothing) -> Response:
     calls,
     "POST /jobs/<job_id>/run",
     {202: Answer(model=RunOut, means="The run, queued.", headers=("Location",))},
-    refuses=(404, 413, 415, 422),
+    refuses=(404, 409, 413, 415, 422),
     body=OPTIONAL_JSON,
+    told=ONCE,
 )
 def run_job(path: JobPath, body: RunNowIn) -> Response:
     """Run a job now.
 
     Through the executor, never in the request, also when the job is paused. Arguments given replace all of its own.
     """
-    run = service.run_job(path.job_id, args=body.args, kwargs=body.kwargs, ctx=context())
-    return run_answer(run, 202, Location=f"{runs_root()}/{run.id}")
+    return once(
+        body,
+        lambda ctx: service.run_job(path.job_id, args=body.args, kwargs=body.kwargs, ctx=ctx),
+        accepted_answer,
+    )
 
 
 @serves(
@@ -146,8 +180,13 @@ def list_job_runs(path: JobPath, query: JobRunQuery) -> Response:
 
     The runs of a deleted job are in `GET /runs?job_id=`.
     """
-    job = service.get_job(path.job_id, ctx=context())
-    page = run_service.list_runs(
-        query.of_job(job.id), before=decode_run(query.cursor), limit=query.limit, ctx=context()
-    )
-    return page_answer([render_run(run) for run in page.runs], encode_run(page.before))
+    where = query.of_job(service.get_job(path.job_id, ctx=context()).id)
+    page = run_service.list_runs(where, after=decode_run(query.cursor, where), limit=query.limit, ctx=context())
+    return page_answer([render_run(run) for run in page.runs], encode_run(page.after, where))
+
+
+def _spec_of(job_id: str, body: JobIn) -> JobSpec:
+    if body.id not in (None, job_id):
+        detail = f"'id' must be {job_id!r}, as in the path, or be left out; got {body.id!r}"
+        raise InvalidInput.of(Fault(pointer="/id", detail=detail))
+    return body.to_spec()

@@ -12,30 +12,36 @@ from typing import TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from scheduler_app.api.faults import body_faults, query_faults
 from scheduler_app.api.refusals import BadHeader, BadQuery, MalformedBody, WrongMediaType
 from scheduler_app.domain.spec import pointer_to, shown
 from scheduler_app.errors import Fault, InvalidInput, NotFound, VersionMismatch
+from scheduler_app.services.replacing import Expected
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 MAX_FIELDS = 100
 _OUR_ETAG = re.compile(r'"([0-9]{1,18})"')
 _ETAGS = re.compile(r'(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*')
+_KEY = re.compile(r"[!-~]{1,255}")
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """How a call takes its body: under which media types, and whether it may be absent."""
+    """How a call takes its body: under which media types, whether it may be absent, how large and deep it may be."""
 
     media: tuple[str, ...] = ("application/json",)
     required: bool = True
+    most_bytes: int = MAX_BODY_BYTES
+    most_levels: int = MAX_DEPTH
 
 
 JSON = Body()
+# a batch is two levels around each of its jobs
+BATCH = Body(most_bytes=8 * MAX_BODY_BYTES, most_levels=MAX_DEPTH + 2)
 OPTIONAL_JSON = Body(required=False)
 MERGE_PATCH = Body(media=("application/merge-patch+json", "application/json"))
 
@@ -73,7 +79,11 @@ def refuse_query() -> None:
 
 def read_body(model: type[Model], body: Body) -> Model:
     """Return the body; InvalidInput names each wrong field."""
-    given = _read_json(body)
+    return fitting(model, _read_json(body))
+
+
+def fitting(model: type[Model], given: object) -> Model:
+    """Return what was given as a model; InvalidInput names each wrong field."""
     if isinstance(given, dict) and len(given) > MAX_FIELDS:
         raise InvalidInput.of(Fault(pointer="", detail=f"the body has {len(given)} fields; at most {MAX_FIELDS}"))
     try:
@@ -84,20 +94,58 @@ def read_body(model: type[Model], body: Body) -> Model:
 
 def read_version() -> int | None:
     """Return the version that `If-Match` asks for; None for any. An ETag that is not ours matches nothing."""
-    header = request.headers.get("If-Match")
-    if header is None or header.strip() == "*":
+    header = _etags("If-Match")
+    return None if header is None or header == "*" else _version("If-Match", header)
+
+
+def read_expected() -> Expected:
+    """Return what `If-Match` and `If-None-Match` expect a PUT to find."""
+    match, none_match = _etags("If-Match"), _etags("If-None-Match")
+    if none_match not in (None, "*"):
+        raise _bad_header("If-None-Match", none_match or "", "must be *, to add a job only if there is none of that id")
+    if none_match is not None and match is not None:
+        raise _bad_header("If-None-Match", none_match, "asks for no job, and If-Match for one; leave one of them out")
+    if none_match == "*":
+        return Expected(present=False)
+    if match is None or match == "*":
+        return Expected(present=None if match is None else True)
+    return Expected(version=_version("If-Match", match))
+
+
+def read_idempotency_key() -> str | None:
+    """Return the key under which a call is to be answered once, if there is one."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise _bad_header("Idempotency-Key", key, "must be 1 to 255 visible ASCII characters, a UUID for example")
+    return key
+
+
+def _etags(name: str) -> str | None:
+    header = request.headers.get(name)
+    if header is None:
         return None
-    if not _ETAGS.fullmatch(header.strip()):
-        raise BadHeader(f'If-Match must be the ETag of the job, like "3", or *; got {shown(header)}')
-    ours = _OUR_ETAG.fullmatch(header.strip())
+    header = header.strip()
+    if header != "*" and not _ETAGS.fullmatch(header):
+        raise _bad_header(name, header, 'must be the ETag of the job, like "3", or *')
+    return header
+
+
+def _version(name: str, header: str) -> int:
+    ours = _OUR_ETAG.fullmatch(header)
     if ours is None:
-        raise VersionMismatch(f"If-Match is {shown(header)}, which is not the one ETag that the job has")
+        detail = f"{name} is {shown(header)}, which is not the one ETag that the job has"
+        raise VersionMismatch(detail, faults=[Fault(pointer=pointer_to(name), detail=detail)])
     return int(ours[1])
+
+
+def _bad_header(name: str, got: str, what: str) -> BadHeader:
+    detail = f"{name} {what}; got {shown(got)}"
+    return BadHeader(detail, faults=[Fault(pointer=pointer_to(name), detail=detail)])
 
 
 def _read_json(body: Body) -> object:
     """Return the parsed body; an absent one that may be absent is an empty object."""
-    raw = _read_raw()
+    raw = _read_raw(body)
     if not raw and not body.required:
         return {}
     if request.mimetype not in body.media or request.content_encoding not in (None, "identity"):
@@ -106,15 +154,20 @@ def _read_json(body: Body) -> object:
         given = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise MalformedBody(f"the body is not JSON: {error}") from None
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(given) > MAX_DEPTH:
-        raise MalformedBody(f"the body is nested deeper than {MAX_DEPTH} levels")
+    if raw.count(b"[") + raw.count(b"{") > body.most_levels and _depth(given) > body.most_levels:
+        raise MalformedBody(f"the body is nested deeper than {body.most_levels} levels")
     return given
 
 
-def _read_raw() -> bytes:
+def _read_raw(body: Body) -> bytes:
     """Return the body as it came. Of one without a length Werkzeug hands on the first MiB as if that were all."""
-    raw = request.get_data(cache=False)
-    if request.content_length is None and len(raw) >= MAX_BODY_BYTES:
+    if body.most_bytes != MAX_BODY_BYTES:
+        request.max_content_length = body.most_bytes
+    try:
+        raw = request.get_data(cache=False)
+    except ClientDisconnected:
+        raise MalformedBody("the body ended before its length, or was sent in chunks that are none") from None
+    if request.content_length is None and len(raw) >= body.most_bytes:
         raise RequestEntityTooLarge
     return raw
 

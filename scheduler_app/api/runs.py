@@ -4,12 +4,13 @@ from dataclasses import asdict
 
 from flask import Response
 
-from scheduler_app.api.answers import answer, page_answer, run_answer, runs_root
+from scheduler_app.api.answers import accepted_answer, answer, page_answer, run_answer, runs_root
 from scheduler_app.api.contract import Answer, context, room, serves
 from scheduler_app.api.cursors import decode_run, encode_run
 from scheduler_app.api.reading import OPTIONAL_JSON
 from scheduler_app.schemas.fields import Nothing
-from scheduler_app.schemas.run import LogOut, LogQuery, RunList, RunOut, RunPath, RunQuery, render_run
+from scheduler_app.schemas.run import LogOut, LogQuery, RetriedOut, RunList, RunOut, RunPath, RunQuery, render_run
+from scheduler_app.services import retrying as retry_service
 from scheduler_app.services import runs as service
 
 calls = room("runs", "What every run did.")
@@ -18,8 +19,9 @@ calls = room("runs", "What every run did.")
 @serves(calls, "GET /runs", {200: Answer(model=RunList, means="A page of runs, newest first.", headers=("Link",))})
 def list_runs(query: RunQuery) -> Response:
     """List runs."""
-    page = service.list_runs(query.to_filter(), before=decode_run(query.cursor), limit=query.limit, ctx=context())
-    return page_answer([render_run(run) for run in page.runs], encode_run(page.before))
+    where = query.to_filter()
+    page = service.list_runs(where, after=decode_run(query.cursor, where), limit=query.limit, ctx=context())
+    return page_answer([render_run(run) for run in page.runs], encode_run(page.after, where))
 
 
 @serves(calls, "GET /runs/<run_id>", {200: Answer(model=RunOut, means="The run.")}, refuses=(404,))
@@ -40,8 +42,25 @@ def cancel_run(path: RunPath, body: Nothing) -> Response:
 
     A waiting run is cancelled at once; a running one is asked to stop.
     """
-    run = service.cancel_run(path.run_id, ctx=context())
-    return run_answer(run, 202, Location=f"{runs_root()}/{run.id}")
+    return accepted_answer(service.cancel_run(path.run_id, ctx=context()))
+
+
+@serves(
+    calls,
+    "POST /runs/<run_id>/retry",
+    {202: Answer(model=RetriedOut, means="The new run, queued.", headers=("Location",))},
+    refuses=(404, 409, 413, 415, 422),
+    body=OPTIONAL_JSON,
+)
+def retry_run(path: RunPath, body: Nothing) -> Response:
+    """Retry a run.
+
+    A new run of the same work, origin `retry`, with the same arguments, scheduled time and idempotency key. Only of a
+    run that has ended. `warning` says what may be done twice when the job is `at_most_once`.
+    """
+    retried = retry_service.retry_run(path.run_id, ctx=context())
+    content = render_run(retried.run) | {"warning": retried.warning}
+    return answer(content, 202, Location=f"{runs_root()}/{retried.run.id}")
 
 
 @serves(calls, "GET /runs/<run_id>/log", {200: Answer(model=LogOut, means="A part of the log.")}, refuses=(404,))

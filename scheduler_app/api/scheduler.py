@@ -18,7 +18,7 @@ A_SCHEDULER = {200: Answer(model=SchedulerOut, means="Every engine, and how much
 @serves(calls, "GET /scheduler", A_SCHEDULER)
 def get_scheduler() -> Response:
     """Get the state of the scheduler."""
-    return _view()
+    return answer(render_scheduler(service.view_scheduler(ctx=context())))
 
 
 @serves(calls, "POST /scheduler/pause", A_SCHEDULER, refuses=(413, 415, 422), body=OPTIONAL_JSON)
@@ -27,8 +27,7 @@ def pause_scheduler(body: PauseIn) -> Response:
 
     Nothing fires and nothing is claimed, in any process; running work goes on.
     """
-    service.pause_scheduler(reason=body.reason, ctx=context())
-    return _view()
+    return answer(render_scheduler(service.pause_scheduler(reason=body.reason, ctx=context())))
 
 
 @serves(calls, "POST /scheduler/resume", A_SCHEDULER, refuses=(413, 415, 422), body=OPTIONAL_JSON)
@@ -37,9 +36,4 @@ def resume_scheduler(body: Nothing) -> Response:
 
     The firings of the paused time become one missed range for each job, reason `paused`.
     """
-    service.resume_scheduler(ctx=context())
-    return _view()
-
-
-def _view() -> Response:
-    return answer(render_scheduler(service.view_scheduler(ctx=context())))
+    return answer(render_scheduler(service.resume_scheduler(ctx=context())))

@@ -22,7 +22,8 @@ from scheduler_app.store.keys import ApiKey
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 KEY_SECONDS = 5.0
 KEYS_KEPT = 256
-FAILURES_ALLOWED = 10
+WRONG_KEYS_ALLOWED = 10
+FAILURES_ALLOWED = 60
 FAILURE_SECONDS = 60.0
 ADDRESSES_KEPT = 4096
 LONGEST_KEY = 256
@@ -70,7 +71,7 @@ class Guard:
         self._ctx = ctx
         self._hosts = None if hosts is None else LOOPBACK | {host.strip("[]").lower() for host in hosts}
         self._keys: Memory[ApiKey] = Memory(seconds=KEY_SECONDS, most=KEYS_KEPT)
-        self._failures: Memory[int] = Memory(seconds=FAILURE_SECONDS, most=ADDRESSES_KEPT)
+        self._failures: Memory[list[str]] = Memory(seconds=FAILURE_SECONDS, most=ADDRESSES_KEPT)
 
     def register(self, app: Flask) -> None:
         """Stand before and after every request of `app`."""
@@ -101,15 +102,18 @@ class Guard:
         if key is None:
             key = authenticate(secret, ctx=self._ctx)
             if key is None:
-                raise self._failed(request.remote_addr or "", now)
+                raise self._failed(request.remote_addr or "", digest, now)
             self._keys.put(digest, key, now)
         return key
 
-    def _failed(self, address: str, now: float) -> Unauthorized | TooManyFailures:
-        """Count a wrong key of an address; the count starts anew after a minute without one."""
-        failures = (self._failures.get(address, now) or 0) + 1
+    def _failed(self, address: str, digest: str, now: float) -> Unauthorized | TooManyFailures:
+        """Count a wrong key of an address; the count starts anew after a minute without one.
+
+        Who guesses sends many keys, and is stopped soon; one wrong key again and again is a client set up wrong.
+        """
+        failures = [*(self._failures.get(address, now) or ()), digest][-FAILURES_ALLOWED - 1 :]
         self._failures.put(address, failures, now)
-        if failures > FAILURES_ALLOWED:
+        if len(failures) > FAILURES_ALLOWED or len(set(failures)) > WRONG_KEYS_ALLOWED:
             return TooManyFailures("too many wrong API keys from this address; wait a minute")
         return Unauthorized("the API key is wrong or has expired")
 
@@ -136,4 +140,6 @@ def seal(response: Response) -> Response:
         if name not in present:
             response.headers.add(name, value)
     response.headers.add("X-Request-ID", g.get("request_id", ""))
+    if "dry_run" in g:
+        response.headers.add("Dry-Run", "true")
     return response

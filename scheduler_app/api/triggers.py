@@ -18,6 +18,7 @@ calls = room("triggers", "When jobs fire.")
     "POST /triggers/preview",
     {200: Answer(model=PreviewOut, means="The trigger in words and its next times.")},
     refuses=(413, 415, 422),
+    writes=False,
 )
 def preview_trigger(body: PreviewIn) -> Response:
     """Preview a trigger.

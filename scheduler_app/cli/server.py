@@ -20,6 +20,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.http.errors import ParseException
 
 from scheduler_app.extension.core import Core
 from scheduler_app.settings import Settings
@@ -49,6 +50,32 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         """Return the app, which was loaded before."""
         return self._app
+
+
+class Chunks:
+    """A body sent in chunks; chunks that are none are told as an OSError, as an app can know them."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes:
+        """Read some of it."""
+        try:
+            content: bytes = self._body.read(size)
+        except ParseException as error:
+            raise OSError(str(error)) from error
+        return content
+
+
+def with_readable_chunks(app: Any) -> Any:
+    """Stand before a WSGI app and make bodies in chunks fail in words that it understands."""
+
+    def serve(environ: Any, start_response: Any) -> Any:
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            environ["wsgi.input"] = Chunks(environ["wsgi.input"])
+        return app(environ, start_response)
+
+    return serve
 
 
 class PatientArbiter(Arbiter):  # type: ignore[misc]
@@ -83,11 +110,15 @@ def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
         "graceful_timeout": GRACEFUL_SECONDS,
         "loglevel": "warning",
         "control_socket_disable": True,
+        # no request header says where the service is mounted, also none from this host
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
         "post_fork": _depend_on_parent,
         "post_worker_init": lambda worker: _start_engine(worker, core, settings),
         "worker_exit": _leave,
         "when_ready": _end_at_second_signal,
     }
+    app.wsgi_app = with_readable_chunks(app.wsgi_app)  # type: ignore[method-assign]
     server = Server(app, options)
     PatientArbiter(server).run()
 

@@ -182,6 +182,7 @@ class Claim:
     @property
     def idempotency_key(self) -> str:
         """The same for every attempt and retry of one piece of work."""
-        if self.origin == Origin.SCHEDULE:
+        of_a_firing = self.origin == Origin.RETRY and self.first_run == self.run_id
+        if self.origin == Origin.SCHEDULE or of_a_firing:
             return f"{self.job_key}@{self.scheduled_at.isoformat()}"
         return f"run-{self.first_run}"

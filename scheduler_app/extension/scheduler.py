@@ -19,7 +19,7 @@ from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_
 from scheduler_app.extension.mount import mount
 from scheduler_app.services import jobs
 from scheduler_app.settings import Settings, from_environment, from_flask, load
-from scheduler_app.store.jobs import JobFilter
+from scheduler_app.store.jobs import JobFilter, JobPlace
 
 EXTENSION = "scheduler"
 CORE = "scheduler_core"
@@ -149,7 +149,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Return every job that is not finished, in the order of their ids."""
         ctx = self.core.ctx
         found: list[Job] = []
-        after: str | None = None
+        after: JobPlace | None = None
         while True:
             page = jobs.list_jobs(JobFilter(), after=after, limit=PAGE, ctx=ctx)
             found += page.jobs

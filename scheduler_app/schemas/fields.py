@@ -2,14 +2,16 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
 from scheduler_app.domain.job import ID_PATTERN
+from scheduler_app.domain.spec import nearest
 from scheduler_app.domain.task import NAME_PATTERN
 from scheduler_app.domain.text import PrintableText
+from scheduler_app.domain.trigger import KINDS
 
 LARGEST_ID = 2**63 - 1
 MAX_REASON_BYTES = 1024
@@ -60,10 +62,24 @@ def _one_kib(text: str) -> str:
     return text
 
 
+def _known_type(name: str) -> str:
+    if name not in KINDS:
+        known = ", ".join(repr(kind) for kind in sorted(KINDS))
+        raise ValueError(f"must be one of {known}{nearest(name, KINDS)}")
+    return name
+
+
 def words(pattern: str) -> WithJsonSchema:
     """Return the JSON Schema of words that fit a pattern, separated by commas."""
     word = pattern.removeprefix("^").removesuffix("$")
     return WithJsonSchema({"type": "string", "pattern": f"^(?:{word})(?:,(?:{word}))*$"})
+
+
+def words_or_list(pattern: str, item: JsonDict) -> WithJsonSchema:
+    """Return the JSON Schema of several values: separated by commas, or in a list."""
+    word = pattern.removeprefix("^").removesuffix("$")
+    in_a_string = {"type": "string", "pattern": f"^(?:{word})(?:,(?:{word}))*$"}
+    return WithJsonSchema({"anyOf": [in_a_string, {"type": "array", "items": item, "maxItems": MAX_VALUES}]})
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
@@ -81,14 +97,18 @@ Reason = Annotated[
     PrintableText,
     AfterValidator(_one_kib),
 ]
+Prefix = Annotated[str, Field(min_length=1, max_length=191, json_schema_extra=PRINTABLE), PrintableText]
 Limit = Annotated[int, Field(ge=1, le=1000), Digits]
 RunId = Annotated[int, Field(ge=1, le=LARGEST_ID), Digits]
 QueryMoment = Annotated[Moment | None, WithJsonSchema({"type": "string", "format": "date-time"})]
-JOB_CURSOR = r"^am9i(?:[A-Za-z0-9_-]{4}){0,64}(?:[A-Za-z0-9_-]{2,3})?$"
-RUN_CURSOR = r"^cnVu[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]$"
-JobCursor = Annotated[
-    Annotated[str, Field(pattern=JOB_CURSOR)] | None, WithJsonSchema({"type": "string", "pattern": JOB_CURSOR})
-]
-RunCursor = Annotated[
-    Annotated[str, Field(pattern=RUN_CURSOR)] | None, WithJsonSchema({"type": "string", "pattern": RUN_CURSOR})
-]
+CURSOR = r"^[A-Za-z0-9_-]{20,308}$"
+Cursor = Annotated[Annotated[str, Field(pattern=CURSOR)] | None, WithJsonSchema({"type": "string", "pattern": CURSOR})]
+TriggerType = Annotated[str, AfterValidator(_known_type), WithJsonSchema({"type": "string", "enum": sorted(KINDS)})]
+
+
+class WriteQuery(WireIn):
+    """What every call that writes may be told in its query."""
+
+    dry_run: Literal["true", "false"] = Field(
+        "false", description="`true`: check everything and answer as if it were done, and do nothing."
+    )

@@ -1,7 +1,8 @@
 """Jobs on the wire."""
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
@@ -9,16 +10,20 @@ from pydantic.config import JsonDict
 from scheduler_app.domain.job import Job, JobSpec, JobState
 from scheduler_app.domain.policy import POLICY_NAMES, Delivery, Executor, Overlap, Overrides, Tag
 from scheduler_app.domain.task import NAME_PATTERN
+from scheduler_app.domain.trigger import KINDS
 from scheduler_app.schemas.fields import (
     AtMostWords,
     Commas,
-    JobCursor,
+    Cursor,
     JobId,
     Limit,
     Moment,
     Name,
+    Prefix,
+    QueryMoment,
     Reason,
     TaskName,
+    TriggerType,
     WireIn,
     WireOut,
     words,
@@ -143,8 +148,8 @@ class RunNowIn(WireIn):
     kwargs: dict[str, Any] | None = Field(None, description="Arguments by name, any JSON.")
 
 
-class JobQuery(WireIn):
-    """Which jobs a list shows."""
+class JobChoice(WireIn):
+    """Which jobs are meant: those that fit every field that is given, and one of its values."""
 
     state: Annotated[tuple[JobState, ...], Commas, AtMostWords, words("|".join(JobState))] = Field(
         default_factory=tuple, description="States, separated by commas. Without it all but `finished`."
@@ -155,12 +160,37 @@ class JobQuery(WireIn):
     tag: Annotated[tuple[Tag, ...], Commas, AtMostWords, words(TAG_PATTERN)] = Field(
         default_factory=tuple, description="Tags, separated by commas; a job with any of them fits."
     )
-    cursor: JobCursor = Field(None, description="`next_cursor` of the page before.")
-    limit: Limit = Field(50, description="Most items on a page.")
+    trigger: Annotated[tuple[TriggerType, ...], Commas, AtMostWords, words("|".join(sorted(KINDS)))] = Field(
+        default_factory=tuple, description="Types of triggers, separated by commas."
+    )
+    next_run_before: QueryMoment = Field(None, description="Active jobs that fire before this time.")
+    q: Prefix | None = Field(None, description="What the id or the name begins with.")
 
     def to_filter(self) -> JobFilter:
         """Return the filter as the store wants it."""
-        return JobFilter(states=self.state, tasks=self.task, tags=self.tag)
+        return JobFilter(
+            states=self.state,
+            tasks=self.task,
+            tags=self.tag,
+            triggers=self.trigger,
+            next_run_before=self.next_run_before,
+            prefix=self.q,
+        )
+
+
+JobSort = Literal["id", "-id", "next_run_time", "-next_run_time", "updated_at", "-updated_at"]
+
+
+class JobQuery(JobChoice):
+    """Which jobs a list shows, and in which order."""
+
+    sort: JobSort = Field("id", description="With `-` the largest first. Jobs without a next time come last.")
+    cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")
+    limit: Limit = Field(50, description="Most items on a page.")
+
+    def to_filter(self) -> JobFilter:
+        """Return the filter and the order as the store wants them."""
+        return replace(super().to_filter(), sort=self.sort)
 
 
 class LastRunOut(WireOut):
@@ -214,7 +244,7 @@ class JobOut(WireOut):
 
 
 class JobList(WireOut):
-    """A page of jobs, by id."""
+    """A page of jobs."""
 
     items: list[JobOut]
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")

@@ -19,7 +19,9 @@ A_PROBLEM: JsonDict = {
 class FaultOut(WireOut):
     """One wrong field."""
 
-    pointer: str = Field(description="A JSON pointer (RFC 6901) into the body, or `/` and the query parameter.")
+    pointer: str = Field(
+        description="A JSON pointer (RFC 6901) into the body, or `/` and the query parameter or header."
+    )
     detail: str = Field(description="What is wrong with it.")
 
 

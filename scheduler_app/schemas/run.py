@@ -1,7 +1,7 @@
 """Runs on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,11 +11,11 @@ from scheduler_app.domain.task import NAME_PATTERN
 from scheduler_app.schemas.fields import (
     AtMostWords,
     Commas,
+    Cursor,
     Digits,
     JobId,
     Limit,
     QueryMoment,
-    RunCursor,
     RunId,
     TaskName,
     WireIn,
@@ -39,6 +39,9 @@ class LogQuery(WireIn):
     )
 
 
+RunSort = Literal["-id", "-finished_at"]
+
+
 class JobRunQuery(WireIn):
     """Which runs of one job a list shows."""
 
@@ -50,12 +53,20 @@ class JobRunQuery(WireIn):
     )
     since: QueryMoment = Field(None, alias="from", description="Scheduled at this time or later.")
     until: QueryMoment = Field(None, alias="to", description="Scheduled before this time.")
-    cursor: RunCursor = Field(None, description="`next_cursor` of the page before.")
+    sort: RunSort = Field("-id", description="The newest first, or those that finished last.")
+    cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")
     limit: Limit = Field(50, description="Most items on a page.")
 
     def of_job(self, job_id: str) -> RunFilter:
         """Return the filter for the runs of one job."""
-        return RunFilter(states=self.state, job_ids=(job_id,), origins=self.origin, since=self.since, until=self.until)
+        return RunFilter(
+            states=self.state,
+            job_ids=(job_id,),
+            origins=self.origin,
+            since=self.since,
+            until=self.until,
+            sort=self.sort,
+        )
 
 
 class RunQuery(JobRunQuery):
@@ -77,6 +88,7 @@ class RunQuery(JobRunQuery):
             origins=self.origin,
             since=self.since,
             until=self.until,
+            sort=self.sort,
         )
 
 
@@ -133,8 +145,14 @@ class RunOut(WireOut):
     missed: MissedOut | None
 
 
+class RetriedOut(RunOut):
+    """The run that does the work of another one once more."""
+
+    warning: str | None = Field(description="What may be done twice, when the job is `at_most_once`.")
+
+
 class RunList(WireOut):
-    """A page of runs, newest first."""
+    """A page of runs."""
 
     items: list[RunOut]
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")

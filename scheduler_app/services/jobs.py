@@ -17,6 +17,7 @@ from scheduler_app.services.planning import catch_up, close_books, mend, resume
 from scheduler_app.signals import JobChanged
 from scheduler_app.store import jobs, places, runs
 from scheduler_app.store.firing import work_values
+from scheduler_app.store.jobs import JobPlace
 from scheduler_app.store.rows import compact
 
 SOON = timedelta(seconds=0.1)
@@ -24,10 +25,10 @@ SOON = timedelta(seconds=0.1)
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Jobs in the order of their ids; `after` continues the list, None when it is complete."""
+    """Jobs in the order that was asked for; `after` continues the list, None when it is complete."""
 
     jobs: list[Job]
-    after: str | None
+    after: JobPlace | None
 
 
 def create_job(spec: JobSpec, *, ctx: Context) -> Job:
@@ -35,12 +36,13 @@ def create_job(spec: JobSpec, *, ctx: Context) -> Job:
     now = ctx.clock.now()
     job = admit(spec, ctx.registry, now)
     values = jobs.values_of(job)
-    job = ctx.database.write(lambda tx: _insert(tx, job, values, now))
-    _tell(ctx, job, "added", now)
+    job = ctx.database.write(lambda tx: insert(tx, job, values, now))
+    tell(ctx, job, "added", now)
     return job
 
 
-def _insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -> Job:
+def insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -> Job:
+    """Write an admitted job, and the run of a one-off. IdTaken when the id is in use; nothing is written then."""
     key = jobs.insert(tx, job, values)
     if key is None:
         fault = Fault(pointer="/id", detail=f"a job with id {job.id!r} exists; choose another id or change that job")
@@ -48,21 +50,24 @@ def _insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) 
     job = replace(job, key=key)
     if job.trigger is not None:
         return job
-    run_id = runs.insert(tx, _by_hand(tx, job, Origin.ONCE, job.args, job.kwargs, now))
+    run_id = runs.insert(tx, by_hand(tx, job, Origin.ONCE, job.args, job.kwargs, now))
     return replace(job, last_run=LastRun(id=run_id, state=RunState.QUEUED))
 
 
 def get_job(job_id: str, *, ctx: Context) -> Job:
     """Return a job; NotFound when there is none of that id."""
     with ctx.database.read() as tx:
-        return _find(tx, job_id)
+        return find(tx, job_id)
 
 
-def list_jobs(where: jobs.JobFilter, *, after: str | None, limit: int, ctx: Context) -> Page:
-    """Return up to `limit` jobs after an id."""
+def list_jobs(where: jobs.JobFilter, *, after: JobPlace | None, limit: int, ctx: Context) -> Page:
+    """Return up to `limit` jobs, after a place in their order."""
     with ctx.database.read() as tx:
         found = jobs.page(tx, where, after=after, limit=limit + 1)
-    return Page(jobs=found[:limit], after=found[limit - 1].id if len(found) > limit else None)
+    return Page(
+        jobs=[job for job, _ in found[:limit]],
+        after=found[limit - 1][1] if len(found) > limit else None,
+    )
 
 
 def change_job(job_id: str, changes: JobChanges, *, version: int | None = None, ctx: Context) -> Job:
@@ -70,27 +75,27 @@ def change_job(job_id: str, changes: JobChanges, *, version: int | None = None, 
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> Job:
-        job = _expect(_find(tx, job_id), version)
+        job = expect(find(tx, job_id), version)
         job = close_books(tx, job, now) if "trigger" in changes.fields else catch_up(tx, job, now)
-        return _apply(tx, job, changed(job, changes, registry=ctx.registry, now=now), now)
+        return apply(tx, job, changed(job, changes, registry=ctx.registry, now=now), now)
 
     return _told(ctx, ctx.database.write(work), "changed", now)
 
 
-def _apply(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
+def apply(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
     """Write a change, and all that follows from it: a mended job fires again, what waits lines up anew."""
     if after.state is JobState.BROKEN and not after.unreadable:
         after = mend(tx, after, now)
     after = write_policies(tx, before, after, now)
     if after.next_run_time is None:
         jobs.finish_idle(tx, [after.key])
-        return _find(tx, after.id)
+        return find(tx, after.id)
     return after
 
 
 def write_policies(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
     """Write a job whose policies may have changed; what waits of it follows its `max_instances` and its key."""
-    after = _write(tx, before, after, now)
+    after = write(tx, before, after, now)
     old, new = before.policies, after.policies
     if (old.max_instances, old.concurrency_key) != (new.max_instances, new.concurrency_key):
         places.rearrange(tx, after.key, before=old.concurrency_key, after=new.concurrency_key, now=now)
@@ -102,13 +107,13 @@ def delete_job(job_id: str, *, version: int | None = None, ctx: Context) -> None
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> Job:
-        job = close_books(tx, _expect(_find(tx, job_id), version), now)
+        job = close_books(tx, expect(find(tx, job_id), version), now)
         runs.cancel_waiting_of_job(tx, job.key, reason=Reason.JOB_DELETED, now=now)
         jobs.delete(tx, job.key)
         places.unblock(tx, [], [job.policies.concurrency_key], now)
         return job
 
-    _tell(ctx, ctx.database.write(work), "deleted", now)
+    tell(ctx, ctx.database.write(work), "deleted", now)
 
 
 def pause_job(job_id: str, *, reason: str | None, until: datetime | None = None, ctx: Context) -> Job:
@@ -122,7 +127,7 @@ def pause_job(job_id: str, *, reason: str | None, until: datetime | None = None,
         raise InvalidInput.of(Fault(pointer="/until", detail=detail))
 
     def work(tx: sa.Connection) -> Job:
-        job = catch_up(tx, _find(tx, job_id), now)
+        job = catch_up(tx, find(tx, job_id), now)
         if job.state not in (JobState.ACTIVE, JobState.PAUSED):
             raise Conflict(f"job {job.id!r} is {job.state}; only an active job can be paused")
         paused = replace(
@@ -131,7 +136,7 @@ def pause_job(job_id: str, *, reason: str | None, until: datetime | None = None,
             reason=job.reason if reason is None else reason,
             paused_until=job.paused_until if until is None else until,
         )
-        return job if paused == job else _write(tx, job, paused, now)
+        return job if paused == job else write(tx, job, paused, now)
 
     return _told(ctx, ctx.database.write(work), "paused", now)
 
@@ -141,13 +146,13 @@ def resume_job(job_id: str, *, ctx: Context) -> Job:
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> Job:
-        job = _find(tx, job_id)
+        job = find(tx, job_id)
         if job.state is JobState.ACTIVE:
             return job
         if job.state is not JobState.PAUSED:
             raise Conflict(f"job {job.id!r} is {job.state}; only a paused job can be resumed")
         resume(tx, job, now)
-        return _find(tx, job.id)
+        return find(tx, job.id)
 
     return _told(ctx, ctx.database.write(work), "resumed", now)
 
@@ -157,10 +162,10 @@ def skip_firings(job_id: str, count: int, *, ctx: Context) -> Job:
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> Job:
-        job = catch_up(tx, _find(tx, job_id), now)
+        job = catch_up(tx, find(tx, job_id), now)
         if job.state not in (JobState.ACTIVE, JobState.PAUSED):
             raise Conflict(f"job {job.id!r} is {job.state}; only what an active or paused job fires can be skipped")
-        return job if job.skip_count == count else _write(tx, job, replace(job, skip_count=count), now)
+        return job if job.skip_count == count else write(tx, job, replace(job, skip_count=count), now)
 
     return _told(ctx, ctx.database.write(work), "skipping", now)
 
@@ -170,12 +175,12 @@ def run_job(job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> Run:
-        job = _find(tx, job_id)
+        job = find(tx, job_id)
         if args is None and kwargs is None and {"args", "kwargs"} & job.unreadable.keys():
             raise Conflict(f"job {job.id!r} is broken: {job.reason}; change its arguments, or give some for this run")
         given = (args or [], kwargs or {}) if args is not None or kwargs is not None else (job.args, job.kwargs)
         checked = admit_arguments(ctx.registry.get(job.task), *given)
-        run_id = runs.insert(tx, _by_hand(tx, job, Origin.MANUAL, *checked, now))
+        run_id = runs.insert(tx, by_hand(tx, job, Origin.MANUAL, *checked, now))
         run = runs.find(tx, run_id)
         assert run is not None
         return run
@@ -185,7 +190,7 @@ def run_job(job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any
     return run
 
 
-def _by_hand(
+def by_hand(
     tx: sa.Connection, job: Job, origin: Origin, args: list[Any], kwargs: dict[str, Any], now: datetime
 ) -> dict[str, Any]:
     """Return the row of a run that no trigger asked for: it waits when its job is busy, it is never skipped."""
@@ -206,14 +211,16 @@ def _by_hand(
     }
 
 
-def _find(tx: sa.Connection, job_id: str) -> Job:
+def find(tx: sa.Connection, job_id: str) -> Job:
+    """Return a job; NotFound when there is none of that id."""
     job = jobs.find(tx, job_id)
     if job is None:
         raise NotFound(f"there is no job {job_id[:191]!r}")
     return job
 
 
-def _expect(job: Job, version: int | None) -> Job:
+def expect(job: Job, version: int | None) -> Job:
+    """Return the job if it has the version that the caller read; None stands for any."""
     if version is not None and job.version != version:
         raise VersionMismatch(
             f"job {job.id!r} has version {job.version}, not {version}: read it again, then change what it is now"
@@ -221,7 +228,8 @@ def _expect(job: Job, version: int | None) -> Job:
     return job
 
 
-def _write(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
+def write(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
+    """Write a changed job, under the next version."""
     after = replace(after, version=before.version + 1, updated_at=now)
     jobs.update(tx, after, version=None if "version" in before.unreadable else before.version)
     if after.policies.tags != before.policies.tags or "policies" in before.unreadable:
@@ -231,11 +239,11 @@ def _write(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
 
 
 def _told(ctx: Context, job: Job, change: str, now: datetime) -> Job:
-    _tell(ctx, job, change, now)
+    tell(ctx, job, change, now)
     return job
 
 
-def _tell(ctx: Context, job: Job, change: str, now: datetime) -> None:
+def tell(ctx: Context, job: Job, change: str, now: datetime) -> None:
     """Announce a change; what is due within the watcher's next look wakes the engine, the rest it finds by itself."""
     if job.next_run_time is None or job.next_run_time <= now + SOON:
         ctx.wake()

@@ -97,7 +97,10 @@ def _move(tx: sa.Connection, move: Move, now: datetime) -> bool:
 def _fire(tx: sa.Connection, move: Move, now: datetime) -> bool:
     """Fire what was due by the rules that stood; its next time comes from the new ones."""
     due = firing.due_job(tx, move.row.key, now)
-    if due is None or (due.version, micros(due.next_run_time)) != (move.row.version, move.row.next_run_time):
+    if not isinstance(due, firing.DueJob) or (due.version, micros(due.next_run_time)) != (
+        move.row.version,
+        move.row.next_run_time,
+    ):
         return False
-    plan = plan_firing(promised(move.trigger, due.next_run_time), due.next_run_time, due.policies, now)
+    plan = plan_firing(promised(move.trigger, due.next_run_time), due.next_run_time, due.policies, now, due.skip_count)
     return firing.record(tx, [(due, plan)], now) == 1

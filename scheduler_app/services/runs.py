@@ -8,16 +8,17 @@ from scheduler_app.domain.run import Reason, Run
 from scheduler_app.errors import Conflict, NotFound
 from scheduler_app.services.context import Context
 from scheduler_app.store import jobs, logs, places, runs
+from scheduler_app.store.runs import RunPlace
 
 MOST_LOG_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Runs, newest first; `before` continues the list, None when it is complete."""
+    """Runs, newest or last finished first; `after` continues the list, None when it is complete."""
 
     runs: list[Run]
-    before: int | None
+    after: RunPlace | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +37,17 @@ class LogSlice:
 def get_run(run_id: int, *, ctx: Context) -> Run:
     """Return a run; NotFound when there is none."""
     with ctx.database.read() as tx:
-        return _find(tx, run_id)
+        return find(tx, run_id)
 
 
-def list_runs(where: runs.RunFilter, *, before: int | None, limit: int, ctx: Context) -> Page:
-    """Return up to `limit` runs, newest first, before an id."""
+def list_runs(where: runs.RunFilter, *, after: RunPlace | None, limit: int, ctx: Context) -> Page:
+    """Return up to `limit` runs, after a place in their order."""
     with ctx.database.read() as tx:
-        found = runs.page(tx, where, before=before, limit=limit + 1)
-    return Page(runs=found[:limit], before=found[limit - 1].id if len(found) > limit else None)
+        found = runs.page(tx, where, after=after, limit=limit + 1)
+    return Page(
+        runs=[run for run, _ in found[:limit]],
+        after=found[limit - 1][1] if len(found) > limit else None,
+    )
 
 
 def cancel_run(run_id: int, *, ctx: Context) -> Run:
@@ -51,7 +55,7 @@ def cancel_run(run_id: int, *, ctx: Context) -> Run:
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> Run:
-        run = _find(tx, run_id)
+        run = find(tx, run_id)
         if not run.is_open:
             raise Conflict(f"run {run_id} has ended: {run.state}")
         if runs.cancel_waiting(tx, run_id, reason=Reason.REQUESTED, now=now):
@@ -59,7 +63,7 @@ def cancel_run(run_id: int, *, ctx: Context) -> Run:
             jobs.finish_idle(tx, [run.job_key])
         else:
             runs.request_cancel(tx, run_id)
-        return _find(tx, run_id)
+        return find(tx, run_id)
 
     run = ctx.database.write(work)
     ctx.wake()
@@ -69,7 +73,7 @@ def cancel_run(run_id: int, *, ctx: Context) -> Run:
 def read_log(run_id: int, *, offset: int, ctx: Context) -> LogSlice:
     """Return what a run logged and printed from a byte offset on, at most about 256 KiB of it."""
     with ctx.database.read() as tx:
-        run = _find(tx, run_id)
+        run = find(tx, run_id)
         size = logs.size(tx, run_id)
         chunks = logs.read(tx, run_id, offset=offset, limit=MOST_LOG_BYTES)
     kept = [chunk.data[max(0, offset - chunk.start) :] for chunk in chunks]
@@ -85,7 +89,8 @@ def read_log(run_id: int, *, offset: int, ctx: Context) -> LogSlice:
     )
 
 
-def _find(tx: sa.Connection, run_id: int) -> Run:
+def find(tx: sa.Connection, run_id: int) -> Run:
+    """Return a run; NotFound when there is none."""
     run = runs.find(tx, run_id)
     if run is None:
         raise NotFound(f"there is no run {run_id}")

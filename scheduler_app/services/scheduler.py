@@ -31,26 +31,35 @@ class SchedulerView:
 
 def view_scheduler(*, ctx: Context) -> SchedulerView:
     """Return every engine and how much there is to do."""
-    now = ctx.clock.now()
     with ctx.database.read() as tx:
-        next_due = firing.next_due(tx)
-        return SchedulerView(
-            paused=facts.get(tx, facts.PAUSE),
-            engines=engines.recent(tx, ENGINES_SHOWN),
-            backlog=claims.backlog(tx),
-            open_runs=runs.count_open(tx),
-            jobs=jobs.count_by_state(tx),
-            next_run_time=next_due,
-            lag=0.0 if next_due is None else max(0.0, (now - next_due).total_seconds()),
-            now=now,
-        )
+        return _view(tx, ctx.clock.now())
 
 
-def pause_scheduler(*, reason: str | None, ctx: Context) -> None:
+def _view(tx: sa.Connection, now: datetime) -> SchedulerView:
+    next_due = firing.next_due(tx)
+    return SchedulerView(
+        paused=facts.get(tx, facts.PAUSE),
+        engines=engines.recent(tx, ENGINES_SHOWN),
+        backlog=claims.backlog(tx),
+        open_runs=runs.count_open(tx),
+        jobs=jobs.count_by_state(tx),
+        next_run_time=next_due,
+        lag=0.0 if next_due is None else max(0.0, (now - next_due).total_seconds()),
+        now=now,
+    )
+
+
+def pause_scheduler(*, reason: str | None, ctx: Context) -> SchedulerView:
     """Let nothing fire and nothing be claimed, in any process; running work goes on."""
     now = ctx.clock.now()
-    ctx.database.write(lambda tx: pause_in(tx, reason=reason, now=now))
+
+    def work(tx: sa.Connection) -> SchedulerView:
+        pause_in(tx, reason=reason, now=now)
+        return _view(tx, now)
+
+    view = ctx.database.write(work)
     ctx.wake()
+    return view
 
 
 def pause_in(tx: sa.Connection, *, reason: str | None, now: datetime) -> None:
@@ -60,15 +69,23 @@ def pause_in(tx: sa.Connection, *, reason: str | None, now: datetime) -> None:
     facts.put(tx, facts.PAUSE, {"since": since, "reason": reason})
 
 
-def resume_scheduler(*, ctx: Context) -> None:
+def resume_scheduler(*, ctx: Context) -> SchedulerView:
     """End the pause; each job's firings of the paused time become one missed range, reason `paused`.
 
     The pause holds until the last batch is recorded, so that a crash in between leaves it to be ended again.
     """
     now = ctx.clock.now()
-    while not ctx.database.write(lambda tx: _resume_batch(tx, now)):
+
+    def work(tx: sa.Connection) -> SchedulerView | None:
+        while not _resume_batch(tx, now):
+            if not ctx.is_rehearsal:
+                return None  # what a batch wrote is committed; what a rehearsal wrote is gone after the transaction
+        return _view(tx, now)
+
+    while (view := ctx.database.write(work)) is None:
         pass
     ctx.wake()
+    return view
 
 
 def _resume_batch(tx: sa.Connection, now: datetime) -> bool:

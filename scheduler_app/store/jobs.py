@@ -1,25 +1,41 @@
 """Jobs in the store: one function a statement."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from scheduler_app.clock import to_micros
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.store.rows import job_of, job_values
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import FINISHED, HELD, OPEN, job_tags, jobs, runs
 
+LARGEST = 2**63 - 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobFilter:
-    """Which jobs a page shows; an empty tuple means any."""
+    """Which jobs a page shows, and in which order (`-`: the largest first); an empty tuple means any."""
 
     states: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
+    next_run_before: datetime | None = None
+    prefix: str | None = None
+    sort: str = "id"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobPlace:
+    """Where a job stands in a list: what the list is sorted by, then the id."""
+
+    value: int
+    id: str
 
 
 def values_of(job: Job) -> dict[str, Any]:
@@ -72,21 +88,66 @@ def delete(tx: sa.Connection, key: int) -> None:
     tx.execute(jobs.delete().where(jobs.c.key == key))
 
 
-def page(tx: sa.Connection, where: JobFilter, *, after: str | None, limit: int) -> list[Job]:
-    """Return the jobs that fit, by id, beginning after one."""
-    query = sa.select(jobs).order_by(jobs.c.id).limit(limit)
-    if where.states:
-        query = query.where(jobs.c.state.in_(where.states))
-    query = query.where(sa.text(_covering(where.states)))
-    if where.tasks:
-        query = query.where(jobs.c.task.in_(where.tasks))
-    if where.tags:
-        query = query.where(jobs.c.key.in_(sa.select(job_tags.c.job_key).where(job_tags.c.tag.in_(where.tags))))
+def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: int) -> list[tuple[Job, JobPlace]]:
+    """Return the jobs that fit, in order, beginning after a place; each with its own."""
+    value = _sorted_by(where.sort)
+    query = sa.select(jobs, value.label("sorted_by")).where(*_conditions(where)).limit(limit)
+    down = where.sort.startswith("-")
+    order = (jobs.c.id,) if where.sort.endswith("id") else (value, jobs.c.id)
+    query = query.order_by(*(column.desc() for column in order) if down else order)
     if after is not None:
-        query = query.where(jobs.c.id > after)
+        here, there = sa.tuple_(*order), sa.tuple_(*(after.value, after.id)[-len(order) :])
+        query = query.where(here < there if down else here > there)
     rows = tx.execute(query).all()
     newest = last_runs(tx, [row.id for row in rows])
-    return [job_of(row, newest.get(row.key)) for row in rows]
+    return [(job_of(row, newest.get(row.key)), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
+
+
+def _sorted_by(sort: str) -> sa.ColumnElement[int]:
+    """Return what a list is sorted by, beside the id. A job without a next time comes last in both directions."""
+    if sort.endswith("next_run_time"):
+        last = -LARGEST if sort.startswith("-") else LARGEST
+        shown = sa.case((jobs.c.state == JobState.ACTIVE, jobs.c.next_run_time))
+        return sa.func.coalesce(shown, sa.literal(last, sa.BigInteger))
+    return jobs.c.updated_at if sort.endswith("updated_at") else sa.literal(0)
+
+
+def _conditions(where: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
+    yield sa.text(_covering(where.states))  # type: ignore[misc]  # a text is taken where a condition is
+    for column, values in (
+        (jobs.c.state, where.states),
+        (jobs.c.task, where.tasks),
+        (jobs.c.trigger_type, where.triggers),
+    ):
+        if values:
+            yield column.in_(values)
+    if where.tags:
+        yield jobs.c.key.in_(sa.select(job_tags.c.job_key).where(job_tags.c.tag.in_(where.tags)))
+    if where.next_run_before is not None:
+        yield jobs.c.state == JobState.ACTIVE
+        yield jobs.c.next_run_time < to_micros(where.next_run_before)
+    if where.prefix is not None:
+        size = len(where.prefix)
+        yield sa.or_(*(sa.func.substr(column, 1, size) == where.prefix for column in (jobs.c.id, jobs.c.name)))
+
+
+def count(tx: sa.Connection, where: JobFilter) -> int:
+    """Return how many jobs fit."""
+    return tx.execute(sa.select(sa.func.count()).select_from(jobs).where(*_conditions(where))).scalar_one()
+
+
+def soonest(tx: sa.Connection, until: datetime, limit: int) -> list[Job]:
+    """Return the jobs that fire first, up to a time, and those whose pause ends by then."""
+    due = sa.select(jobs).where(
+        jobs.c.state == sa.literal_column("'active'"),
+        jobs.c.next_run_time.is_not(None),
+        jobs.c.next_run_time <= to_micros(until),
+    )
+    ending = sa.select(jobs).where(
+        sa.text(HELD), jobs.c.state == JobState.PAUSED, jobs.c.paused_until <= to_micros(until)
+    )
+    rows = [*tx.execute(due.order_by(jobs.c.next_run_time).limit(limit)), *tx.execute(ending.limit(limit))]
+    return [job_of(row) for row in rows]
 
 
 def of_task(tx: sa.Connection, task: str, *, after: str, limit: int) -> list[Job]:
@@ -133,4 +194,10 @@ FINISH_IDLE = Statement(
 def count_by_state(tx: sa.Connection) -> dict[str, int]:
     """Return how many jobs are in each state."""
     rows: Any = tx.execute(sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state))
+    return dict(rows.all())
+
+
+def skips(tx: sa.Connection, keys: Sequence[int]) -> dict[int, int]:
+    """Return how many of their next firings these jobs skip, where it is any."""
+    rows: Any = tx.execute(sa.select(jobs.c.key, jobs.c.skip_count).where(jobs.c.key.in_(keys), jobs.c.skip_count > 0))
     return dict(rows.all())

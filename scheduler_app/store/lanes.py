@@ -65,6 +65,18 @@ def savepoint(connection: sa.Connection) -> Iterator[None]:
     driver.execute("RELEASE scheduler_write")
 
 
+@contextmanager
+def undone(connection: sa.Connection) -> Iterator[None]:
+    """Undo what is done inside, whatever comes of it."""
+    driver = driver_of(connection)
+    driver.execute("SAVEPOINT scheduler_rehearsal")
+    try:
+        yield
+    finally:
+        driver.execute("ROLLBACK TO scheduler_rehearsal")
+        driver.execute("RELEASE scheduler_rehearsal")
+
+
 def driver_of(connection: sa.Connection) -> Any:
     """Return the driver's own connection."""
     return connection.connection.driver_connection

@@ -1,4 +1,4 @@
-"""A hundred requests that mean harm, or nothing: none becomes a 5xx, and each refusal is a problem document."""
+"""Hundreds of requests that mean harm, or nothing: none becomes a 5xx, and each refusal is a problem document."""
 
 import json
 from collections.abc import Iterator
@@ -108,6 +108,16 @@ BODIES = [
     "\ufeff{}",
     "\x00",
 ]
+BODY_CALLS = [
+    "POST /jobs",
+    "PUT /jobs/a",
+    "PUT /jobs/b",
+    "PATCH /jobs/a",
+    "POST /jobs/a/run",
+    "POST /jobs/a/pause",
+    "POST /jobs/batch",
+    "POST /jobs/actions",
+]
 PATHS = [
     "/jobs/%00",
     "/jobs/%0d%0aSet-Cookie:a=b",
@@ -169,17 +179,47 @@ QUERIES = [
     "/runs?from=2030-01-01T24:00:00Z",
     "/runs?job_id=" + "a," * 200,
     "/runs?origin=magic",
+    "/jobs?sort=" + "id," * 500,
+    "/jobs?sort=id;DROP%20TABLE%20scheduler_jobs",
+    "/jobs?sort=-next_run_time&cursor=" + "_" * 308,
+    "/jobs?cursor=" + "A" * 20,
+    "/jobs?q=%25_%27%22--",
+    "/jobs?q=" + "%F0%9F%98%80" * 191,
+    "/jobs?q=%00",
+    "/jobs?next_run_before=0001-01-01T00:00:00%2B23:59",
+    "/jobs?next_run_before=9999-12-31T23:59:59-23:59",
+    "/jobs?trigger=os:system",
+    "/runs?sort=-finished_at&cursor=" + "-" * 40,
+    "/jobs/a/forecast?limit=" + DIGITS,
+    "/jobs/a/forecast?limit=1000",
+    "/jobs/..%2f/forecast",
+    "/upcoming?within=" + DIGITS,
+    "/upcoming?within=31622400&limit=1000",
+    "/upcoming?within=1e9",
+    "/upcoming?within=-1",
+    "/upcoming?within=0.5",
+    "/jobs/a?dry_run=true",
+    "/jobs?dry_run=" + "true," * 100,
     "/runs/1/log?offset=" + DIGITS,
     "/runs/1/log?offset=999999999999999",
     "/runs/1/log?offset=-0",
     "/runs/1/log?offset=NaN",
 ]
-METHODS = ["PUT", "TRACE", "OPTIONS", "CONNECT", "PROPFIND", "GARBAGE"]
+METHODS = ["TRACE", "OPTIONS", "CONNECT", "PROPFIND", "GARBAGE"]
 HEADERS: list[dict[str, str]] = [
     {"If-Match": '"' + DIGITS + '"'},
     {"If-Match": "\xff"},
     {"If-Match": '"1'},
     {"If-Match": ";;;"},
+    {"If-None-Match": "\xff"},
+    {"If-None-Match": "*, *"},
+    {"Idempotency-Key": ""},
+    {"Idempotency-Key": "\x7f\xa0"},
+    {"Idempotency-Key": "k" * 10_000},
+    {"Idempotency-Key": "a, b"},
+    {"Prefer": "respond-async"},
+    {"X-Forwarded-Prefix": "//evil.example"},
+    {"Forwarded": "for=127.0.0.1;host=evil.example"},
     {"Content-Type": "application/json; charset=utf-16"},
     {"Content-Type": "application/json" * 500},
     {"Content-Type": "application/merge-patch+json"},
@@ -205,6 +245,7 @@ def harmless(response: Any) -> None:
     if response.status_code >= 400:
         problem = response.get_json(force=True)
         assert response.content_type == "application/problem+json"
+        assert set(problem) == {"type", "title", "status", "detail", "code", "errors", "request_id"}
         assert problem["status"] == response.status_code
         assert "Traceback" not in problem["detail"]
         assert len(response.data) < 64 * 1024
@@ -214,9 +255,28 @@ def harmless(response: Any) -> None:
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 def test_a_hostile_body_does_no_harm(hostile: Caller, body: str) -> None:
     data, kind = body.encode(), {"Content-Type": "application/json"}
-    for method, path in (("POST", "/jobs"), ("PATCH", "/jobs/a"), ("POST", "/jobs/a/run"), ("POST", "/jobs/a/pause")):
-        harmless(hostile(method, path, data=data, headers=kind))
+    for call in BODY_CALLS:
+        harmless(hostile(*call.split(" "), data=data, headers=kind))
+    harmless(hostile("POST", "/jobs/batch", data=b'{"jobs": [' + data + b"]}", headers=kind))
+    harmless(hostile("POST", "/jobs?dry_run=true", data=data, headers=kind | {"Idempotency-Key": body[:9] or "k"}))
     harmless(hostile("GET", "/jobs"))
+
+
+@pytest.mark.parametrize("value", WRONG_VALUES)
+@pytest.mark.parametrize(
+    "field",
+    ["jobs", "action", "ids", "filter", "reason", "count", "after", "until", "state", "task", "tag", "q", "__class__"],
+)
+def test_a_hostile_value_of_any_other_field_does_no_harm(hostile: Caller, field: str, value: str) -> None:
+    kind = {"Content-Type": "application/json"}
+    for call in ("POST /jobs/batch", "POST /jobs/actions", "POST /triggers/preview", "POST /scheduler/resume"):
+        harmless(hostile(*call.split(" "), data=f'{{"{field}": {value}}}', headers=kind))
+    for inner in ('"action": "pause"', '"action": "run"', '"ids": ["a"], "action": "resume"'):
+        harmless(hostile("POST", "/jobs/actions", data=f'{{{inner}, "{field}": {value}}}', headers=kind))
+    chosen = f'{{"action": "delete", "filter": {{"{field}": {value}, "q": "no such"}}}}'
+    harmless(hostile("POST", "/jobs/actions", data=chosen, headers=kind))
+    harmless(hostile("POST", "/runs/1/retry", data=f'{{"{field}": {value}}}', headers=kind))
+    assert hostile("GET", "/jobs/a").status_code == 200
 
 
 @pytest.mark.parametrize("levels", [65, 100, 250, 100_000])
@@ -238,7 +298,7 @@ def test_a_hostile_trigger_does_no_harm_in_a_preview(hostile: Caller, body: str)
 
 @pytest.mark.parametrize("path", [*PATHS, *QUERIES], ids=lambda path: path[:60])
 def test_a_hostile_path_does_no_harm(hostile: Caller, path: str) -> None:
-    for method in ("GET", "DELETE" if "/jobs/a" not in path else "HEAD", *METHODS[:3]):
+    for method in ("GET", "DELETE" if "/jobs/a" not in path else "HEAD", "PUT", *METHODS[:2]):
         response = hostile(method, path)
         assert response.status_code < 500
         if method == "GET":
@@ -256,5 +316,12 @@ def test_a_wrong_method_does_no_harm(hostile: Caller, method: str, path: str) ->
 @pytest.mark.parametrize("headers", HEADERS, ids=lambda headers: str(headers)[:50])
 def test_a_hostile_header_does_no_harm(hostile: Caller, headers: dict[str, str]) -> None:
     body = json.dumps({"name": "n"}).encode()
-    for method, path in (("PATCH", "/jobs/a"), ("GET", "/jobs"), ("POST", "/jobs/a/pause")):
+    for method, path in (
+        ("PATCH", "/jobs/a"),
+        ("PUT", "/jobs/a"),
+        ("GET", "/jobs"),
+        ("POST", "/jobs/a/pause"),
+        ("POST", "/jobs/a/run"),
+        ("POST", "/jobs/batch"),
+    ):
         harmless(hostile(method, path, data=body, headers={"Content-Type": "application/json"} | headers))

@@ -13,7 +13,12 @@ CALLS = {
     "/api/v1/tasks": {"get"},
     "/api/v1/tasks/{name}": {"get"},
     "/api/v1/jobs": {"get", "post"},
-    "/api/v1/jobs/{job_id}": {"get", "patch", "delete"},
+    "/api/v1/jobs/{job_id}": {"get", "put", "patch", "delete"},
+    "/api/v1/jobs/batch": {"post"},
+    "/api/v1/jobs/actions": {"post"},
+    "/api/v1/jobs/{job_id}/forecast": {"get"},
+    "/api/v1/upcoming": {"get"},
+    "/api/v1/runs/{run_id}/retry": {"post"},
     "/api/v1/jobs/{job_id}/pause": {"post"},
     "/api/v1/jobs/{job_id}/resume": {"post"},
     "/api/v1/jobs/{job_id}/skip": {"post"},
@@ -68,7 +73,7 @@ def test_every_call_has_words_an_id_of_its_own_and_its_problems(document: dict[s
         assert operation["summary"].endswith("."), path
         assert operation["tags"]
         assert {"400", "500"} <= set(operation["responses"])
-        if method in ("post", "patch"):
+        if method in ("post", "put", "patch"):
             assert {"413", "415", "422"} <= set(operation["responses"])
         if "{" in path:
             assert "404" in operation["responses"]
@@ -99,7 +104,9 @@ def test_versions_places_and_pages_are_described(document: dict[str, Any]) -> No
     assert set(paths["/api/v1/jobs"]["post"]["responses"]["201"]["headers"]) == {"ETag", "Location"}
     assert set(paths["/api/v1/runs"]["get"]["responses"]["200"]["headers"]) == {"Link"}
     patch = paths["/api/v1/jobs/{job_id}"]["patch"]
-    assert {parameter["name"] for parameter in patch["parameters"]} == {"job_id", "If-Match"}
+    assert {parameter["name"] for parameter in patch["parameters"]} == {"job_id", "dry_run"}
+    assert "`If-Match`" in patch["description"]
+    assert "`Idempotency-Key`" in paths["/api/v1/jobs"]["post"]["description"]
     assert set(patch["requestBody"]["content"]) == {"application/json", "application/merge-patch+json"}
     assert paths["/api/v1/jobs/{job_id}/pause"]["post"]["requestBody"]["required"] is False
 

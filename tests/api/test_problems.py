@@ -61,6 +61,19 @@ def test_a_body_over_one_mib_is_refused_with_and_without_a_length(call: Caller) 
     assert_problem(call("POST", "/jobs", headers=JSON, environ_overrides=stream), 413, "too_large")
 
 
+class BrokenStream:
+    """A body whose chunks are none, as the server tells it."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise OSError("Invalid chunk size: b'zz\\r\\n'")
+
+
+def test_a_body_that_cannot_be_read_is_the_fault_of_who_sent_it(call: Caller) -> None:
+    stream = {"wsgi.input": BrokenStream(), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    problem = assert_problem(call("POST", "/jobs", headers=JSON, environ_overrides=stream), 400, "malformed_json")
+    assert "chunks that are none" in problem["detail"]
+
+
 @pytest.mark.parametrize(
     ("query", "pointer", "words"),
     [

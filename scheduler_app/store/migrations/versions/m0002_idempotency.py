@@ -1,0 +1,25 @@
+"""Answers that are kept for an `Idempotency-Key`."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the table of kept answers."""
+    op.create_table(
+        "scheduler_idempotency",
+        sa.Column("api_key", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("headers", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("api_key", "key"),
+    )
+    op.create_index("scheduler_idempotency_age", "scheduler_idempotency", ["created_at"])
