@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import sqlalchemy as sa
 from flask import Flask
 
 from scheduler_app.clock import Clock
+from scheduler_app.domain.retention import Retention
+from scheduler_app.domain.run import FINAL_STATES
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine.engine import Engine, EngineContext
 from scheduler_app.errors import RequestInTask, SchedulerError
@@ -73,11 +76,19 @@ def build(app: Flask, settings: Settings, registry: Registry, clock: Clock, *, s
             clock=clock,
             bus=bus,
             slots=settings.threads,
+            retention=retention_of(settings),
             context=lambda: task_context(app),
         )
     )
     ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=engine.wake)
     return Core(settings=settings, database=database, registry=registry, clock=clock, engine=engine, ctx=ctx)
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Return how long history is kept."""
+    days = {state: getattr(settings, f"keep_{state}_days") for state in FINAL_STATES}
+    ages = {state: timedelta(days=number) for state, number in days.items() if number is not None}
+    return Retention(ages=ages, runs_per_job=settings.keep_runs_per_job)
 
 
 def default_database(app: Flask) -> str:

@@ -29,7 +29,7 @@ def values_of(job: Job) -> dict[str, Any]:
 
 INSERT = Statement(
     sqlite.insert(jobs).on_conflict_do_nothing(index_elements=["id"]).returning(jobs.c.key),
-    columns=[column.name for column in jobs.columns if column.name not in ("key", "skip_count")],
+    columns=[column.name for column in jobs.columns if column.name not in ("key", "skip_count", "pruned_until")],
 )
 
 

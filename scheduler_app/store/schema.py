@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from scheduler_app.store.database import Connections, Database
 
-HEAD = "0001"
+HEAD = "0002"
 VERSION_TABLE = "scheduler_version"
 RUNNER = "scheduler_app.store.migrations.runner"
 

@@ -112,6 +112,7 @@ class Bench:
     def _poll(self) -> None:
         self._beat()
         self._engine.passes.poll()
+        self.tidy()
 
     def _beat(self) -> None:
         """Beat and rescue as often as an engine with threads would, at the times that something happens."""
@@ -119,6 +120,11 @@ class Bench:
             self._beaten_at = self._clock.monotonic()
             self._engine.heartbeat.poll()
             self._engine.rescuer.poll()
+
+    def tidy(self) -> None:
+        """Prune, when it is time."""
+        if not self._engine.pool.held():
+            self._engine.pruner.finish_sweep()
 
     def next_event(self) -> datetime | None:
         """Return when a job fires next, or a waiting run may start."""

@@ -19,6 +19,9 @@ class Driven(Protocol):
     def next_event(self) -> datetime | None:
         """Return when something is due next."""
 
+    def tidy(self) -> None:
+        """Do what is never urgent."""
+
 
 class FakeClock:
     """Simulated time: `advance`, `travel_to`, `run_due`. It begins at 2026-01-01T00:00:00Z.
@@ -98,6 +101,8 @@ class FakeClock:
             self._set(max(event, self._now))
             self._run_due(min(self._now, target))
         self._set(max(target.astimezone(UTC), self._now))
+        for driven in self._driven:
+            driven.tidy()
         return self._now
 
     def jump(self, delta: timedelta | None = None, **parts: float) -> datetime:
