@@ -92,15 +92,15 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Sought:
-    """What sources give together: the settings, None when a value is wrong; every fault; where each value is from."""
+    """What sources give together: the settings, defaults for wrong values; every fault; where each value is from."""
 
-    settings: Settings | None
+    settings: Settings
     faults: tuple[Fault, ...]
     origins: Mapping[str, str]
 
     def required(self) -> Settings:
         """Return the settings; ConfigurationError tells every fault at once."""
-        if self.settings is None or self.faults:
+        if self.faults:
             raise ConfigurationError("; ".join(fault.detail for fault in self.faults), faults=self.faults)
         return self.settings
 
@@ -122,15 +122,18 @@ def seek(*sources: Source) -> Sought:
                 faults.append(unknown(key, source.origin(key)))
             elif key not in values:
                 values[key], origins[key] = value, source.origin(key)
-    settings, wrong = _validated(values, origins)
+    wrong = _faults(values, origins)
+    right = {key: value for key, value in values.items() if f"/{key}" not in {fault.pointer for fault in wrong}}
+    settings = Settings.model_validate(right)
     return Sought(settings=settings, faults=(*faults, *wrong), origins=origins)
 
 
-def _validated(values: dict[str, Any], origins: Mapping[str, str]) -> tuple[Settings | None, list[Fault]]:
+def _faults(values: dict[str, Any], origins: Mapping[str, str]) -> list[Fault]:
     try:
-        return Settings.model_validate(values), []
+        Settings.model_validate(values)
     except ValidationError as error:
-        return None, [_fault(item, origins) for item in error.errors(include_url=False)]
+        return [_fault(item, origins) for item in error.errors(include_url=False)]
+    return []
 
 
 def _fault(item: Any, origins: Mapping[str, str]) -> Fault:

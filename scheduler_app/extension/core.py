@@ -23,7 +23,7 @@ from scheduler_app.services.keys import add_admin_key, new_secret
 from scheduler_app.settings import Settings
 from scheduler_app.signals import Bus
 from scheduler_app.store import schema
-from scheduler_app.store.database import Connections, Database
+from scheduler_app.store.database import Connections, Database, default_url
 
 KEY_FILE = "admin.key"
 
@@ -93,7 +93,7 @@ def retention_of(settings: Settings) -> Retention:
 
 def default_database(app: Flask) -> str:
     """Return the store of an app that names none: a file in its instance folder."""
-    return f"sqlite:///{Path(app.instance_path, 'scheduler.db')}"
+    return default_url(Path(app.instance_path))
 
 
 def prepare(store: Connections, folder: Path, clock: Clock) -> None:
