@@ -1,4 +1,4 @@
-"""`check` tells every fault at once, each with its key and where it is from, or what is in force; it changes nothing."""
+"""`check` tells every fault at once, each with its key and where it is from, or what is in force; changes nothing."""
 
 import os
 import socket

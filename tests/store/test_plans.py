@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_app.store import claims, engines, facts, firing, jobs, places, rescues, schema, settling
+from scheduler_app.store import claims, engines, facts, firing, jobs, places, pruning, rescues, schema, settling
 from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Statement
 
-ROOMS = (claims, facts, firing, jobs, places, rescues, settling)
+ROOMS = (claims, facts, firing, jobs, places, pruning, rescues, settling)
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
     for room in ROOMS
@@ -17,8 +17,14 @@ STATEMENTS = {
 } | {"engines.BEAT": engines.BEAT}
 # partial indexes that hold only open work are read from their beginning on purpose
 # what waits for a place of a few jobs is sorted
-SORTED = {"places.BLOCKED"}
-IN_ORDER = {"claims.CANDIDATES": "scheduler_runs_queue", "claims.NEXT_READY": "scheduler_runs_waiting"}
+# the jobs of a thousand runs are told apart
+SORTED = {"places.BLOCKED", "pruning.CROWDED"}
+IN_ORDER = {
+    "claims.CANDIDATES": "scheduler_runs_queue",
+    "claims.NEXT_READY": "scheduler_runs_waiting",
+    "jobs.COUNT_OPEN": "scheduler_jobs_open",
+    "jobs.COUNT_FINISHED": "scheduler_jobs_finished",
+}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
