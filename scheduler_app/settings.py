@@ -138,8 +138,13 @@ def _faults(values: dict[str, Any], origins: Mapping[str, str]) -> list[Fault]:
 
 def _fault(item: Any, origins: Mapping[str, str]) -> Fault:
     key = str(item["loc"][0])
-    got = "" if key in SECRET else f", got {item['input']!r}"
+    got = "" if key in SECRET else f", got {_shown(item['input'])}"
     return fault(key, origins[key], f"{item['msg']}{got}; allowed: {allowed(key)}")
+
+
+def _shown(value: object) -> str:
+    """Return a value as it was written; text that is a number is shown as one."""
+    return value if isinstance(value, str) and value.removeprefix("-").isdecimal() else repr(value)
 
 
 def fault(key: str, origin: str, what: str) -> Fault:

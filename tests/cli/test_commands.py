@@ -13,7 +13,7 @@ from scheduler_app.settings import Settings
     ("words", "says"),
     [
         (("serve", "--port", "abc"), "port (command line --port): Input should be a valid integer"),
-        (("check", "--port", "-1"), "port (command line --port): Input should be greater than or equal to 0, got '-1'"),
+        (("check", "--port", "-1"), "port (command line --port): Input should be greater than or equal to 0, got -1"),
         (("serve", "--prot", "1"), "No such option '--prot'"),
         (("serve", "--port"), "Option '--port' requires an argument"),
         (("serve", "more"), "unexpected extra argument (more)"),
