@@ -5,7 +5,8 @@ default. An unknown key in a file fails with the nearest name.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,13 +16,31 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from scheduler_app.errors import ConfigurationError, Fault
 
 PREFIX = "SCHEDULER_"
+CONFIG = "config"
+SECRET = frozenset({"database"})
+FOREVER = "forever"
+ALL = "all"
+TYPES = {
+    "array": "a list, or words separated by commas",
+    "boolean": "true or false",
+    "object": "a table",
+    "string": "text",
+}
 
 
 def _words(value: object) -> object:
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
+def _unlimited(word: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: None if value == word else value)
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Days = Annotated[
+    float | None, Field(ge=0, le=36500, allow_inf_nan=False, json_schema_extra={"word": FOREVER}), _unlimited(FOREVER)
+]
+Number = Annotated[int | None, Field(ge=1, json_schema_extra={"word": ALL}), _unlimited(ALL)]
 
 
 class Settings(BaseModel):
@@ -30,7 +49,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     database: str | None = Field(
-        None, description="Where jobs and runs are kept, an SQLAlchemy URL; null: a file in `data`."
+        None,
+        description="Where jobs and runs are kept, an SQLAlchemy URL; without one, the file `scheduler.db` in `data`.",
+        examples=["sqlite:////var/lib/scheduler/scheduler.db"],
     )
     data: Path = Field(Path("data"), description="The folder of the embedded store and of the admin key.")
     host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
@@ -47,65 +68,153 @@ class Settings(BaseModel):
         "/scheduler", pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="Where a Flask app serves the API; null: nowhere."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What `serve` logs.")
+    keep_succeeded_days: Days = Field(7, description="How long runs that succeeded are kept.")
+    keep_failed_days: Days = Field(30, description="How long runs that failed are kept.")
+    keep_timed_out_days: Days = Field(30, description="How long runs that timed out are kept.")
+    keep_cancelled_days: Days = Field(30, description="How long runs that were cancelled are kept.")
+    keep_lost_days: Days = Field(30, description="How long runs that were lost are kept.")
+    keep_missed_days: Days = Field(30, description="How long firings that were missed are kept.")
+    keep_skipped_days: Days = Field(30, description="How long firings that were skipped are kept.")
+    keep_runs_per_job: Number = Field(20_000, description="How many runs of a job are kept, the newest.")
 
 
 KEYS = tuple(Settings.model_fields)
 
 
-def load(*sources: tuple[str, Mapping[str, Any]]) -> Settings:
-    """Merge named sources, the first that has a key wins; ConfigurationError tells every fault at once."""
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where values come from; `origin` tells of a key how a person would name the place. `faults` are of the whole."""
+
+    values: Mapping[str, Any]
+    origin: Callable[[str], str]
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sought:
+    """What sources give together: the settings, defaults for wrong values; every fault; where each value is from."""
+
+    settings: Settings
+    faults: tuple[Fault, ...]
+    origins: Mapping[str, str]
+
+    def required(self) -> Settings:
+        """Return the settings; ConfigurationError tells every fault at once."""
+        if self.faults:
+            raise ConfigurationError("; ".join(fault.detail for fault in self.faults), faults=self.faults)
+        return self.settings
+
+
+def load(*sources: Source) -> Settings:
+    """Merge sources, the first that has a key wins; ConfigurationError tells every fault at once."""
+    return seek(*sources).required()
+
+
+def seek(*sources: Source) -> Sought:
+    """Merge sources, the first that has a key wins, and find every fault."""
     values: dict[str, Any] = {}
-    origin: dict[str, str] = {}
+    origins: dict[str, str] = {}
     faults: list[Fault] = []
-    for name, source in sources:
-        for key, value in source.items():
+    for source in sources:
+        faults += source.faults
+        for key, value in source.values.items():
             if key not in KEYS:
-                faults.append(_unknown(key, name))
+                faults.append(unknown(key, source.origin(key)))
             elif key not in values:
-                values[key], origin[key] = value, name
-    settings, wrong = _validated(values, origin)
-    faults += wrong
-    if settings is None or faults:
-        raise ConfigurationError("; ".join(fault.detail for fault in faults), faults=faults)
-    return settings
+                values[key], origins[key] = value, source.origin(key)
+    wrong = _faults(values, origins)
+    right = {key: value for key, value in values.items() if f"/{key}" not in {fault.pointer for fault in wrong}}
+    settings = Settings.model_validate(right)
+    return Sought(settings=settings, faults=(*faults, *wrong), origins=origins)
 
 
-def _validated(values: dict[str, Any], origin: dict[str, str]) -> tuple[Settings | None, list[Fault]]:
+def _faults(values: dict[str, Any], origins: Mapping[str, str]) -> list[Fault]:
     try:
-        return Settings.model_validate(values), []
+        Settings.model_validate(values)
     except ValidationError as error:
-        return None, [_fault(item, origin) for item in error.errors(include_url=False)]
+        return [_fault(item, origins) for item in error.errors(include_url=False)]
+    return []
 
 
-def _fault(item: Any, origin: dict[str, str]) -> Fault:
+def _fault(item: Any, origins: Mapping[str, str]) -> Fault:
     key = str(item["loc"][0])
-    got = "" if key == "database" else f", got {item['input']!r}"
-    return Fault(pointer=f"/{key}", detail=f"{key} ({origin[key]}): {item['msg']}{got}")
+    got = "" if key in SECRET else f", got {_shown(item['input'])}"
+    return fault(key, origins[key], f"{item['msg']}{got}; allowed: {allowed(key)}")
 
 
-def _unknown(key: str, source: str) -> Fault:
-    nearest = get_close_matches(key, KEYS, n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are: {', '.join(KEYS)}"
-    return Fault(pointer=f"/{key}", detail=f"{key} ({source}): there is no such setting; {hint}")
+def _shown(value: object) -> str:
+    """Return a value as it was written; text that is a number is shown as one."""
+    return value if isinstance(value, str) and value.removeprefix("-").isdecimal() else repr(value)
 
 
-def from_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+def fault(key: str, origin: str, what: str) -> Fault:
+    """Return what is wrong with a setting."""
+    return Fault(pointer=f"/{key}", detail=f"{key} ({origin}): {what}")
+
+
+def unknown(key: str, origin: str, known: Collection[str] = KEYS) -> Fault:
+    """Return the fault of a setting that does not exist, with the nearest one that does."""
+    nearest = get_close_matches(key, known, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are: {', '.join(known)}"
+    return fault(key, origin, f"there is no such setting; {hint}")
+
+
+def allowed(key: str) -> str:
+    """Return in words what a setting may be."""
+    schema = Settings.model_json_schema()["properties"][key]
+    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
+    words = [_in_words(kind) for kind in kinds]
+    return ", or ".join([*words, *([f"`{schema['word']}`"] if "word" in schema else [])])
+
+
+def _in_words(kind: Mapping[str, Any]) -> str:
+    if "enum" in kind:
+        return ", ".join(f"`{value}`" for value in kind["enum"])
+    if kind["type"] in ("integer", "number"):
+        name = "a whole number" if kind["type"] == "integer" else "a number"
+        least, most = kind.get("minimum", 0), kind.get("maximum")
+        return f"{name} from {least:g} on" if most is None else f"{name} from {least:g} to {most:g}"
+    return "a path like `/scheduler`" if "pattern" in kind else TYPES[kind["type"]]
+
+
+def from_command_line(given: Mapping[str, Any]) -> Source:
+    """Return the settings given as options."""
+    return Source(values=given, origin=lambda key: f"command line --{key.replace('_', '-')}")
+
+
+def from_environment(environ: Mapping[str, str]) -> Source:
     """Return the settings that environment variables `SCHEDULER_…` give; unknown ones are not ours."""
     given = {key.removeprefix(PREFIX).lower(): value for key, value in environ.items() if key.startswith(PREFIX)}
-    return "environment", {key: value for key, value in given.items() if key in KEYS}
+    return Source(
+        values={key: value for key, value in given.items() if key in KEYS},
+        origin=lambda key: f"environment {PREFIX}{key.upper()}",
+    )
 
 
-def from_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return the settings in a TOML file; ConfigurationError when it cannot be read."""
+def strange_variables(environ: Mapping[str, str]) -> list[Fault]:
+    """Return the environment variables `SCHEDULER_…` that set nothing: misspelt, or meant for something else."""
+    known = [PREFIX + key.upper() for key in (*KEYS, CONFIG)]
+    strange = [name for name in environ if name.startswith(PREFIX) and name.upper() not in known]
+    return [unknown(name, "environment", known) for name in sorted(strange)]
+
+
+def from_toml(path: Path) -> Source:
+    """Return the settings in a TOML file; one that cannot be read is a fault."""
+    origin = f"file {path}"
     try:
-        return str(path), tomllib.loads(path.read_text())
+        return Source(values=tomllib.loads(path.read_text()), origin=lambda _: origin)
     except OSError as error:
-        raise ConfigurationError(f"config {path}: {error.strerror}") from None
+        wrong = str(error.strerror)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"config {path}: {error}") from None
+        wrong = str(error)
+    detail = f"config {path}: {wrong}"
+    return Source(values={}, origin=lambda _: origin, faults=(Fault(pointer="/config", detail=detail),))
 
 
-def from_flask(config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def from_flask(config: Mapping[str, Any]) -> Source:
     """Return the settings in a Flask app's configuration: its keys `SCHEDULER_…` that are ours."""
     given = {key.removeprefix(PREFIX).lower(): value for key, value in config.items() if key.startswith(PREFIX)}
-    return "app.config", {key: value for key, value in given.items() if key in KEYS}
+    return Source(
+        values={key: value for key, value in given.items() if key in KEYS},
+        origin=lambda key: f"app.config {PREFIX}{key.upper()}",
+    )

@@ -80,6 +80,14 @@ class LoopFailed(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryPruned(Event):
+    """Runs that were to be kept no longer were deleted, and finished jobs with their last run."""
+
+    runs: int
+    jobs: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EngineMoved(Event):
     """An engine started, drained or stopped."""
 

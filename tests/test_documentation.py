@@ -4,36 +4,29 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from scheduler_app.domain.policy import POLICY_NAMES
 from scheduler_app.domain.run import RunState
 from scheduler_app.settings import Settings
+from tests.reference import rewritten
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def settings_table() -> str:
-    """Return the settings as the README shows them."""
-    rows = ["| setting | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = field.default
-        shown = "null" if default is None else str(default if not isinstance(default, tuple) else list(default))
-        rows.append(f"| `{name}` | `{shown}` | {field.description} |")
-    return "\n".join(rows)
-
-
-def test_the_settings_of_the_readme_are_those_of_the_code():
-    table = README.partition("<!-- settings -->\n")[2].partition("\n<!-- /settings -->")[0]
-    assert table == settings_table()
+@pytest.mark.parametrize("path", rewritten(), ids=lambda path: path.name)
+def test_the_settings_reference_is_what_the_model_gives(path):
+    assert path.read_text() == rewritten()[path], "write it anew: python -m tests.reference"
 
 
 def test_the_default_configuration_file_has_every_default_and_nothing_else():
     text = (ROOT / "config" / "default.toml").read_text()
     given = tomllib.loads(text)
-    defaults = Settings().model_dump(mode="json")
     assert Settings.model_validate(given) == Settings()
-    assert set(given) | {"database"} == set(defaults)
-    assert "# database =" in text
+    named = re.findall(r"^(?:# )?(\w+) = ", text, re.M)
+    assert named == list(Settings.model_fields)
+    assert set(named) - set(given) == {"database"}
 
 
 def test_every_policy_and_every_run_state_is_documented():

@@ -3,18 +3,24 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, redirect
 
 from scheduler_app.app.loading import load_tasks
 from scheduler_app.extension.mount import mount_at_root
 from scheduler_app.extension.scheduler import Scheduler
-from scheduler_app.settings import Settings, from_environment, from_toml, load
+from scheduler_app.settings import (
+    CONFIG,
+    PREFIX,
+    Settings,
+    Sought,
+    from_command_line,
+    from_environment,
+    from_toml,
+    seek,
+)
 
-CONFIG = "SCHEDULER_CONFIG"
-
-__all__ = ["create_app", "settings_of"]
+__all__ = ["create_app", "settings_of", "sought_settings"]
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -34,9 +40,12 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def settings_of(environ: Mapping[str, str], given: Mapping[str, object] | None = None) -> Settings:
     """Return the settings of the command line, the environment, and the file that either names."""
+    return sought_settings(environ, given).required()
+
+
+def sought_settings(environ: Mapping[str, str], given: Mapping[str, object] | None = None) -> Sought:
+    """Return the same, with every fault and the place that each value is from."""
     given = dict(given or {})
-    file = given.pop("config", None) or environ.get(CONFIG)
-    sources: list[tuple[str, Mapping[str, Any]]] = [("command line", given), from_environment(environ)]
-    if file:
-        sources.append(from_toml(Path(str(file))))
-    return load(*sources)
+    file = given.pop(CONFIG, None) or environ.get(f"{PREFIX}{CONFIG.upper()}")
+    files = [from_toml(Path(str(file)))] if file else []
+    return seek(from_command_line(given), from_environment(environ), *files)

@@ -5,19 +5,50 @@ import sys
 if sys.platform == "win32":
     sys.exit("scheduler-app: it needs Linux or macOS; on Windows run it in WSL or a container")
 
+import os
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import click
 
 from scheduler_app.app import settings_of
+from scheduler_app.cli import audit, check, reference
 from scheduler_app.cli.serve import serve
 from scheduler_app.domain.text import one_line
 from scheduler_app.errors import SchedulerError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None}
+# values are taken as text: the settings model checks them, wherever they come from
+STORE = (
+    click.option("--data", metavar="FOLDER", help="Folder of the embedded store and the admin key (./data)."),
+    click.option("--database", metavar="URL", help="SQLAlchemy URL of the store, in place of the one in the folder."),
+    click.option("--config", metavar="FILE", help="A TOML file of settings."),
+)
+SERVICE = (
+    click.option("--host", help="Address to listen on (127.0.0.1)."),
+    click.option("--port", help="Port to listen on (8000); 0 takes a free one."),
+    click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks to offer; may be repeated."),
+    *STORE,
+)
 
 __all__ = ["cli", "main"]
+
+
+def options(decorators: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
+    """Add options to a command, in their order."""
+
+    def add(command: Any) -> Any:
+        for decorate in reversed(decorators):
+            command = decorate(command)
+        return command
+
+    return add
+
+
+def given(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {key: value for key, value in values.items() if value not in (None, ())}
 
 
 @click.group(context_settings=CONTEXT)
@@ -27,27 +58,50 @@ def cli() -> None:
 
 
 @cli.command("serve")
-@click.option("--host", help="Address to listen on (127.0.0.1).")
-@click.option("--port", type=int, help="Port to listen on (8000); 0 takes a free one.")
-@click.option("--data", type=click.Path(), help="Folder of the embedded store and the admin key (./data).")
-@click.option("--database", help="SQLAlchemy URL of the store, in place of the one in the data folder.")
-@click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks to offer; may be repeated.")
-@click.option("--config", type=click.Path(), help="A TOML file of settings.")
-def serve_command(**options: Any) -> None:
+@options(SERVICE)
+def serve_command(**values: Any) -> None:
     """Run the service: HTTP API, engine and embedded store, in the foreground."""
-    given = {key: value for key, value in options.items() if value not in (None, ())}
-    serve(lambda environ: settings_of(environ, given))
+    serve(lambda environ: settings_of(environ, given(values)))
+
+
+@cli.command("check")
+@options(SERVICE)
+def check_command(**values: Any) -> None:
+    """Tell every fault of the configuration, or what is in force. Changes nothing."""
+    sys.exit(0 if check.check(os.environ, given(values)) else 1)
+
+
+@cli.command("audit")
+@options(STORE)
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def audit_command(as_json: bool, **values: Any) -> None:
+    """Check what was promised on a store, also while it is in use. Changes nothing."""
+    kept = audit.audit_store(settings_of(os.environ, given(values)), as_json=as_json)
+    sys.exit(0 if kept else 1)
+
+
+@cli.command("settings")
+@click.option("--markdown", is_flag=True, help="As a table.")
+def settings_command(markdown: bool) -> None:
+    """Print every setting with its default: a file for --config."""
+    click.echo(reference.as_markdown() if markdown else reference.as_toml(), nl=False)
 
 
 def main() -> None:
     """Run the command line; every foreseen fault is one line on standard error and exit status 1."""
     try:
         cli(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(1)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        _refuse(error.format_message())
     except click.exceptions.Abort:
         sys.exit(130)
     except SchedulerError as error:
-        click.echo(f"scheduler-app: {one_line(error.detail)}", err=True)
-        sys.exit(1)
+        _refuse(error.detail)
+
+
+def _refuse(what: str) -> None:
+    click.echo(f"scheduler-app: {one_line(what)}", err=True)
+    sys.exit(1)

@@ -26,7 +26,7 @@ def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
     app = create_app(settings)
     core: Core = app.extensions["scheduler_core"]
     core.open()
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     core.database.close()
     for number in STOPS:
         # not sys.exit: what it raises is swallowed when the signal comes during a callback of the interpreter
@@ -44,7 +44,7 @@ def _make_folder(folder: Path) -> None:
         raise ConfigurationError(f"data {folder}: this folder cannot be written; choose another with --data")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Take the port before anything is announced."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]

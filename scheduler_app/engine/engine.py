@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
+from scheduler_app.domain.retention import Retention
 from scheduler_app.domain.run import Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.zone_rules import rules_version
@@ -26,6 +27,7 @@ from scheduler_app.engine.identity import Identity
 from scheduler_app.engine.loop import Loop
 from scheduler_app.engine.passes import Pass, PassContext
 from scheduler_app.engine.pool import Pool, ThreadPool
+from scheduler_app.engine.pruner import Pruner
 from scheduler_app.engine.rescuer import Rescuer
 from scheduler_app.engine.runner import Surroundings
 from scheduler_app.engine.watcher import Watcher
@@ -51,6 +53,7 @@ class EngineContext:
     clock: Clock
     bus: Bus
     slots: int
+    retention: Retention
     context: Callable[[], AbstractContextManager[Any]]
 
 
@@ -97,6 +100,7 @@ class Engine:
         self.rescuer = Rescuer(
             ctx.database, ctx.clock, ctx.bus, identity=self.identity, is_ours=self._is_ours, on_work=self.wake
         )
+        self.pruner = Pruner(ctx.database, ctx.clock, ctx.bus, retention=ctx.retention, engine_id=lambda: self.id)
         self.passes = Pass(
             PassContext(
                 database=ctx.database,
@@ -160,6 +164,7 @@ class Engine:
                 self._loop("rescuer", self._rescue),
                 self._loop("watcher", self._watch),
                 self._loop("follower", self.follower.poll),
+                self._loop("pruner", self.pruner.poll),
             ]
             self._threads = [
                 threading.Thread(target=loop.run, name=f"scheduler-{loop.name}", daemon=True) for loop in self._loops

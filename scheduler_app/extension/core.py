@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import sqlalchemy as sa
 from flask import Flask
 
 from scheduler_app.clock import Clock
+from scheduler_app.domain.retention import Retention
+from scheduler_app.domain.run import FINAL_STATES
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine.engine import Engine, EngineContext
 from scheduler_app.errors import RequestInTask, SchedulerError
@@ -20,7 +23,7 @@ from scheduler_app.services.keys import add_admin_key, new_secret
 from scheduler_app.settings import Settings
 from scheduler_app.signals import Bus
 from scheduler_app.store import schema
-from scheduler_app.store.database import Connections, Database
+from scheduler_app.store.database import Connections, Database, default_url
 
 KEY_FILE = "admin.key"
 
@@ -73,6 +76,7 @@ def build(app: Flask, settings: Settings, registry: Registry, clock: Clock, *, s
             clock=clock,
             bus=bus,
             slots=settings.threads,
+            retention=retention_of(settings),
             context=lambda: task_context(app),
         )
     )
@@ -80,9 +84,16 @@ def build(app: Flask, settings: Settings, registry: Registry, clock: Clock, *, s
     return Core(settings=settings, database=database, registry=registry, clock=clock, engine=engine, ctx=ctx)
 
 
+def retention_of(settings: Settings) -> Retention:
+    """Return how long history is kept."""
+    days = {state: getattr(settings, f"keep_{state}_days") for state in FINAL_STATES}
+    ages = {state: timedelta(days=number) for state, number in days.items() if number is not None}
+    return Retention(ages=ages, runs_per_job=settings.keep_runs_per_job)
+
+
 def default_database(app: Flask) -> str:
     """Return the store of an app that names none: a file in its instance folder."""
-    return f"sqlite:///{Path(app.instance_path, 'scheduler.db')}"
+    return default_url(Path(app.instance_path))
 
 
 def prepare(store: Connections, folder: Path, clock: Clock) -> None:

@@ -7,6 +7,7 @@ from scheduler_app.domain.text import one_line
 from scheduler_app.signals import (
     EngineMoved,
     EngineRescued,
+    HistoryPruned,
     JobBroke,
     JobChanged,
     LateResultRefused,
@@ -76,6 +77,10 @@ def _loop_failed(event: LoopFailed) -> None:
     )
 
 
+def _pruned(event: HistoryPruned) -> None:
+    LOGGER.info("%d old runs were deleted, and %d finished jobs with their last run", event.runs, event.jobs)
+
+
 def _engine_moved(event: EngineMoved) -> None:
     LOGGER.info("engine %s %s", event.engine, event.move)
 
@@ -87,5 +92,6 @@ REPORTS: dict[type, Any] = {
     EngineRescued: _rescued,
     JobBroke: _broke,
     LoopFailed: _loop_failed,
+    HistoryPruned: _pruned,
     EngineMoved: _engine_moved,
 }

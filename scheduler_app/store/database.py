@@ -101,7 +101,7 @@ class Database:
         path = sqlite_path(self.url) if self.url.get_backend_name() == "sqlite" else None
         if path is None:
             raise ConfigurationError(
-                f"database: {self.url.render_as_string(hide_password=True)!r} is not supported; "
+                f"database: {self.shown!r} is not supported; "
                 "this version stores in an SQLite file: sqlite:////absolute/path.db"
             )
         self.path = path
@@ -110,6 +110,11 @@ class Database:
         self._prepare = prepare
         self._opening = threading.Lock()
         self._connections: Connections | None = None
+
+    @property
+    def shown(self) -> str:
+        """The URL as it may be shown: without a password, and without options, which may hold one."""
+        return self.url.set(query={}).render_as_string(hide_password=True)
 
     @property
     def connections(self) -> Connections:
@@ -157,6 +162,11 @@ class Database:
             connections, self._connections = self._connections, None
         if connections is not None and connections.pid == os.getpid():
             connections.close()
+
+
+def default_url(folder: Path) -> str:
+    """Return the URL of the store in a folder."""
+    return f"sqlite:///{folder.absolute() / 'scheduler.db'}"
 
 
 class _Entry(Generic[T]):

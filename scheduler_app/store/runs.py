@@ -158,9 +158,13 @@ PROGRESS = (
 )
 
 
+COUNT_OPEN = Statement(
+    sa.select(runs.c.state, sa.func.count().label("number"))
+    .where(sa.text("state IN ('scheduled', 'queued', 'running')"))
+    .group_by(runs.c.state)
+)
+
+
 def count_open(tx: sa.Connection) -> dict[str, int]:
     """Return how many runs are in each state that is not final."""
-    rows: Any = tx.execute(
-        sa.select(runs.c.state, sa.func.count()).where(runs.c.state.in_(OPEN_STATES)).group_by(runs.c.state)
-    )
-    return dict(rows.all())
+    return {row.state: row.number for row in COUNT_OPEN.rows(tx)}

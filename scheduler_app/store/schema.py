@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from scheduler_app.errors import StoreTooNew
 from scheduler_app.store.database import Connections, Database
 
 HEAD = "0002"
@@ -22,6 +23,29 @@ def upgrade(database: Connections | Database, *, on_create: Callable[[sa.Connect
             return
     runner = importlib.import_module(RUNNER)
     database.write(lambda connection: runner.migrate(connection, on_create))
+
+
+def state(tx: sa.Connection) -> str:
+    """Return in words how the tables of a store stand to this version; StoreTooNew when a newer one wrote them."""
+    found = _version(tx)
+    if found is None:
+        return "there is no table of ours in it yet, the first start makes them"
+    if found > HEAD:
+        raise StoreTooNew(unknown_version(tx) or "")
+    return f"schema {found}" if found == HEAD else f"schema {found}, the next start brings it to {HEAD}"
+
+
+def unknown_version(tx: sa.Connection) -> str | None:
+    """Return why the tables of a store are not those of this version, None when they are."""
+    version = _version(tx)
+    if version == HEAD:
+        return None
+    if version is None:
+        return "it holds no store: there is no table of ours in it"
+    known = f"this version of scheduler_app has schema {HEAD}"
+    if version < HEAD:
+        return f"the store has schema {version}, {known}: it is brought up to date when a service starts on it"
+    return f"the store has schema {version}, {known}; use the version that wrote it, or a newer one"
 
 
 def _version(connection: sa.Connection) -> str | None:

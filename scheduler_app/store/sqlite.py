@@ -27,6 +27,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
     }
     | {f"fuse.{kind}" for kind in ("sshfs", "glusterfs", "ceph", "s3fs", "gcsfuse", "rclone", "davfs")}
 )
+# https://www.sqlite.org/wal.html, "The WAL-Reset Bug"
+WAL_FAULT_FIXED = (3, 51, 3)
 # a checkpoint syncs the database file: a rarer one writes the pages that every commit touches once, not often
 CHECKPOINT_PAGES = 4000
 MOUNTS = Path("/proc/mounts")
@@ -57,6 +59,17 @@ def prepare_engine(url: sa.URL, *, writes: bool, synchronous: str, patience: flo
             connection.execute("PRAGMA query_only = ON")
 
     return engine
+
+
+def sqlite_version() -> str:
+    """Return the version in use, and whether a checkpoint beside a commit can damage the file with it."""
+    fixed = ".".join(str(part) for part in WAL_FAULT_FIXED)
+    if sqlite3.sqlite_version_info >= WAL_FAULT_FIXED:
+        return f"SQLite {sqlite3.sqlite_version}, without the WAL-reset fault"
+    return (
+        f"SQLite {sqlite3.sqlite_version} has the WAL-reset fault (fixed in {fixed}), which needs a checkpoint beside "
+        "a commit; the gate keeps them apart, so let no other program write to the file"
+    )
 
 
 class ChangeProbe:

@@ -45,6 +45,7 @@ jobs = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sa.Column("pruned_until", sa.BigInteger),
     sqlite_autoincrement=True,
 )
 job_tags = sa.Table(

@@ -155,6 +155,7 @@ class Bench:
     def _poll(self) -> None:
         self._beat()
         self._engine.passes.poll()
+        self.tidy()
 
     def _beat(self) -> None:
         """Beat and rescue when time begins to move, and then once an hour: who could look is driven by this clock."""
@@ -170,6 +171,11 @@ class Bench:
         """Let stored jobs follow the defaults of the tasks."""
         while self._engine.follower.poll() == 0.0:
             pass
+
+    def tidy(self) -> None:
+        """Prune, when it is time."""
+        if not self._engine.pool.held():
+            self._engine.pruner.finish_sweep()
 
     def next_event(self) -> datetime | None:
         """Return when a job fires next, or a waiting run may start."""

@@ -22,6 +22,9 @@ class Driven(Protocol):
     def rest(self) -> None:
         """Leave nothing half done: time stands still now."""
 
+    def tidy(self) -> None:
+        """Do what is never urgent."""
+
 
 class FakeClock:
     """Simulated time: `advance`, `travel_to`, `run_due`. It begins at 2026-01-01T00:00:00Z.
@@ -102,6 +105,8 @@ class FakeClock:
             self._run_due(min(self._now, target))
         self._rest()
         self._set(max(target.astimezone(UTC), self._now))
+        for driven in self._driven:
+            driven.tidy()
         return self._now
 
     def jump(self, delta: timedelta | None = None, **parts: float) -> datetime:

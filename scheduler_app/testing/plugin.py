@@ -12,6 +12,7 @@ from flask import Flask
 
 from scheduler_app.extension.core import Core, build
 from scheduler_app.extension.scheduler import CORE, EXTENSION, Scheduler
+from scheduler_app.settings import KEYS, Settings
 from scheduler_app.testing.bench import Bench
 from scheduler_app.testing.clock import FakeClock
 
@@ -23,7 +24,8 @@ def fake_clock(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeC
     before: Core = app.extensions[CORE]
     clock = FakeClock()
     clock.start()
-    settings = before.settings.model_copy(update={"database": f"sqlite:///{tmp_path / 'scheduler.db'}"})
+    changes = {"database": f"sqlite:///{tmp_path / 'scheduler.db'}", **_everything_kept(before.settings)}
+    settings = before.settings.model_copy(update=changes)
     core = build(app, settings, before.registry, clock, synchronous="OFF")
     _scheduler_of(app).replace_core(core)
     clock.drive(Bench(core.engine, clock))
@@ -33,6 +35,11 @@ def fake_clock(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeC
         core.close()
         clock.stop()
         _scheduler_of(app).replace_core(before)
+
+
+def _everything_kept(settings: Settings) -> dict[str, None]:
+    """Return what keeps all history, which a test wants to look at, but for what the app itself has set."""
+    return {key: None for key in KEYS if key.startswith("keep_") and key not in settings.model_fields_set}
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 import os
 import secrets
+import subprocess
 from collections import Counter
 
 import pytest
 
 from tests.faults.chaos import FIRING, INTERVAL, Chaos, moment, slots_between, slots_of, unfinished
-from tests.service.harness import Service
+from tests.service.harness import COMMAND, Service
 
 SEED = int(os.environ.get("CHAOS_SEED") or secrets.randbits(32))
 
@@ -23,7 +24,10 @@ def survive(service: Service, kills: int, drain: float) -> None:
     nothing_began_twice_that_may_not(chaos)
     every_slot_was_recorded_once(chaos)
     work_was_taken_up_at_once(chaos)
+    the_audit_finds_no_breach(service)
     report(chaos)
+    assert service.stop() == 0
+    the_audit_finds_no_breach(service)
 
 
 def no_accepted_job_was_lost(chaos: Chaos) -> None:
@@ -54,6 +58,11 @@ def every_slot_was_recorded_once(chaos: Chaos) -> None:
 
 def work_was_taken_up_at_once(chaos: Chaos) -> None:
     assert max(chaos.restarts(), default=0.0) < 5.0
+
+
+def the_audit_finds_no_breach(service: Service) -> None:
+    ended = subprocess.run([COMMAND, "audit", "--data", service.data], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def report(chaos: Chaos) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_app.store import claims, engines, facts, firing, jobs, pauses, places, rescues, schema, settling
+from scheduler_app.store import claims, engines, facts, firing, jobs, pauses, places, pruning, rescues, schema, settling
 from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Statement
 
-ROOMS = (claims, facts, firing, jobs, pauses, places, rescues, settling)
+ROOMS = (claims, facts, firing, jobs, pauses, places, pruning, rescues, settling)
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
     for room in ROOMS
@@ -16,10 +16,14 @@ STATEMENTS = {
     if isinstance(statement, Statement)
 } | {"engines.BEAT": engines.BEAT}
 # partial indexes that hold only open work are read from their beginning on purpose
+# the jobs of a thousand runs are told apart
+SORTED = {"pruning.CROWDED"}
 IN_ORDER = {
     "claims.CANDIDATES": "scheduler_runs_queue",
     "claims.HIGHEST": "scheduler_runs_queue",
     "claims.NEXT_READY": "scheduler_runs_waiting",
+    "jobs.COUNT_OPEN": "scheduler_jobs_open",
+    "jobs.COUNT_FINISHED": "scheduler_jobs_finished",
     "pauses.NEXT_LAPSE": "scheduler_jobs_lapsing",
 }
 

@@ -1,0 +1,113 @@
+"""Read from a store what an audit needs: the rows that break a promise, the structure, the jobs and their firings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.domain.job import Job
+from scheduler_app.domain.ledger import Recorded
+from scheduler_app.store.facts import PAUSE
+from scheduler_app.store.promises import CHECKS, Check
+from scheduler_app.store.rows import job_of, moment
+from scheduler_app.store.tables import facts, jobs, metadata, runs
+
+OVERDUE = timedelta(seconds=60)
+ATTENDED = """SELECT count(*) FROM scheduler_engines WHERE state = 'running' AND started_at < :since
+ AND beat_at >= :since AND last_pass_at >= :since"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Breach:
+    """A broken promise: its number, the job and the run that show it, and what was found."""
+
+    promise: int
+    job: str | None
+    run: int | None
+    found: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobRecord:
+    """A job as it is kept, and up to when its firings were pruned. `stored_state` is what its row says."""
+
+    job: Job
+    stored_state: str
+    pruned_until: datetime | None
+
+
+def broken_rows(tx: sa.Connection, now: datetime) -> Iterator[tuple[Check, list[Any]]]:
+    """Make every check, and return for each the rows that it selects."""
+    attended = _is_attended(tx, now)
+    values = {
+        "attended": attended,
+        "fires": attended and not _is_paused(tx),
+        "overdue": to_micros(now - OVERDUE),
+    }
+    for check in CHECKS:
+        yield check, list(tx.execute(sa.text(check.sql), values))
+
+
+def _is_attended(tx: sa.Connection, now: datetime) -> bool:
+    """Whether an engine has been there, beating, for as long as it may take to do what is due."""
+    return bool(tx.execute(sa.text(ATTENDED), {"since": to_micros(now - OVERDUE)}).scalar_one())
+
+
+def _is_paused(tx: sa.Connection) -> bool:
+    return tx.execute(sa.select(facts.c.name).where(facts.c.name == PAUSE)).first() is not None
+
+
+def damages(tx: sa.Connection) -> list[str]:
+    """Return what SQLite finds wrong with the file."""
+    return [row[0] for row in tx.execute(sa.text("PRAGMA integrity_check")) if row[0] != "ok"]
+
+
+def missing_structure(tx: sa.Connection) -> list[str]:
+    """Return which tables, indexes and unique constraints are not as this version makes them."""
+    fresh = sa.create_engine("sqlite://")
+    metadata.create_all(fresh)
+    with fresh.connect() as connection:
+        wanted = _structure(connection)
+    fresh.dispose()
+    found = _structure(tx)
+    return [
+        f"{kind} {name} is {'missing' if (kind, name) not in found else 'not as it was made'}"
+        for (kind, name), sql in wanted.items()
+        if found.get((kind, name)) != sql
+    ]
+
+
+def _structure(tx: sa.Connection) -> dict[tuple[str, str], str]:
+    rows = tx.execute(sa.text("SELECT type, name, sql FROM sqlite_master WHERE name LIKE 'scheduler~_%' ESCAPE '~'"))
+    return {(row.type, row.name): "".join((row.sql or "").split()).lower() for row in rows}
+
+
+def records(tx: sa.Connection) -> Iterator[JobRecord]:
+    """Return every job."""
+    for row in tx.execute(sa.select(jobs).order_by(jobs.c.key)):
+        yield JobRecord(job=job_of(row), stored_state=row.state, pruned_until=moment(row.pruned_until))
+
+
+def firings(tx: sa.Connection, key: int) -> Iterator[Recorded]:
+    """Return what is recorded of a job's firings, in the order of their times."""
+    columns = (runs.c.id, runs.c.scheduled_at, runs.c.missed_since, runs.c.missed_until, runs.c.missed_count)
+    query = sa.select(*columns).where(runs.c.job_key == key, runs.c.origin == sa.literal_column("'schedule'"))
+    for row in tx.execute(query.order_by(runs.c.scheduled_at, runs.c.id)):
+        is_range = row.missed_since is not None and row.missed_until is not None
+        yield Recorded(
+            run=row.id,
+            first=from_micros(row.scheduled_at),
+            last=from_micros(max(row.missed_until, row.scheduled_at) if is_range else row.scheduled_at),
+            count=row.missed_count if is_range else 1,
+        )
+
+
+def counts(tx: sa.Connection) -> dict[str, int]:
+    """Return how many rows there are of what is audited."""
+    return {
+        table.name.removeprefix("scheduler_"): tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+        for table in (jobs, runs)
+    }
