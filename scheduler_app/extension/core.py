@@ -1,13 +1,11 @@
 """The composition root: one app's store, tasks, clock, engine and use cases, put together. Opens nothing."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from flask import Flask
 
 from scheduler_app.clock import Clock
@@ -16,13 +14,10 @@ from scheduler_app.engine.engine import Engine, EngineContext
 from scheduler_app.errors import RequestInTask, SchedulerError
 from scheduler_app.extension.reports import LogReporter
 from scheduler_app.services.context import Context
-from scheduler_app.services.keys import add_admin_key, new_secret
+from scheduler_app.services.opening import KEY_FILE, prepare
 from scheduler_app.settings import Settings
 from scheduler_app.signals import Bus
-from scheduler_app.store import schema
-from scheduler_app.store.database import Connections, Database
-
-KEY_FILE = "admin.key"
+from scheduler_app.store.database import Database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,29 +78,6 @@ def build(app: Flask, settings: Settings, registry: Registry, clock: Clock, *, s
 def default_database(app: Flask) -> str:
     """Return the store of an app that names none: a file in its instance folder."""
     return f"sqlite:///{Path(app.instance_path, 'scheduler.db')}"
-
-
-def prepare(store: Connections, folder: Path, clock: Clock) -> None:
-    """Migrate the store; who makes it also makes its admin key, in the same transaction."""
-    secret = new_secret()
-
-    def on_create(tx: sa.Connection) -> None:
-        add_admin_key(tx, secret, clock.now())
-        _write_secret(folder / KEY_FILE, secret)
-
-    schema.upgrade(store, on_create=on_create)
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    """Write the key for its owner alone; it is on disk before the store that knows it is."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(file, "w") as stream:
-        stream.write(secret + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from scheduler_app.clock import to_micros
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.store.rows import job_of, job_values
 from scheduler_app.store.statement import Statement
@@ -88,6 +90,20 @@ def page(tx: sa.Connection, where: JobFilter, *, after: str | None, limit: int) 
     rows = tx.execute(query).all()
     newest = last_runs(tx, [row.id for row in rows])
     return [job_of(row, newest.get(row.key)) for row in rows]
+
+
+def in_order(tx: sa.Connection, *, until: datetime | None = None, limit: int, offset: int = 0) -> list[Job]:
+    """Return active jobs in the order in which they fire next, all or those due at `until`."""
+    due = sa.text("state = 'active' AND next_run_time IS NOT NULL")
+    query = sa.select(jobs).where(due).order_by(jobs.c.next_run_time, jobs.c.key).limit(limit).offset(offset)
+    if until is not None:
+        query = query.where(jobs.c.next_run_time <= to_micros(until))
+    return [job_of(row) for row in tx.execute(query)]
+
+
+def ids(tx: sa.Connection) -> list[str]:
+    """Return the id of every job, of finished ones too."""
+    return list(tx.execute(sa.select(jobs.c.id).order_by(jobs.c.key)).scalars())
 
 
 def _covering(states: tuple[str, ...]) -> str:
