@@ -57,7 +57,13 @@ def dressed(record: Job, task: Task | None, *, scheduler: Any, alias: str, now: 
 
 
 def _bound(record: Job, task: Task | None) -> tuple[list[Any], dict[str, Any]]:
-    return (record.args, record.kwargs) if task is None else task.bind(record.args, record.kwargs)
+    return (record.args, record.kwargs) if task is None else _typed(task, record.args, record.kwargs)
+
+
+def _typed(task: Task, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return arguments as the function's types want them, without the defaults of those that are not given."""
+    typed_args, typed_kwargs = task.bind(args, kwargs)
+    return typed_args[: len(args)], {name: typed_kwargs[name] for name in kwargs if name in typed_kwargs}
 
 
 def _trigger(record: Job, now: datetime) -> Any:
@@ -78,7 +84,7 @@ def as_json(task: Task, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, An
     """Return arguments as JSON; InvalidArguments when the function would get back something else than was given."""
     given = _plain(list(args)), _plain(dict(kwargs))
     kept = to_json(given[0]), to_json(given[1])
-    if task.bind(*kept) != given:
+    if _typed(task, *kept) != given:
         detail = (
             f"arguments of {task.name}: they are kept as JSON, and would come back as something else; "
             "annotate the parameters with their types, or give plain values"

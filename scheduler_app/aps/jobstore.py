@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -19,7 +19,7 @@ from apscheduler.jobstores.base import BaseJobStore, ConflictingIdError, JobLook
 
 from scheduler_app.aps.jobs import EXECUTOR, StoredJob, as_json, dressed
 from scheduler_app.aps.triggers import to_spec
-from scheduler_app.clock import SystemClock
+from scheduler_app.clock import Clock, SystemClock
 from scheduler_app.domain.job import ID_PATTERN, Job, JobState, is_job_id
 from scheduler_app.domain.policy import Overrides
 from scheduler_app.domain.task import Registry, Task, default_registry
@@ -38,6 +38,7 @@ from scheduler_app.store.scratch import temporary_database
 LOG = logging.getLogger("scheduler_app.jobstore")
 TASK_MODULES = "SCHEDULER_TASK_MODULES"
 PAGE = 500
+SILENT = timedelta(seconds=60)
 NO_OPTIONS = {
     "tablename": "its tables are called scheduler_*",
     "tableschema": "its tables are called scheduler_*",
@@ -66,7 +67,7 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
         _refuse_options(options)
         self.references = References(_packages(task_modules), Registry(parent=default_registry))
         self.url = self._url_of(url, engine)
-        self._clock = SystemClock()
+        self._clock: Clock = SystemClock()
         self._database = Database(
             self.url, prepare=lambda store: prepare(store, self._database.path.parent, self._clock)
         )
@@ -98,13 +99,13 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
     def get_due_jobs(self, now: datetime) -> list[StoredJob]:
         """Return what is due, the earliest first; nothing while an engine lives on this store, which fires it."""
         with self._database.read() as tx:
-            records = [] if engines.live(tx) else list(self._in_order(tx, now.astimezone(UTC)))
+            records = [] if self._is_driven(tx) else list(self._in_order(tx, now.astimezone(UTC)))
         return self._loaded(records)
 
     def get_next_run_time(self) -> datetime | None:
         """Return when the next job is due that can be run here; None while an engine lives on this store."""
         with self._database.read() as tx:
-            if engines.live(tx):
+            if self._is_driven(tx):
                 return None
             loaded = (self._load(record) for record in self._in_order(tx))
             return next((job.next_run_time for job in loaded if job is not None), None)
@@ -137,7 +138,7 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
             before = jobs.find(tx, job.id)
             if before is None:
                 raise JobLookupError(job.id)
-            if engines.live(tx):
+            if self._is_driven(tx):
                 before = catch_up(tx, before, now)
             update(tx, replace(before, state=JobState.ACTIVE), self._record_of(job, before), now)
 
@@ -151,6 +152,11 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
     def remove_all_jobs(self) -> None:
         """Delete every job."""
         self._database.write(lambda tx: remove_all_in(tx, self._clock.now()))
+
+    def _is_driven(self, tx: sa.Connection) -> bool:
+        """Whether an engine works on this store; one that has not beaten for a minute does not."""
+        now = self._clock.now()
+        return any(now - row.beat_at < SILENT for row in engines.live(tx))
 
     def _in_order(self, tx: sa.Connection, until: datetime | None = None) -> Iterator[Job]:
         for offset in count(0, PAGE):
@@ -212,6 +218,23 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} (url={self._database.url.render_as_string(hide_password=True)})>"
+
+
+class InnerStore(SqlJobStore):
+    """The same over a store that is somebody else's to open and close: what the scheduler inside shows."""
+
+    def __init__(self, database: Database, references: References, clock: Clock) -> None:
+        BaseJobStore.__init__(self)
+        self.references = references
+        self._clock = clock
+        self._database = database
+
+    def start(self, scheduler: Any, alias: str) -> None:
+        """Open nothing: the engine's threads do."""
+        BaseJobStore.start(self, scheduler, alias)
+
+    def shutdown(self) -> None:
+        """Close nothing."""
 
 
 def is_in_memory(url: str) -> bool:

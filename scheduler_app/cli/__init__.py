@@ -5,12 +5,14 @@ import sys
 if sys.platform == "win32":
     sys.exit("scheduler-app: it needs Linux or macOS; on Windows run it in WSL or a container")
 
+import os
 from importlib.metadata import version
 from typing import Any
 
 import click
 
 from scheduler_app.app import settings_of
+from scheduler_app.cli.moving import import_apscheduler
 from scheduler_app.cli.serve import serve
 from scheduler_app.domain.text import one_line
 from scheduler_app.errors import SchedulerError
@@ -37,6 +39,20 @@ def serve_command(**options: Any) -> None:
     """Run the service: HTTP API, engine and embedded store, in the foreground."""
     given = {key: value for key, value in options.items() if value not in (None, ())}
     serve(lambda environ: settings_of(environ, given))
+
+
+@cli.command("import-apscheduler")
+@click.argument("url")
+@click.option("--trust-pickle", is_flag=True, help="Read the pickles in that database, which runs what they say.")
+@click.option("--table", default="apscheduler_jobs", show_default=True, help="The table of the jobs.")
+@click.option("--data", type=click.Path(), help="Folder of the store that takes the jobs (./data).")
+@click.option("--database", help="SQLAlchemy URL of that store, in place of the one in the data folder.")
+@click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks the jobs run; may be repeated.")
+@click.option("--config", type=click.Path(), help="A TOML file of settings.")
+def import_command(url: str, trust_pickle: bool, table: str, **options: Any) -> None:
+    """Take over the jobs of APScheduler's SQL job store at URL, while neither it nor an engine runs."""
+    given = {key: value for key, value in options.items() if value not in (None, ())}
+    import_apscheduler(url, table, settings_of(os.environ, given), trust=trust_pickle)
 
 
 def main() -> None:

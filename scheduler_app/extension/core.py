@@ -8,6 +8,9 @@ from typing import Any
 
 from flask import Flask
 
+from scheduler_app.aps.desk import Desk
+from scheduler_app.aps.jobstore import InnerStore
+from scheduler_app.aps.options import Habits
 from scheduler_app.clock import Clock
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine.engine import Engine, EngineContext
@@ -15,9 +18,12 @@ from scheduler_app.errors import RequestInTask, SchedulerError
 from scheduler_app.extension.reports import LogReporter
 from scheduler_app.services.context import Context
 from scheduler_app.services.opening import KEY_FILE, prepare
+from scheduler_app.services.references import References
 from scheduler_app.settings import Settings
 from scheduler_app.signals import Bus
 from scheduler_app.store.database import Database
+
+DEFAULT_HABITS = Habits()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,7 @@ class Core:
     clock: Clock
     engine: Engine
     ctx: Context
+    desk: Desk
 
     @property
     def key_file(self) -> Path:
@@ -55,12 +62,25 @@ class Core:
         self.database.close()
 
 
-def build(app: Flask, settings: Settings, registry: Registry, clock: Clock, *, synchronous: str = "FULL") -> Core:
+@dataclass(frozen=True, kw_only=True)
+class Kit:
+    """What an app's parts are made of."""
+
+    settings: Settings
+    registry: Registry
+    clock: Clock
+    habits: Habits = DEFAULT_HABITS
+    synchronous: str = "FULL"
+
+
+def build(app: Flask, kit: Kit) -> Core:
     """Put an app's parts together."""
+    settings, registry, clock = kit.settings, kit.registry, kit.clock
     url = settings.database or default_database(app)
-    database = Database(url, synchronous=synchronous, prepare=lambda store: prepare(store, database.path.parent, clock))
+    database = Database(
+        url, synchronous=kit.synchronous, prepare=lambda store: prepare(store, database.path.parent, clock)
+    )
     bus = Bus()
-    bus.subscribe(LogReporter())
     engine = Engine(
         EngineContext(
             database=database,
@@ -69,10 +89,16 @@ def build(app: Flask, settings: Settings, registry: Registry, clock: Clock, *, s
             bus=bus,
             slots=settings.threads,
             context=lambda: task_context(app),
+            upkeep=lambda: desk.upkeep(),
         )
     )
+    bus.subscribe(LogReporter())
+    bus.subscribe(engine.scheduler.listeners)
     ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=engine.wake)
-    return Core(settings=settings, database=database, registry=registry, clock=clock, engine=engine, ctx=ctx)
+    references = References(settings.task_modules, registry)
+    desk = Desk(ctx, references, kit.habits, engine.scheduler)
+    engine.scheduler.keep(desk, InnerStore(database, references, clock), kit.habits.zone)
+    return Core(settings=settings, database=database, registry=registry, clock=clock, engine=engine, ctx=ctx, desk=desk)
 
 
 def default_database(app: Flask) -> str:
