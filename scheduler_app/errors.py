@@ -5,6 +5,7 @@ A message says what happened, what was got and what to do. `api` alone decides w
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class InvalidInput(SchedulerError):
     code = "invalid"
 
     @classmethod
-    def of(cls, *faults: Fault) -> "InvalidInput":
+    def of(cls, *faults: Fault) -> Self:
         """Build the error whose message is what its faults say."""
         return cls("; ".join(fault.detail for fault in faults), faults=faults)
 

@@ -11,8 +11,8 @@ from cron_descriptor import ExpressionDescriptor, Options
 from cron_descriptor.Exception import FormatException, MissingFieldException, WrongArgumentException
 from cronsim.explain import Expression
 
-from scheduler_app.domain.cron_syntax import FIELDS
-from scheduler_app.domain.cron_table import CronTable
+from scheduler_app.domain.cron_syntax import FIELDS, MONTHS
+from scheduler_app.domain.wall_table import WallTable
 from scheduler_app.domain.zone import Span, spans
 
 SPANS = (60, 60, 24)
@@ -32,12 +32,12 @@ def describe_cron(fields: tuple[str, ...]) -> str:
         return Expression([field.upper() for field in fields]).explain()
 
 
-def warn_of_fields(fields: tuple[str, ...]) -> list[str]:
-    """Return what the fields alone may surprise with."""
-    return [*_every_second(fields), *_uneven_steps(fields), *_missing_months(fields), *_either_day(fields)]
+def warn_of_fields(fields: tuple[str, ...], *, last_day: str = "L") -> list[str]:
+    """Return what the fields alone may surprise with; `last_day` is how the last day of a month is written."""
+    return [*_every_second(fields), *_uneven_steps(fields), *_missing_months(fields, last_day), *_either_day(fields)]
 
 
-def warn_of_changes(table: CronTable, zone: ZoneInfo, now: datetime) -> list[str]:
+def warn_of_changes(table: WallTable, zone: ZoneInfo, now: datetime) -> list[str]:
     """Return what the clock changes of the year after `now` do to the firings of `table`."""
     begin = now.replace(tzinfo=None)
     known = (span for year in (begin.year, begin.year + 1) for span in spans(zone, year))
@@ -80,14 +80,33 @@ def _uneven_steps(fields: tuple[str, ...]) -> Iterator[str]:
             yield f"The {cron_field.name} step {text} starts again at 0, so the last step of each round is shorter."
 
 
-def _missing_months(fields: tuple[str, ...]) -> Iterator[str]:
-    day, months = fields[3], fields[4]
-    if fields[5] == "*" and day in ("29", "30", "31") and months == "*":
-        short = [calendar.month_name[month] for month in range(1, 13) if _days(month) < int(day)]
-        when = ", ".join(short) + (" (except in leap years)" if day == "29" else "")
-        yield f"It does not fire in {when}: no day {day}. For the last day of every month write L."
-    if day == "29" and months.lower() in ("2", "feb") and fields[5] == "*":
+def _missing_months(fields: tuple[str, ...], last_day: str) -> Iterator[str]:
+    days, months = fields[3].split(","), _months(fields[4])
+    if fields[5] != "*" or not all(day in ("29", "30", "31") for day in days):
+        return
+    least = min(days)
+    short = [month for month in months if _days(month) < int(least)]
+    if short == [2] == months:
         yield "It fires in leap years only."
+    elif short:
+        names = ", ".join(calendar.month_name[month] for month in short)
+        when = names + (" (except in leap years)" if least == "29" else "")
+        yield f"It does not fire in {when}: no day {least}. For the last day of every month write {last_day}."
+
+
+def _months(text: str) -> list[int]:
+    """Return the months that a sound field stands for."""
+    found: set[int] = set()
+    for item in text.lower().split(","):
+        base, _, step = item.partition("/")
+        low, _, high = base.partition("-")
+        first, last = (1, 12) if base == "*" else (_month(low), _month(high or low))
+        found.update(range(first, last + 1, int(step or 1)))
+    return sorted(found)
+
+
+def _month(text: str) -> int:
+    return MONTHS.index(text) + 1 if text in MONTHS else int(text)
 
 
 def _either_day(fields: tuple[str, ...]) -> Iterator[str]:
@@ -95,24 +114,19 @@ def _either_day(fields: tuple[str, ...]) -> Iterator[str]:
         yield "Day-of-month and day-of-week are both given: it fires when either matches, not only when both do."
 
 
-def _of_gap(table: CronTable, zone: ZoneInfo, before: Span, span: Span) -> list[str]:
+def _of_gap(table: WallTable, zone: ZoneInfo, before: Span, span: Span) -> list[str]:
     wall, end = table.at_or_after(span.start + before.offset), span.start + span.offset
-    if wall is None or wall >= end or _follows_the_clock(table):
+    if wall is None or wall >= end or table.every_hour:
         return []
     late = f"it fires at {_clock(end)} instead" if not table.wildcard and span.fresh < end else "it does not fire then"
     return [f"{_clock(wall)} does not exist in {zone.key} (the clock is put forward); {late}."]
 
 
-def _of_overlap(table: CronTable, zone: ZoneInfo, before: Span, span: Span) -> list[str]:
+def _of_overlap(table: WallTable, zone: ZoneInfo, before: Span, span: Span) -> list[str]:
     wall, end = table.at_or_after(span.start + span.offset), span.start + before.offset
-    if wall is None or wall >= end or not table.wildcard or _follows_the_clock(table):
+    if wall is None or wall >= end or not table.wildcard or table.every_hour:
         return []
     return [f"{_clock(wall)} comes twice in {zone.key} (the clock is put back); it fires both times."]
-
-
-def _follows_the_clock(table: CronTable) -> bool:
-    """Tell whether it fires in every hour, so that a change of the clock goes unnoticed."""
-    return table.wildcard and table.fields[2] in ("*", "*/1", "0-23")
 
 
 def _days(month: int) -> int:

@@ -14,6 +14,7 @@ class OneTime:
 
     run_date: datetime
     zone: ZoneInfo
+    note: str = ""
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the firing if it is after `moment`."""
@@ -36,10 +37,9 @@ class OneTime:
         return f"Once, at {in_zone(self.run_date, self.zone)} ({self.zone.key})"
 
     def warnings(self, now: datetime) -> list[str]:
-        """Say so when the time is past."""
-        return [f"The time {in_zone(self.run_date, self.zone)} is past; the job is due at once."] * (
-            self.run_date < now
-        )
+        """Say so when the time is past, or was one that a clock change skips or repeats."""
+        past = f"The time {in_zone(self.run_date, self.zone)} is past; the job is due at once."
+        return [*([self.note] if self.note else []), *([past] if self.run_date < now else [])]
 
 
 def parse_date(spec: Spec) -> tuple[dict[str, object], OneTime]:
@@ -49,5 +49,12 @@ def parse_date(spec: Spec) -> tuple[dict[str, object], OneTime]:
         spec.fault("run_date", "'run_date' is missing; a date trigger needs the time to fire at.")
     spec.settle()
     assert run_date is not None
-    schedule = OneTime(run_date=run_date, zone=spec.zone)
+    schedule = OneTime(run_date=run_date, zone=spec.zone, note=_note(spec, run_date))
     return {"run_date": in_zone(run_date, spec.zone), "timezone": spec.zone.key}, schedule
+
+
+def _note(spec: Spec, run_date: datetime) -> str:
+    strange = spec.skipped_or_repeated("run_date")
+    if not strange:
+        return ""
+    return f"{spec.given['run_date']} {strange} in {spec.zone.key}; it fires at {in_zone(run_date, spec.zone)}."

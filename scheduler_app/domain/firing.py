@@ -28,10 +28,11 @@ class FiringPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
-    """How full a job is: runs that execute or may start now, and runs that wait for a place."""
+    """How full a job is: runs that execute or may start now, that wait for a place, and whose jitter is not over."""
 
     taken: int
     waiting: int
+    coming: int = 0
 
 
 def plan_firing(trigger: Trigger, first: datetime, policies: Policies, now: datetime) -> FiringPlan:
@@ -74,8 +75,10 @@ def _all_missed(earlier: MissedRange, latest: datetime, found: Due) -> FiringPla
 
 def place(policies: Policies, places: Places) -> tuple[RunState, Reason | None]:
     """Decide where a new firing of a job goes: to the queue, to wait for a place, or nowhere."""
-    if places.taken < policies.max_instances:
+    busy = places.taken + places.coming
+    if busy < policies.max_instances:
         return RunState.QUEUED, None
-    if places.waiting < MOST_WAITING.get(policies.overlap, 0) or policies.overlap is Overlap.CANCEL_RUNNING:
+    waiting = places.waiting + min(places.coming, busy - policies.max_instances)
+    if waiting < MOST_WAITING.get(policies.overlap, 0) or policies.overlap is Overlap.CANCEL_RUNNING:
         return RunState.SCHEDULED, Reason.BLOCKED
     return RunState.SKIPPED, Reason.OVERLAP

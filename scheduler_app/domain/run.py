@@ -36,6 +36,7 @@ class Reason(StrEnum):
     """Why a run waits, or was never executed, or ended as it did."""
 
     BLOCKED = "blocked"
+    JITTER = "jitter"
     RETRY = "retry"
     GRACE = "misfire_grace_time"
     COALESCED = "coalesced"

@@ -4,7 +4,7 @@ A schedule is a fixed set of firings on the time line. It is pure: the same ques
 nothing here reads a clock. Times are aware UTC; no schedule has a firing before `FIRST` or at `END`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
@@ -13,8 +13,10 @@ from scheduler_app.errors import TriggerBudgetExceeded
 FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 END = datetime(9999, 1, 1, tzinfo=UTC)
 STEP_BUDGET = 10_000
+TOO_MANY_STEPS = f"The trigger needed more than {STEP_BUDGET:,} steps to find its next time; simplify it."
 
 Step = TypeVar("Step")
+After = Callable[[datetime], datetime | None]
 
 
 class Schedule(Protocol):
@@ -39,23 +41,34 @@ class Schedule(Protocol):
         """Return what a person may not expect of this schedule in the year after `now`."""
 
 
+class Steps:
+    """The steps that a search may still take."""
+
+    def __init__(self, most: int = STEP_BUDGET) -> None:
+        self._left = most
+
+    def take(self) -> None:
+        """Take one more; raises TriggerBudgetExceeded beyond the budget."""
+        self._left -= 1
+        if self._left < 0:
+            raise TriggerBudgetExceeded(TOO_MANY_STEPS)
+
+
 def budgeted(steps: Iterator[Step]) -> Iterator[Step]:
     """Pass `steps` on until the step budget of one search is used up, then raise."""
     for taken, step in enumerate(steps):
         if taken >= STEP_BUDGET:
-            raise TriggerBudgetExceeded(
-                f"The trigger needed more than {STEP_BUDGET:,} steps to find its next time; simplify it."
-            )
+            raise TriggerBudgetExceeded(TOO_MANY_STEPS)
         yield step
 
 
-def count_by_walking(schedule: Schedule, since: datetime, until: datetime) -> int | None:
-    """Count the firings from `since` (a firing) to `until` one by one; None when over 10,000."""
+def count_by_walking(after: After, since: datetime, until: datetime) -> int | None:
+    """Count the firings that `after` gives, from `since` (a firing) to `until` one by one; None when over 10,000."""
     counted = 0
     firing: datetime | None = since
     while firing is not None and firing <= until:
         counted += 1
         if counted > STEP_BUDGET:
             return None
-        firing = schedule.after(firing)
+        firing = after(firing)
     return counted

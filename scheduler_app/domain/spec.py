@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ TIME = re.compile(
     r"\d{4}-\d\d-\d\d([Tt ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?([Zz]|[+-]([01]\d|2[0-3]):?[0-5]\d)?)?",
     re.ASCII,
 )
+DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def shown(value: object) -> str:
@@ -85,6 +86,30 @@ class Spec:
             return Fraction(0)
         return Fraction(value)
 
+    def whole(self, key: str, most: int) -> int:
+        """Return a whole number from 0 to `most`; 0 when absent."""
+        value = self.given.get(key)
+        if value is None:
+            return 0
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            self.fault(key, f"'{key}' must be a whole number from 0 to {most}, got {shown(value)}.")
+            return 0
+        return value
+
+    def day(self, key: str) -> date | None:
+        """Return a day that was given without a time; None when absent, or when it is a time."""
+        value = self.given.get(key)
+        if isinstance(value, date) and not isinstance(value, datetime):
+            day: date | None = value
+        elif isinstance(value, str) and DATE.fullmatch(value):
+            day = self._parsed_day(key, value)
+        else:
+            return None
+        if day is not None and not FIRST.year <= day.year < END.year:
+            self.fault(key, f"'{key}' must lie in the years {FIRST.year} to {END.year - 1}.")
+            return None
+        return day
+
     def moment(self, key: str) -> datetime | None:
         """Return a time in UTC; None when absent."""
         value = self.given.get(key)
@@ -94,6 +119,24 @@ class Spec:
         if local is None or (local.tzinfo is None and not self._may_be_naive(key, value)):
             return None
         return self._in_utc(key, local)
+
+    def skipped_or_repeated(self, key: str) -> str:
+        """Tell whether a time without an offset does not exist in the zone, or comes twice; else nothing."""
+        value = self.given.get(key)
+        local = self._time(key, value) if self.has(key) else None
+        if local is None or local.tzinfo is not None:
+            return ""
+        first, second = (self.zone.utcoffset(local.replace(fold=fold)) for fold in (0, 1))
+        if first is None or second is None or first == second:
+            return ""
+        return "does not exist" if first < second else "comes twice"
+
+    def _parsed_day(self, key: str, value: str) -> date | None:
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fault(key, f"'{key}' must be a date like '2030-01-31', got {shown(value)}.")
+            return None
 
     def _time(self, key: str, value: object) -> datetime | None:
         if isinstance(value, datetime):

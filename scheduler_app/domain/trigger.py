@@ -13,12 +13,16 @@ from typing import Any, NoReturn
 from apscheduler.triggers.base import BaseTrigger
 
 from scheduler_app.clock import rfc3339
+from scheduler_app.domain.calendar_interval import PERIODS, TIMES, parse_calendar_interval
+from scheduler_app.domain.combining import AllOf, AnyOf, parse_combined, refuse_too_many
 from scheduler_app.domain.cron import parse_cron
+from scheduler_app.domain.cron_fields import FIELD_NAMES
 from scheduler_app.domain.date_trigger import parse_date
 from scheduler_app.domain.interval import UNITS, parse_interval
 from scheduler_app.domain.schedule import Schedule
 from scheduler_app.domain.spec import Spec, nearest, shown
-from scheduler_app.errors import Fault, InvalidTrigger
+from scheduler_app.domain.trigger_warnings import warn_of_times
+from scheduler_app.errors import Fault, InvalidTrigger, TriggerBudgetExceeded
 
 Parser = Callable[[Spec], tuple[dict[str, object], Schedule]]
 
@@ -31,18 +35,32 @@ class Kind:
     parse: Parser
 
 
+WINDOW = frozenset({"start_date", "end_date", "timezone"})
 KINDS: dict[str, Kind] = {
     "date": Kind(fields=frozenset({"run_date", "timezone"}), parse=parse_date),
-    "interval": Kind(fields=frozenset({*UNITS, "start_date", "end_date", "timezone"}), parse=parse_interval),
-    "cron": Kind(fields=frozenset({"expression", "seconds", "start_date", "end_date", "timezone"}), parse=parse_cron),
+    "interval": Kind(fields=WINDOW | {*UNITS, "jitter"}, parse=parse_interval),
+    "cron": Kind(fields=WINDOW | {"expression", "seconds", *FIELD_NAMES, "jitter"}, parse=parse_cron),
+    "calendarinterval": Kind(fields=WINDOW | {*PERIODS, *TIMES, "jitter"}, parse=parse_calendar_interval),
+    "or": Kind(
+        fields=frozenset({"triggers", "jitter"}), parse=lambda spec: parse_combined(spec, AnyOf, read=_read_inner)
+    ),
+    "and": Kind(
+        fields=frozenset({"triggers", "jitter"}), parse=lambda spec: parse_combined(spec, AllOf, read=_read_inner)
+    ),
 }
+# Longer than that a run is not delayed but postponed.
+LONGEST_JITTER = 30 * 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trigger:
-    """When a job fires. Two triggers are equal when their specs are."""
+    """When a job fires. Two triggers are equal when their specs are.
+
+    `jitter`: over so many seconds the runs are spread; it moves no firing.
+    """
 
     text: str
+    jitter: float = field(default=0.0, compare=False)
     schedule: Schedule = field(compare=False, repr=False)
     read_at: datetime = field(compare=False, repr=False)
 
@@ -54,7 +72,7 @@ class Trigger:
 
     @property
     def type(self) -> str:
-        """Return `date`, `interval` or `cron`."""
+        """Return the type, one of KINDS."""
         return str(self.spec["type"])
 
     @property
@@ -78,9 +96,10 @@ class Trigger:
         """Return the trigger in words."""
         return self.schedule.describe()
 
-    def warnings(self) -> list[str]:
-        """Return what a person may not expect of this trigger in the year after it was read."""
-        return self.schedule.warnings(self.read_at)
+    def warnings(self, now: datetime | None = None) -> list[str]:
+        """Return what a person may not expect of this trigger in the year after it was read, told at `now`."""
+        told = warn_of_times(self.spec, self.schedule, now=now or self.read_at, jitter=self.jitter)
+        return [*told, *self.schedule.warnings(self.read_at)]
 
 
 class ApsTrigger(BaseTrigger):  # type: ignore[misc]
@@ -106,19 +125,50 @@ def parse_trigger(spec: Mapping[str, object], *, now: datetime) -> Trigger:
     is read back by this; `admit_trigger` refuses it.
     """
     now = now.astimezone(UTC)
-    name = _type_of(spec)
-    given = {key: value for key, value in spec.items() if key != "type"}
-    normal, schedule = KINDS[name].parse(Spec(given, fields=KINDS[name].fields, now=now))
-    return Trigger(text=json.dumps({"type": name, **normal}, sort_keys=True), schedule=schedule, read_at=now)
+    if isinstance(spec, Mapping):
+        refuse_too_many(spec)
+    normal, schedule, jitter = _read(spec, now)
+    return Trigger(text=json.dumps(normal, sort_keys=True), jitter=jitter, schedule=schedule, read_at=now)
 
 
 def admit_trigger(spec: Mapping[str, object], *, now: datetime) -> Trigger:
     """Return the trigger of a new job: like `parse_trigger`, and it fires at least once from `now` on."""
     trigger = parse_trigger(spec, now=now)
-    if trigger.first(now) is None:
-        key = "/end_date" if "end_date" in spec else "/start_date"
-        raise InvalidTrigger.of(Fault(pointer=key, detail=f"The trigger has no firing after {rfc3339(now)}."))
+    try:
+        first = trigger.first(now)
+        if first is not None:
+            trigger.after(first)
+    except TriggerBudgetExceeded as error:
+        raise blame(spec, str(error)) from None
+    if first is None:
+        raise blame(spec, f"The trigger has no firing after {rfc3339(now)}.")
     return trigger
+
+
+def blame(spec: Mapping[str, object], detail: str) -> InvalidTrigger:
+    """Return the error that names the field to blame when a trigger that reads well does not fire."""
+    key = next((key for key in ("triggers", "end_date", "year") if spec.get(key) is not None), "start_date")
+    return InvalidTrigger.of(Fault(pointer=f"/{key}", detail=detail))
+
+
+def _read(spec: Mapping[str, object], now: datetime) -> tuple[dict[str, object], Schedule, float]:
+    name = _type_of(spec)
+    given = {key: value for key, value in spec.items() if key != "type"}
+    fields = Spec(given, fields=KINDS[name].fields, now=now)
+    jitter = fields.amount("jitter") if "jitter" in KINDS[name].fields else 0
+    if jitter > LONGEST_JITTER:
+        fields.fault("jitter", f"'jitter' must be at most {LONGEST_JITTER} seconds (30 days), got more.")
+    normal, schedule = KINDS[name].parse(fields)
+    kept = {"jitter": given["jitter"]} if jitter else {}
+    return {"type": name, **normal, **kept}, schedule, float(jitter)
+
+
+def _read_inner(spec: Mapping[str, object], now: datetime) -> tuple[dict[str, object], Schedule]:
+    """Read a trigger inside another; `jitter` belongs to the whole, since it delays runs and moves no firing."""
+    normal, schedule, jitter = _read(spec, now)
+    if jitter:
+        _refuse("/jitter", "'jitter' delays the runs of a job, so it stands in the outermost trigger only.")
+    return normal, schedule
 
 
 def _refuse(pointer: str, detail: str) -> NoReturn:

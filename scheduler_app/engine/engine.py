@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import Clock
 from scheduler_app.domain.run import Reason
 from scheduler_app.domain.task import Registry
+from scheduler_app.domain.zone_rules import rules_version
 from scheduler_app.engine import capture
 from scheduler_app.engine.aps import DurableScheduler
 from scheduler_app.engine.heartbeat import Heartbeat
@@ -28,7 +29,8 @@ from scheduler_app.engine.rescuer import Rescuer
 from scheduler_app.engine.runner import Surroundings
 from scheduler_app.engine.watcher import Watcher
 from scheduler_app.errors import StoreUnavailable
-from scheduler_app.signals import Bus, EngineMoved
+from scheduler_app.services.rezoning import adopt_rules
+from scheduler_app.signals import Bus, EngineMoved, JobChanged
 from scheduler_app.store import claims, engines, rescues
 from scheduler_app.store.database import Database
 from scheduler_app.store.engines import EngineState
@@ -197,6 +199,7 @@ class Engine:
         if self.id is None:
             ctx = self.ctx
             now, tasks = ctx.clock.now(), ctx.registry.names()
+            self._adopt_zone_rules(now)
             values = self.identity.values()
             self.id = ctx.database.write(
                 lambda tx: self._enlist(engines.register(tx, values, tasks=tasks, slots=ctx.slots, now=now))
@@ -204,6 +207,11 @@ class Engine:
             self.heartbeat.reset()
             ctx.bus.publish(EngineMoved(at=now, engine=self.id, move="started"))
         return self.id
+
+    def _adopt_zone_rules(self, now: datetime) -> None:
+        """Before anything fires by newer time zone rules, what was planned by older ones is carried over."""
+        for job_id in adopt_rules(self.ctx.database, version=rules_version(), now=now):
+            self.ctx.bus.publish(JobChanged(at=now, job_id=job_id, change="moved by newer time zone rules"))
 
     def _enlist(self, engine: int) -> int:
         """Note before the commit that an engine lives here: a rescuer of this process would else take it for dead."""

@@ -18,6 +18,7 @@ from sqlalchemy.dialects import sqlite
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.firing import FiringPlan, Places, place
+from scheduler_app.domain.jitter import jitter_of, ready_at
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.policy import POLICY_NAMES, Overlap, Policies
 from scheduler_app.domain.retry import RetryPolicy
@@ -181,7 +182,7 @@ def _rows(
         if plan.next_run_time is None and all(row["state"] == RunState.SKIPPED for row in rows[queued_before:]):
             idle.append(job.key)
         if job.policies.overlap is Overlap.CANCEL_RUNNING and any(
-            row["state"] == RunState.SCHEDULED for row in rows[queued_before:]
+            row["reason"] == Reason.BLOCKED for row in rows[queued_before:]
         ):
             _cancel_running(tx, job.key)
     return rows, idle
@@ -196,18 +197,30 @@ def _cancel_running(tx: sa.Connection, key: int) -> None:
 def _after(places: Places, row: dict[str, Any]) -> Places:
     return Places(
         taken=places.taken + (row["state"] == RunState.QUEUED),
-        waiting=places.waiting + (row["state"] == RunState.SCHEDULED),
+        waiting=places.waiting + (row["reason"] == Reason.BLOCKED),
+        coming=places.coming + (row["reason"] == Reason.JITTER),
     )
 
 
 def _placed_row(job: DueJob, scheduled_at: datetime, places: Places, now: datetime) -> dict[str, Any]:
     state, reason = place(job.policies, places)
+    ready = max(now, ready_at(job.key, scheduled_at, jitter_of(job.trigger)))
+    if ready > now and _may_wait(job, state):
+        state, reason = RunState.SCHEDULED, Reason.JITTER
     return _row(job, scheduled_at, now) | {
+        "ready_at": to_micros(ready),
         "state": state,
         "reason": reason,
         "queued_at": to_micros(now) if state is RunState.QUEUED else None,
         "finished_at": to_micros(now) if state is RunState.SKIPPED else None,
     }
+
+
+def _may_wait(job: DueJob, state: RunState) -> bool:
+    """Whether a firing waits for its jitter; one that takes the place of a running one does not."""
+    return state is RunState.QUEUED or (
+        state is RunState.SCHEDULED and job.policies.overlap is not Overlap.CANCEL_RUNNING
+    )
 
 
 def missed_row(job: DueJob | Job, missed: MissedRange, reason: Reason, now: datetime) -> dict[str, Any]:

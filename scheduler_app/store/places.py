@@ -16,6 +16,7 @@ COUNT = Statement(
         runs.c.job_key,
         sa.func.sum(sa.case((runs.c.state == RunState.SCHEDULED, 0), else_=1)).label("taken"),
         sa.func.sum(sa.case((runs.c.reason == Reason.BLOCKED, 1), else_=0)).label("waiting"),
+        sa.func.sum(sa.case((runs.c.reason == Reason.JITTER, 1), else_=0)).label("coming"),
     )
     .where(
         Among(runs.c.job_key, "keys"),
@@ -45,7 +46,7 @@ def places_of(tx: sa.Connection, keys: Sequence[int]) -> dict[int, Places]:
     if not keys:
         return {}
     rows = COUNT.rows(tx, keys=list(keys))
-    return {row.job_key: Places(taken=row.taken, waiting=row.waiting) for row in rows}
+    return {row.job_key: Places(taken=row.taken, waiting=row.waiting, coming=row.coming) for row in rows}
 
 
 def unblock(tx: sa.Connection, keys: Iterable[int], now: datetime) -> None:

@@ -23,7 +23,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     (None, "", "must be an object"),
     ([], "", "must be an object"),
     ("interval", "", "must be an object"),
-    ({}, "/type", "'type' must be one of cron, date, interval, got null."),
+    ({}, "/type", "'type' must be one of and, calendarinterval, cron, date, interval, or, got null."),
     ({"type": "intervall"}, "/type", "did you mean 'interval'?"),
     ({"type": ["date"]}, "/type", "got a list."),
     ({"type": "date", 5: 5}, "", "keys of a trigger must be strings"),
@@ -141,8 +141,17 @@ SCALARS = (
     | st.sampled_from(["NaN", "-Infinity", "1e999", "\ud800", "\0", "../../etc/passwd", "2027-01-01T00:00Z", "@daily"])
 )
 HUGE = st.integers(300, 5000).map(lambda power: (-10) ** power)
+TRIGGERS = st.sampled_from(
+    [
+        {"type": "cron", "hour": "*/4", "day": "last"},
+        {"type": "interval", "minutes": 7},
+        {"type": "calendarinterval", "months": 1, "start_date": "2026-01-31"},
+        {"type": "and", "triggers": [{"type": "cron", "expression": "@daily"}]},
+    ]
+)
 JSON = st.recursive(
-    SCALARS | HUGE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    SCALARS | HUGE,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
 )
 FIELDS = [
     "run_date",
@@ -155,13 +164,21 @@ FIELDS = [
     "end_date",
     "timezone",
     "expression",
+    "triggers",
+    "jitter",
+    "months",
+    "hour",
+    "day",
+    "day_of_week",
+    "week",
+    "year",
 ]
 
 
 @settings(max_examples=500, deadline=None)
 @given(
-    st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=8), JSON, max_size=5),
-    st.sampled_from(["date", "interval", "cron"]) | JSON,
+    st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=8), JSON | TRIGGERS | st.lists(TRIGGERS), max_size=5),
+    st.sampled_from(["date", "interval", "cron", "calendarinterval", "or", "and"]) | JSON,
 )
 def test_any_json_is_understood_or_refused(given_fields: dict[str, object], kind: object) -> None:
     try:
