@@ -84,7 +84,8 @@ def as_json(task: Task, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, An
     """Return arguments as JSON; InvalidArguments when the function would get back something else than was given."""
     given = _plain(list(args)), _plain(dict(kwargs))
     kept = to_json(given[0]), to_json(given[1])
-    if _typed(task, *kept) != given:
+    task.bind(*kept)
+    if kept != given and _typed(task, *kept) != given:
         detail = (
             f"arguments of {task.name}: they are kept as JSON, and would come back as something else; "
             "annotate the parameters with their types, or give plain values"
