@@ -32,8 +32,9 @@ def test_the_default_configuration_file_has_every_default_and_nothing_else():
     given = tomllib.loads(text)
     defaults = Settings().model_dump(mode="json")
     assert Settings.model_validate(given) == Settings()
-    assert set(given) | {"database"} == set(defaults)
+    assert set(given) | {"database", "timezone"} == set(defaults)
     assert "# database =" in text
+    assert "# timezone =" in text
 
 
 def test_every_policy_and_every_run_state_is_documented():

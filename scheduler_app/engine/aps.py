@@ -76,7 +76,7 @@ class DurableScheduler(BackgroundScheduler):  # type: ignore[misc]
         self._new_loop = loop
         self._loop: Loop | None = None
         self._jobs: Jobs | None = None
-        self.listeners = Listeners(self._dispatch_event)
+        self.listeners = Listeners(self._dispatch_event, is_heard=lambda: bool(self._listeners))
 
     def keep(self, jobs: Jobs, store: Any, timezone: Any) -> None:
         """Keep jobs where they belong: `jobs` does what is asked, `store` shows them to APScheduler's own code."""

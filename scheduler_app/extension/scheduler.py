@@ -29,6 +29,7 @@ LOG = logging.getLogger("scheduler_app")
 EXTENSION = "scheduler"
 CORE = "scheduler_core"
 NO_PARENT = Parent()
+NO_FOREIGN = "a foreign scheduler keeps no promise of ours; leave it out, Scheduler(app) brings its own"
 
 
 class Scheduler(APScheduler):  # type: ignore[misc]
@@ -43,13 +44,11 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     allowed_hosts: list[str]
     auth: Any
 
-    def __init__(self, app: Flask | None = None, *, scheduler: object = None) -> None:
-        if scheduler is not None:
-            raise ConfigurationError(
-                "scheduler=: a foreign scheduler keeps no promise of ours; leave it out, Scheduler brings its own"
-            )
+    def __init__(self, app: Flask | None = None, *more: object, scheduler: object = None) -> None:
+        if more or scheduler is not None:
+            raise ConfigurationError(f"Scheduler takes an app and nothing else: {NO_FOREIGN}")
         if app is not None and not isinstance(app, Flask):
-            raise ConfigurationError(f"Scheduler(app) takes a Flask app first, got {type(app).__name__}")
+            raise ConfigurationError(f"Scheduler(app) takes a Flask app, got {type(app).__name__}: {NO_FOREIGN}")
         self.registry = Registry(parent=default_registry)
         self._latest: Flask | None = None
         self._declared: list[dict[str, Any]] = []

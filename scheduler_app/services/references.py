@@ -46,9 +46,10 @@ class References:
         return self._task(name, self._find(name, imports=imports))
 
     def value(self, reference: str) -> Any:
-        """Return any object that stands at the top of a loaded module below the packages."""
+        """Return any object that stands at the top of a loaded module; below the packages, if any are named."""
         module, _, name = reference.partition(":")
-        self._check_package(module, reference)
+        if self.packages:
+            self._check_package(module, reference)
         return getattr(self._module(module, reference, imports=False), name)
 
     def refuse_bound(self, function: Any, reference: str) -> None:

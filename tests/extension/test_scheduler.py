@@ -39,10 +39,11 @@ def test_an_app_given_where_the_parent_wants_a_scheduler_is_taken_as_the_app(app
     [
         lambda: Scheduler(scheduler=BackgroundScheduler()),  # a foreign scheduler
         lambda: Scheduler(BackgroundScheduler()),  # where the parent takes it
+        lambda: Scheduler(BackgroundScheduler(), Flask("app")),  # and the app after it
     ],
 )
 def test_a_foreign_scheduler_is_refused(make):
-    with pytest.raises(ConfigurationError, match=r"Scheduler"):
+    with pytest.raises(ConfigurationError, match=r"Scheduler\(app\) brings its own"):
         make()
 
 
