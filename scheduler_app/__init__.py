@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scheduler_app.app import create_app
+    from scheduler_app.aps.jobstore import SqlJobStore
     from scheduler_app.engine.execution import current_run
     from scheduler_app.errors import RunCancelled, SchedulerError
     from scheduler_app.extension import Scheduler, task
 
-__all__ = ["RunCancelled", "Scheduler", "SchedulerError", "create_app", "current_run", "task"]
+__all__ = ["RunCancelled", "Scheduler", "SchedulerError", "SqlJobStore", "create_app", "current_run", "task"]
 
 HOMES = {
     "RunCancelled": "scheduler_app.errors",
     "Scheduler": "scheduler_app.extension",
     "SchedulerError": "scheduler_app.errors",
+    "SqlJobStore": "scheduler_app.aps.jobstore",
     "create_app": "scheduler_app.app",
     "current_run": "scheduler_app.engine.execution",
     "task": "scheduler_app.extension",

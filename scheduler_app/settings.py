@@ -5,7 +5,7 @@ default. An unknown key in a file fails with the nearest name.
 """
 
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -58,6 +58,12 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="The port that `serve` listens on; 0 takes a free one.")
     hosts: Words = Field((), description="Host names that requests may carry, besides loopback and `host`.")
     tasks: Words = Field((), description="Python files or modules whose tasks `serve` offers.")
+    task_modules: Words = Field(
+        (), description="Packages whose functions may be named as `package.module:function`, as APScheduler does."
+    )
+    timezone: str | None = Field(
+        None, description="The zone of triggers from Python that name none; null: the zone of this machine."
+    )
     demo: bool = Field(True, description="Whether `serve` offers the demo tasks.")
     threads: int = Field(10, ge=1, le=1000, description="Runs that an engine executes at one time.")
     web_threads: int = Field(40, ge=1, le=1000, description="Requests that `serve` answers at one time.")
@@ -66,6 +72,9 @@ class Settings(BaseModel):
     )
     api_prefix: str | None = Field(
         "/scheduler", pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="Where a Flask app serves the API; null: nowhere."
+    )
+    api_enabled: bool = Field(
+        False, description="Whether a Flask app serves the routes of Flask-APScheduler too, without a key."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What `serve` logs.")
     keep_succeeded_days: Days = Field(7, description="How long runs that succeeded are kept.")
@@ -209,6 +218,12 @@ def from_toml(path: Path) -> Source:
         wrong = str(error)
     detail = f"config {path}: {wrong}"
     return Source(values={}, origin=lambda _: origin, faults=(Fault(pointer="/config", detail=detail),))
+
+
+def nearest_key(key: str, known: Iterable[str]) -> str:
+    """Return the tail of a sentence that names the known key nearest to `key`."""
+    nearest = get_close_matches(key, list(known), n=1)
+    return f"did you mean {nearest[0]}?" if nearest else f"known are: {', '.join(sorted(known))}"
 
 
 def from_flask(config: Mapping[str, Any]) -> Source:

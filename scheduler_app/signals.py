@@ -33,7 +33,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunEnded(Event):
-    """An attempt of a run ended; `will_retry` when another one follows."""
+    """An attempt of a run ended; `will_retry` when another one follows. `result` is JSON text, `error` a traceback."""
 
     run_id: int
     job_id: str
@@ -43,6 +43,17 @@ class RunEnded(Event):
     duration: float
     error: str | None
     will_retry: bool
+    scheduled_at: datetime
+    result: str | None
+    exception: BaseException | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FiringsMissed(Event):
+    """Firings of a job came later than its grace time, and are recorded as missed; `until` is the last one's time."""
+
+    job_id: str
+    until: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

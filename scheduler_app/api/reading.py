@@ -179,3 +179,16 @@ def _depth(value: object) -> int:
         depth += 1
         level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
     return depth
+
+
+def read_object() -> dict[str, object]:
+    """Return the body as an object, whatever type it is said to be; an absent one is empty."""
+    request.max_content_length = MAX_BODY_BYTES
+    raw = _read_raw(OPTIONAL_JSON)
+    try:
+        given = from_json(raw, allow_inf_nan=False) if raw else {}
+    except ValueError as error:
+        raise MalformedBody(f"the body is not JSON: {error}") from None
+    if not isinstance(given, dict) or _depth(given) > MAX_DEPTH:
+        raise MalformedBody(f"the body must be a JSON object, nested at most {MAX_DEPTH} levels deep")
+    return given

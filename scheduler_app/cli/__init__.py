@@ -14,6 +14,7 @@ import click
 
 from scheduler_app.app import settings_of
 from scheduler_app.cli import audit, check, reference
+from scheduler_app.cli.moving import import_apscheduler
 from scheduler_app.cli.serve import serve
 from scheduler_app.domain.text import one_line
 from scheduler_app.errors import SchedulerError
@@ -85,6 +86,20 @@ def audit_command(as_json: bool, **values: Any) -> None:
 def settings_command(markdown: bool) -> None:
     """Print every setting with its default: a file for --config."""
     click.echo(reference.as_markdown() if markdown else reference.as_toml(), nl=False)
+
+
+@cli.command("import-apscheduler")
+@click.argument("url")
+@click.option("--trust-pickle", is_flag=True, help="Read the pickles in that database, which runs what they say.")
+@click.option("--table", default="apscheduler_jobs", show_default=True, help="The table of the jobs.")
+@click.option("--data", type=click.Path(), help="Folder of the store that takes the jobs (./data).")
+@click.option("--database", help="SQLAlchemy URL of that store, in place of the one in the data folder.")
+@click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks the jobs run; may be repeated.")
+@click.option("--config", type=click.Path(), help="A TOML file of settings.")
+def import_command(url: str, trust_pickle: bool, table: str, **options: Any) -> None:
+    """Take over the jobs of APScheduler's SQL job store at URL, while neither it nor an engine runs."""
+    given = {key: value for key, value in options.items() if value not in (None, ())}
+    import_apscheduler(url, table, settings_of(os.environ, given), trust=trust_pickle)
 
 
 def main() -> None:

@@ -174,6 +174,11 @@ class Registry:
             self._tasks[task.name] = task
         return task
 
+    def replace(self, task: Task) -> Task:
+        """Register a task in place of the one of its name: its function was defined anew."""
+        self._tasks[task.name] = task
+        return task
+
     def find(self, name: str) -> Task | None:
         """Return the task of that name, or None."""
         own = self._tasks.get(name)

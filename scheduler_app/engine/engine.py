@@ -46,7 +46,7 @@ HUNG_AFTER = 25.0
 
 @dataclass(frozen=True, kw_only=True)
 class EngineContext:
-    """What an engine is made of; `context` surrounds each task call."""
+    """What an engine is made of; `context` surrounds each task call, `upkeep` is called before each pass."""
 
     database: Database
     registry: Registry
@@ -55,6 +55,7 @@ class EngineContext:
     slots: int
     retention: Retention
     context: Callable[[], AbstractContextManager[Any]]
+    upkeep: Callable[[], None] = lambda: None
 
 
 class Engine:
@@ -69,6 +70,7 @@ class Engine:
         self._moving = threading.Lock()
         self._enlisted = 0
         self._draining = False
+        self._retired = False
         self._loops: list[Loop] = []
         self._threads: list[threading.Thread] = []
         self._watcher: Watcher | None = None
@@ -152,7 +154,7 @@ class Engine:
     def start(self) -> None:
         """Start the threads and return at once; the store is opened by them. Starting twice changes nothing."""
         with self._moving:
-            if self._loops:
+            if self._loops or self._retired:
                 return
             self._draining = False
             self.assemble(self._thread_pool())
@@ -173,6 +175,10 @@ class Engine:
             for thread in self._threads:
                 thread.start()
 
+    def retire(self) -> None:
+        """Never start any more: another engine takes this one's place."""
+        self._retired = True
+
     def _pass_loop(self) -> Loop:
         loop = self._loop("pass", self._pass)
         self._loops.append(loop)
@@ -182,6 +188,7 @@ class Engine:
         return Loop(name, poll, clock=self.ctx.clock, bus=self.ctx.bus)
 
     def _pass(self) -> float:
+        self.ctx.upkeep()
         wait = self.passes.poll()
         self.passed_at = self.ctx.clock.now()
         return wait

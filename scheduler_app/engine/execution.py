@@ -30,6 +30,7 @@ class Execution:
         self.timed_out = False
         self.cancel_reason: str | None = None
         self.progress: Progress | None = None
+        self.raised: BaseException | None = None
         self._written_progress: Progress | None = None
         self._pieces: list[LogPiece] = []
 
@@ -44,6 +45,11 @@ class Execution:
         if not self.cancelled.is_set():
             self.cancel_reason = reason
             self.cancelled.set()
+
+    def take_raised(self) -> BaseException | None:
+        """Return what the task raised, once: kept longer, its traceback and this object would keep each other."""
+        raised, self.raised = self.raised, None
+        return raised
 
     def is_past(self, now: float) -> bool:
         """Whether its time is over and that was not noted yet."""

@@ -23,12 +23,12 @@ from scheduler_app.domain.choosing import choose
 from scheduler_app.domain.firing import UNPLANNABLE, FiringPlan, plan_firing, plan_resume, uncomputable
 from scheduler_app.domain.job import Job
 from scheduler_app.domain.policy import Delivery, Executor
-from scheduler_app.domain.run import Claim
+from scheduler_app.domain.run import Claim, Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
-from scheduler_app.signals import Bus, JobBroke, LateResultRefused, RunEnded
+from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused, RunEnded
 from scheduler_app.store import claims, facts, firing, logs, pauses, runs, settling
 from scheduler_app.store.database import Database
 from scheduler_app.store.outlook import look_ahead
@@ -257,13 +257,16 @@ class Pass:
     def _announce(self, agenda: Agenda) -> None:
         bus, now = self._ctx.bus, agenda.now
         late = {claim.held for claim in agenda.late}
-        for _, outcome in agenda.ended:
+        for execution, outcome in agenda.ended:
             if outcome.claim.held in late:
                 bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
             elif not is_given_back(outcome):
-                bus.publish(run_ended(outcome, now))
+                bus.publish(run_ended(outcome, execution.take_raised(), now))
         for job, reason in agenda.broken:
             bus.publish(JobBroke(at=now, job_id=job.id, reason=reason))
+        for due, plan in agenda.planned:
+            for missed in (span for span, reason in plan.missed if reason is Reason.GRACE):
+                bus.publish(FiringsMissed(at=now, job_id=due.id, until=missed.until))
 
     def _wait(self, agenda: Agenda) -> float:
         """Seconds until the next thing is due, at most the fallback of 1 s."""
@@ -323,7 +326,7 @@ def _keep(tx: sa.Connection, execution: Execution) -> None:
         runs.set_progress(tx, [{"id_": claim.run_id, **values}])
 
 
-def run_ended(outcome: outcomes.Outcome, now: datetime) -> RunEnded:
+def run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: datetime) -> RunEnded:
     """Return the event that tells how an attempt ended."""
     follows = outcomes.settle(outcome)
     return RunEnded(
@@ -336,4 +339,7 @@ def run_ended(outcome: outcomes.Outcome, now: datetime) -> RunEnded:
         duration=(outcome.finished_at - outcome.started_at).total_seconds(),
         error=None if outcome.error is None else outcome.error.traceback or outcome.error.message,
         will_retry=follows.ready_at is not None,
+        scheduled_at=outcome.claim.scheduled_at,
+        result=outcome.result,
+        exception=raised,
     )

@@ -43,6 +43,7 @@ def _attempt(execution: Execution, surroundings: Surroundings) -> Outcome:
     except RunCancelled as error:
         return _cancelled(execution, error)
     except BaseException as error:  # noqa: BLE001 - the run: SystemExit and KeyboardInterrupt of a task end no thread
+        execution.raised = error
         return _outcome(execution, RunState.FAILED, error=_describe(error))
     return _outcome(execution, RunState.SUCCEEDED, result=_encode(result, execution))
 

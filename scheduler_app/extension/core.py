@@ -1,6 +1,5 @@
 """The composition root: one app's store, tasks, clock, engine and use cases, put together. Opens nothing."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,9 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from flask import Flask
 
+from scheduler_app.aps.desk import Desk
+from scheduler_app.aps.jobstore import InnerStore
+from scheduler_app.aps.options import Habits
 from scheduler_app.clock import Clock
 from scheduler_app.domain.retention import Retention
 from scheduler_app.domain.run import FINAL_STATES
@@ -19,13 +20,13 @@ from scheduler_app.engine.engine import Engine, EngineContext
 from scheduler_app.errors import RequestInTask, SchedulerError
 from scheduler_app.extension.reports import LogReporter
 from scheduler_app.services.context import Context
-from scheduler_app.services.keys import add_admin_key, new_secret
+from scheduler_app.services.opening import KEY_FILE, prepare
+from scheduler_app.services.references import References
 from scheduler_app.settings import Settings
 from scheduler_app.signals import Bus
-from scheduler_app.store import schema
-from scheduler_app.store.database import Connections, Database, default_url
+from scheduler_app.store.database import Database, default_url
 
-KEY_FILE = "admin.key"
+DEFAULT_HABITS = Habits()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class Core:
     clock: Clock
     engine: Engine
     ctx: Context
+    desk: Desk
 
     @property
     def key_file(self) -> Path:
@@ -63,12 +65,25 @@ class Core:
         self.database.close()
 
 
-def build(app: Flask, settings: Settings, registry: Registry, clock: Clock, *, synchronous: str = "FULL") -> Core:
+@dataclass(frozen=True, kw_only=True)
+class Kit:
+    """What an app's parts are made of."""
+
+    settings: Settings
+    registry: Registry
+    clock: Clock
+    habits: Habits = DEFAULT_HABITS
+    synchronous: str = "FULL"
+
+
+def build(app: Flask, kit: Kit) -> Core:
     """Put an app's parts together."""
+    settings, registry, clock = kit.settings, kit.registry, kit.clock
     url = settings.database or default_database(app)
-    database = Database(url, synchronous=synchronous, prepare=lambda store: prepare(store, database.path.parent, clock))
+    database = Database(
+        url, synchronous=kit.synchronous, prepare=lambda store: prepare(store, database.path.parent, clock)
+    )
     bus = Bus()
-    bus.subscribe(LogReporter())
     engine = Engine(
         EngineContext(
             database=database,
@@ -78,10 +93,17 @@ def build(app: Flask, settings: Settings, registry: Registry, clock: Clock, *, s
             slots=settings.threads,
             retention=retention_of(settings),
             context=lambda: task_context(app),
+            upkeep=lambda: desk.upkeep(),
         )
     )
+    bus.subscribe(LogReporter())
+    bus.subscribe(engine.scheduler.listeners)
     ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=engine.wake)
-    return Core(settings=settings, database=database, registry=registry, clock=clock, engine=engine, ctx=ctx)
+    references = References(settings.task_modules, registry)
+    address = database.url.render_as_string(hide_password=True)
+    desk = Desk(ctx, references, kit.habits, engine.scheduler, address=address)
+    engine.scheduler.keep(desk, InnerStore(database, references, clock), kit.habits.zone)
+    return Core(settings=settings, database=database, registry=registry, clock=clock, engine=engine, ctx=ctx, desk=desk)
 
 
 def retention_of(settings: Settings) -> Retention:
@@ -94,29 +116,6 @@ def retention_of(settings: Settings) -> Retention:
 def default_database(app: Flask) -> str:
     """Return the store of an app that names none: a file in its instance folder."""
     return default_url(Path(app.instance_path))
-
-
-def prepare(store: Connections, folder: Path, clock: Clock) -> None:
-    """Migrate the store; who makes it also makes its admin key, in the same transaction."""
-    secret = new_secret()
-
-    def on_create(tx: sa.Connection) -> None:
-        add_admin_key(tx, secret, clock.now())
-        _write_secret(folder / KEY_FILE, secret)
-
-    schema.upgrade(store, on_create=on_create)
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    """Write the key for its owner alone; it is on disk before the store that knows it is."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(file, "w") as stream:
-        stream.write(secret + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
 
 
 @contextmanager

@@ -41,9 +41,19 @@ class LazyApi:
         return self.app.wsgi_app(environ, start_response)
 
 
-def mount(app: Flask, core: Callable[[], Core], prefix: str) -> None:
-    """Serve the API below a prefix of a user's app, whose server and host checks stand in front of it."""
-    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {prefix: LazyApi(core, hosts=None)})  # type: ignore[method-assign]
+def mount(app: Flask, core: Callable[[], Core], prefix: str, *, own: Collection[str] = ()) -> None:
+    """Serve the API below a prefix of a user's app, whose server and host checks stand in front of it.
+
+    What is called like one of `own` right below the prefix stays with the app.
+    """
+    pages = app.wsgi_app
+    api = DispatcherMiddleware(pages, {prefix: LazyApi(core, hosts=None)})
+
+    def serve(environ: Any, start_response: Any) -> Iterable[bytes]:
+        first = environ.get("PATH_INFO", "").removeprefix(prefix).strip("/").partition("/")[0]
+        return (pages if first in own else api)(environ, start_response)
+
+    app.wsgi_app = serve  # type: ignore[method-assign]
 
 
 def mount_at_root(app: Flask, core: Callable[[], Core], hosts: Collection[str]) -> None:

@@ -1,29 +1,35 @@
 """`Scheduler`: background and scheduled jobs for a Flask app, by the names that Flask-APScheduler users know."""
 
 import atexit
+import logging
 import os
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping
 from typing import Any, overload
 
+from apscheduler.events import EVENT_ALL
+from apscheduler.triggers.base import BaseTrigger
 from flask import Flask, current_app, has_app_context
 from flask_apscheduler import APScheduler
 
+from scheduler_app.aps.desk import Desk
+from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.clock import SystemClock
-from scheduler_app.domain.job import Job, JobSpec
-from scheduler_app.domain.policy import POLICY_NAMES, Overrides
-from scheduler_app.domain.task import Registry, Task, default_registry, to_json
+from scheduler_app.domain.task import Registry, Task, default_registry
 from scheduler_app.errors import ConfigurationError
+from scheduler_app.extension import legacy
 from scheduler_app.extension.autostart import start_when_serving
-from scheduler_app.extension.core import Core, build
+from scheduler_app.extension.config import Parent, read_config, sources
+from scheduler_app.extension.core import Core, Kit, build
 from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_of_current_app
 from scheduler_app.extension.mount import mount
-from scheduler_app.services import jobs
-from scheduler_app.settings import Settings, from_environment, from_flask, load
-from scheduler_app.store.jobs import JobFilter, JobPlace
+from scheduler_app.settings import Settings, from_environment, load
 
+LOG = logging.getLogger("scheduler_app")
 EXTENSION = "scheduler"
 CORE = "scheduler_core"
-PAGE = 500
+NO_PARENT = Parent()
+NO_FOREIGN = "a foreign scheduler keeps no promise of ours; leave it out, Scheduler(app) brings its own"
 
 
 class Scheduler(APScheduler):  # type: ignore[misc]
@@ -32,47 +38,81 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     It opens nothing and starts nothing by itself; an engine starts in the process that serves the app, or by `start`.
     """
 
-    def __init__(self, app: Flask | None = None, *, scheduler: object = None) -> None:
-        if scheduler is not None:
-            raise ConfigurationError(
-                "scheduler=: a foreign scheduler keeps no promise of ours; leave it out, Scheduler brings its own"
-            )
+    api_enabled: bool
+    api_prefix: str | None
+    endpoint_prefix: str
+    allowed_hosts: list[str]
+    auth: Any
+
+    def __init__(self, app: Flask | None = None, *more: object, scheduler: object = None) -> None:
+        if more or scheduler is not None:
+            raise ConfigurationError(f"Scheduler takes an app and nothing else: {NO_FOREIGN}")
         if app is not None and not isinstance(app, Flask):
-            raise ConfigurationError(f"Scheduler(app) takes a Flask app first, got {type(app).__name__}")
+            raise ConfigurationError(f"Scheduler(app) takes a Flask app, got {type(app).__name__}: {NO_FOREIGN}")
         self.registry = Registry(parent=default_registry)
         self._latest: Flask | None = None
+        self._declared: list[dict[str, Any]] = []
+        self._desks: weakref.WeakSet[Desk] = weakref.WeakSet()
+        self._listeners: list[tuple[Callable[[Any], None], int]] = []
         super().__init__(scheduler=object())
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Set an app up: read its `SCHEDULER_…` configuration, mount the API, and start an engine when it is served."""
-        settings = load(from_environment(os.environ), from_flask(app.config))
-        self.wire(app, settings)
-        if settings.api_prefix is not None:
-            mount(app, lambda: app.extensions[CORE], settings.api_prefix)
+        parent = read_config(app.config)
+        settings = load(from_environment(os.environ), *sources(app.config, parent))
+        self._take_over(app.config, settings)
+        self.wire(app, settings, parent)
+        if self.api_enabled:
+            self._load_api()
+        if self.api_prefix is not None:
+            own = {path.strip("/").partition("/")[0] for _, path, _, _ in legacy.routes()} if self.api_enabled else ()
+            mount(app, lambda: app.extensions[CORE], self.api_prefix, own=own)
 
-    def wire(self, app: Flask, settings: Settings) -> Core:
+    def _take_over(self, config: Mapping[str, Any], settings: Settings) -> None:
+        """Set the attributes that Flask-APScheduler has for some of the configuration, and that may be set instead."""
+        given = settings.model_fields_set
+        self.api_enabled = settings.api_enabled if "api_enabled" in given else self.api_enabled
+        self.api_prefix = settings.api_prefix if "api_prefix" in given else self.api_prefix
+        self.auth = config.get("SCHEDULER_AUTH", self.auth)
+        self.endpoint_prefix = config.get("SCHEDULER_ENDPOINT_PREFIX", self.endpoint_prefix)
+        self.allowed_hosts = config.get("SCHEDULER_ALLOWED_HOSTS", self.allowed_hosts)
+        if self.api_enabled and self.api_prefix is None:
+            raise ConfigurationError("api_enabled: the routes need an api_prefix to be served under")
+
+    def wire(self, app: Flask, settings: Settings, parent: Parent = NO_PARENT) -> Core:
         """Set an app up by settings, without routes; `init_app` is this and the API under its prefix."""
-        if EXTENSION in app.extensions:
-            raise ConfigurationError("this app has a Scheduler already; set it up once")
-        core = build(app, settings, self.registry, SystemClock())
+        _retire_former(app)
+        kit = Kit(settings=settings, registry=self.registry, clock=SystemClock(), habits=parent.habits(settings))
+        core = build(app, kit)
+        core.desk.declared += [*self._declared, *parent.jobs]
+        self._desks.add(core.desk)
+        self._listen(core)
         self._latest = app
         self.app = app
         app.apscheduler = self  # type: ignore[attr-defined]
         app.extensions[EXTENSION] = self
         app.extensions[CORE] = core
         atexit.register(core.engine.stop)
-        if settings.engine == "auto":
+        if self._is_allowed_here() and settings.engine == "auto":
             start_when_serving(core.engine, core.clock)
-        elif settings.engine == "on":
+        elif self._is_allowed_here() and settings.engine == "on":
             core.engine.start()
         return core
 
+    def _listen(self, core: Core) -> None:
+        for callback, mask in self._listeners:
+            core.engine.scheduler.add_listener(callback, mask)
+
     def replace_core(self, core: Core) -> None:
         """Put other parts under the app that was set up last: a test's store and clock, and back."""
-        if self._latest is None:
-            raise ConfigurationError("this Scheduler has no app yet; call Scheduler(app) or init_app(app)")
+        before = self.core
+        if not core.desk.declared:
+            core.desk.declared += before.desk.declared
+            self._desks.add(core.desk)
+            self._listen(core)
+        assert self._latest is not None
         self._latest.extensions[CORE] = core
 
     @property
@@ -90,16 +130,59 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     def task(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
     @overload
     def task(self, *, name: str | None = None, **policies: Any) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
-    def task(self, function: Any = None, /, *, name: Any = None, **policies: Any) -> Any:  # type: ignore[misc]
-        """Register a task of this Scheduler: `@scheduler.task` or `@scheduler.task(name=…, timeout=60)`."""
-        return _registered(function, name, policies, self.registry, lambda: self.core)
+    @overload
+    def task(
+        self, trigger: str | BaseTrigger | dict[str, Any], /, **options: Any
+    ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
+    def task(self, function: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]
+        """Register a task of this Scheduler: `@scheduler.task` or `@scheduler.task(name=…, timeout=60)`.
+
+        With a trigger it declares a job too, as Flask-APScheduler does: `@scheduler.task("cron", id="report", hour=9)`.
+        """
+        trigger = options.pop("trigger", function if isinstance(function, str | BaseTrigger | dict) else None)
+        if trigger is None:
+            return registered(function, options, self.registry, lambda: self.core)
+        return lambda function: self._scheduled(function, {"trigger": trigger, **options})
+
+    def _scheduled(self, function: Any, options: dict[str, Any]) -> Any:
+        """Register a function under the name of where it stands, which no other has, and declare its job."""
+        if not isinstance(function, TaskFunction):
+            name = f"{function.__module__}:{function.__qualname__}".replace("<locals>.", "")
+            function = registered(None, {"name": name}, self.registry, lambda: self.core)(function)
+        job_id = options.get("id") or function.name.lstrip("_")
+        if any(job_id == other["id"] for other in self._declared):
+            raise ConfigurationError(
+                f"@scheduler.task: two jobs are declared with id {job_id!r}; give each its own id="
+            )
+        self._declare({**options, "id": job_id, "func": function})
+        return function
+
+    def _declare(self, given: dict[str, Any]) -> None:
+        self._declared.append(given)
+        for desk in self._desks:
+            desk.declared.append(given)
 
     def start(self, paused: bool = False) -> None:
-        """Start an engine in this process, wherever it is; `paused` pauses firing for all processes first."""
-        core = self.core
+        """Start an engine in this process, wherever it is; `paused` pauses firing for all processes first.
+
+        Without an app the store is the one of the environment, as for `scheduler-app serve`.
+        """
+        if self._latest is None:
+            settings = load(from_environment(os.environ))
+            self.wire(Flask("scheduler_app.extension", instance_path=str(settings.data.absolute())), settings)
+        if not self._is_allowed_here():
+            LOG.warning(
+                "the scheduler is not started: this host, %s, is not in SCHEDULER_ALLOWED_HOSTS (%s)",
+                self.host_name,
+                ", ".join(self.allowed_hosts),
+            )
+            return
         if paused:
             self.pause()
-        core.engine.start()
+        self.core.engine.start()
+
+    def _is_allowed_here(self) -> bool:
+        return "*" in self.allowed_hosts or self.host_name in self.allowed_hosts
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop the engine; with `wait`, what executes has 20 s to finish and 5 s to be cancelled."""
@@ -107,6 +190,14 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             self.core.engine.stop()
         else:
             self.core.engine.stop(drain=0.0, grace=0.0)
+
+    def pause(self) -> None:
+        """Let nothing fire and nothing be claimed, in any process, until `resume`; running work goes on."""
+        self.scheduler.pause()
+
+    def resume(self) -> None:
+        """End the pause; what would have fired is one missed range of each job."""
+        self.scheduler.resume()
 
     @property
     def running(self) -> bool:
@@ -116,97 +207,123 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     @property
     def state(self) -> int:
         """APScheduler's state: 0 stopped, 1 running, 2 paused."""
-        return int(self.scheduler.state)
+        return 0 if self._latest is None else int(self.scheduler.state)
 
     @property
     def scheduler(self) -> Any:
         """The APScheduler inside."""
         return self.core.engine.scheduler
 
-    def add_job(self, id: str, func: "TaskFunction[..., Any] | str", **options: Any) -> Job:
-        """Add a job that names a registered task. `trigger` is a JSON trigger, or a type with its fields beside it."""
-        core = self.core
-        name = func if isinstance(func, str) else getattr(getattr(func, "task", None), "name", None)
-        if name is None:
-            raise ConfigurationError(f"add_job: {func!r} is no registered task; decorate it with @scheduler.task")
-        policies = {key: options.pop(key) for key in list(options) if key in POLICY_NAMES}
-        spec = JobSpec(
-            id=id,
-            task=name,
-            name=options.pop("name", None),
-            args=to_json(list(options.pop("args", None) or [])),
-            kwargs=to_json(dict(options.pop("kwargs", None) or {})),
-            trigger=_trigger(options.pop("trigger", None), options),
-            overrides=Overrides.model_validate(policies),
-        )
-        return jobs.create_job(spec, ctx=core.ctx)
+    @property
+    def desk(self) -> Desk:
+        """Who keeps the jobs."""
+        return self.core.desk
 
-    def get_job(self, id: str, jobstore: str | None = None) -> Job:
-        """Return a job; NotFound when there is none of that id."""
-        return jobs.get_job(id, ctx=self.core.ctx)
+    def add_listener(self, callback: Callable[[Any], None], mask: int = EVENT_ALL) -> None:
+        """Call `callback` with each of APScheduler's events that `mask` lets pass."""
+        self._listeners.append((callback, mask))
+        if self._latest is not None:
+            self.scheduler.add_listener(callback, mask)
 
-    def get_jobs(self, jobstore: str | None = None) -> list[Job]:
-        """Return every job that is not finished, in the order of their ids."""
-        ctx = self.core.ctx
-        found: list[Job] = []
-        after: JobPlace | None = None
-        while True:
-            page = jobs.list_jobs(JobFilter(), after=after, limit=PAGE, ctx=ctx)
-            found += page.jobs
-            after = page.after
-            if after is None:
-                return found
+    def remove_listener(self, callback: Callable[[Any], None]) -> None:
+        """Call it no more."""
+        self._listeners = [entry for entry in self._listeners if entry[0] != callback]
+        if self._latest is not None:
+            self.scheduler.remove_listener(callback)
+
+    def add_job(self, id: str | None = None, func: Any = None, **options: Any) -> Any:
+        """Add a job: of a registered task, or of a function below SCHEDULER_TASK_MODULES, or of the name of either.
+
+        `trigger` is a type with its fields beside it, a trigger object of APScheduler's, or a JSON trigger; without one
+        it runs once, now. Before there is an app, it is remembered and added later.
+        """
+        given = {"id": id, "func": func, **options}
+        if self._latest is not None:
+            return self.desk.add(given)
+        self._declare(given)
+        return None
+
+    def modify_job(self, id: str, jobstore: str | None = None, **changes: Any) -> StoredJob:
+        """Change a job, all of it or nothing; a paused one stays paused, unless `next_run_time` is given."""
+        return self.desk.modify(id, changes)
+
+    def reschedule_job(self, id: str, jobstore: str | None = None, trigger: Any = None, **fields: Any) -> StoredJob:
+        """Give a job another trigger."""
+        return self.desk.modify(id, {"trigger": trigger, **fields})
+
+    def get_job(self, id: str, jobstore: str | None = None) -> Any:
+        """Return a job, or None when there is none of that id."""
+        if self._latest is not None:
+            return self.desk.get(id)
+        return next((given for given in self._declared if given["id"] == id), None)
+
+    def get_jobs(self, jobstore: str | None = None) -> list[Any]:
+        """Return every job that is not finished, by its next time."""
+        return list(self._declared) if self._latest is None else self.desk.all()
 
     def remove_job(self, id: str, jobstore: str | None = None) -> None:
         """Delete a job; its history stays."""
-        jobs.delete_job(id, ctx=self.core.ctx)
+        if self._latest is not None:
+            self.desk.remove(id)
+        self._declared = [given for given in self._declared if given["id"] != id]
 
-    def pause_job(self, id: str, jobstore: str | None = None) -> Job:
+    def remove_all_jobs(self, jobstore: str | None = None) -> None:
+        """Delete every job; their history stays."""
+        if self._latest is not None:
+            self.scheduler.remove_all_jobs(jobstore)
+        self._declared = []
+
+    def pause_job(self, id: str, jobstore: str | None = None) -> StoredJob:
         """Stop a job from firing."""
-        return jobs.pause_job(id, reason=None, ctx=self.core.ctx)
+        return self.desk.pause(id)
 
-    def resume_job(self, id: str, jobstore: str | None = None) -> Job:
+    def resume_job(self, id: str, jobstore: str | None = None) -> StoredJob:
         """Let a paused job fire again."""
-        return jobs.resume_job(id, ctx=self.core.ctx)
+        return self.desk.resume(id)
 
     def run_job(self, id: str, jobstore: str | None = None) -> RunHandle:
         """Run a job now, through the executor, never in the caller's thread."""
-        core = self.core
-        run = jobs.run_job(id, ctx=core.ctx)
-        return RunHandle(run.id, run.job_id, core)
+        run = self.desk.run(id)
+        return RunHandle(run.id, run.job_id, self.core)
 
     def _load_api(self) -> None:
-        """Take the place of the parent's routes, which import whatever they are sent."""
+        """Serve the parent's routes by views of ours; the parent's import whatever they are sent."""
+        for endpoint, path, view, method in legacy.routes():
+            self._add_url_route(endpoint, path, legacy.guarded(view), method)
 
 
-def _trigger(trigger: Any, fields: dict[str, Any]) -> dict[str, Any] | None:
-    if trigger is None or isinstance(trigger, dict):
-        return trigger if trigger is None else to_json(trigger)
-    whole: dict[str, Any] = to_json({"type": trigger, **fields})
-    return whole
+def _retire_former(app: Flask) -> None:
+    """Let a Scheduler that an app had before go, as long as it does not run."""
+    former: Core | None = app.extensions.get(CORE)
+    if former is None:
+        return
+    if former.engine.running:
+        raise ConfigurationError("this app has a running Scheduler already; set it up once, or shut that one down")
+    LOG.warning("this app had a Scheduler already; the one that was set up last is used")
+    former.engine.retire()
+    atexit.unregister(former.engine.stop)
+    former.close()
 
 
 @overload
 def task(function: Callable[P, R], /) -> TaskFunction[P, R]: ...
 @overload
 def task(*, name: str | None = None, **policies: Any) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
-def task(function: Callable[..., Any] | None = None, /, *, name: str | None = None, **policies: Any) -> Any:
+def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Register a function as a task of every Scheduler: `@task` or `@task(name="reports.send", max_retries=3)`.
 
     Raises ConfigurationError for a name or policy that cannot be, TaskNameTaken when another function has the name.
     """
-    return _registered(function, name, policies, default_registry, core_of_current_app)
+    return registered(function, options, default_registry, core_of_current_app)
 
 
-def _registered(
-    function: Callable[..., Any] | None,
-    name: str | None,
-    policies: dict[str, Any],
-    registry: Registry,
-    core: Callable[[], Core],
+def registered(
+    function: Callable[..., Any] | None, options: dict[str, Any], registry: Registry, core: Callable[[], Core]
 ) -> Any:
+    """Return a registered task, or the decorator that makes one."""
+
     def decorate(function: Callable[..., Any]) -> TaskFunction[..., Any]:
-        return TaskFunction(registry.add(Task.of(function, name=name, **policies)), core)
+        return TaskFunction(registry.add(Task.of(function, **options)), core)
 
     if function is None:
         return decorate

@@ -105,15 +105,17 @@ def write_policies(tx: sa.Connection, before: Job, after: Job, now: datetime) ->
 def delete_job(job_id: str, *, version: int | None = None, ctx: Context) -> None:
     """Delete a job: its waiting runs are cancelled, running ones finish, its history stays."""
     now = ctx.clock.now()
+    job = ctx.database.write(lambda tx: delete(tx, expect(find(tx, job_id), version), now))
+    tell(ctx, job, "deleted", now)
 
-    def work(tx: sa.Connection) -> Job:
-        job = close_books(tx, expect(find(tx, job_id), version), now)
-        runs.cancel_waiting_of_job(tx, job.key, reason=Reason.JOB_DELETED, now=now)
-        jobs.delete(tx, job.key)
-        places.unblock(tx, [], [job.policies.concurrency_key], now)
-        return job
 
-    tell(ctx, ctx.database.write(work), "deleted", now)
+def delete(tx: sa.Connection, job: Job, now: datetime) -> Job:
+    """Delete a job in a transaction; what its `concurrency_key` held up may start."""
+    job = close_books(tx, job, now)
+    runs.cancel_waiting_of_job(tx, job.key, reason=Reason.JOB_DELETED, now=now)
+    jobs.delete(tx, job.key)
+    places.unblock(tx, [], [job.policies.concurrency_key], now)
+    return job
 
 
 def pause_job(job_id: str, *, reason: str | None, until: datetime | None = None, ctx: Context) -> Job:

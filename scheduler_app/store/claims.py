@@ -195,6 +195,11 @@ def cancel_requests(tx: sa.Connection, engine: int) -> list[tuple[int, str]]:
     return [(row.id, row.reason or Reason.REQUESTED) for row in CANCELS.rows(tx, engine=engine)]
 
 
+def queued_references(tx: sa.Connection) -> set[str]:
+    """Return the names of queued runs' tasks that are references to functions, `package.module:function`."""
+    return set(tx.execute(sa.select(runs.c.task).where(sa.text("state = 'queued' AND task LIKE '%:%'"))).scalars())
+
+
 def backlog(tx: sa.Connection) -> int:
     """Return how many runs are queued."""
     return int(tx.execute(sa.select(sa.func.count()).select_from(runs).where(sa.text("state = 'queued'"))).scalar_one())

@@ -156,6 +156,20 @@ def of_task(tx: sa.Connection, task: str, *, after: str, limit: int) -> list[Job
     return [job_of(row) for row in tx.execute(query)]
 
 
+def in_order(tx: sa.Connection, *, until: datetime | None = None, limit: int, offset: int = 0) -> list[Job]:
+    """Return active jobs in the order in which they fire next, all or those due at `until`."""
+    due = sa.text("state = 'active' AND next_run_time IS NOT NULL")
+    query = sa.select(jobs).where(due).order_by(jobs.c.next_run_time, jobs.c.key).limit(limit).offset(offset)
+    if until is not None:
+        query = query.where(jobs.c.next_run_time <= to_micros(until))
+    return [job_of(row) for row in tx.execute(query)]
+
+
+def ids(tx: sa.Connection) -> list[str]:
+    """Return the id of every job, of finished ones too."""
+    return list(tx.execute(sa.select(jobs.c.id).order_by(jobs.c.key)).scalars())
+
+
 def _covering(states: tuple[str, ...]) -> str:
     """Return the condition, true of every job in these states, of the narrowest index that holds them all."""
     if states and set(states) <= {JobState.PAUSED, JobState.BROKEN}:

@@ -1,6 +1,7 @@
 """Bring a store up to date: one transaction, whoever starts first does it, everyone else finds it done."""
 
 import importlib
+import threading
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -8,9 +9,11 @@ import sqlalchemy as sa
 from scheduler_app.errors import StoreTooNew
 from scheduler_app.store.database import Connections, Database
 
-HEAD = "0002"
+HEAD = "0004"
 VERSION_TABLE = "scheduler_version"
 RUNNER = "scheduler_app.store.migrations.runner"
+# alembic keeps the migration under way in a global of the process: two stores at once would write into each other
+MIGRATING = threading.Lock()
 
 
 def upgrade(database: Connections | Database, *, on_create: Callable[[sa.Connection], None]) -> None:
@@ -22,7 +25,8 @@ def upgrade(database: Connections | Database, *, on_create: Callable[[sa.Connect
         if _version(connection) == HEAD:
             return
     runner = importlib.import_module(RUNNER)
-    database.write(lambda connection: runner.migrate(connection, on_create))
+    with MIGRATING:
+        database.write(lambda connection: runner.migrate(connection, on_create))
 
 
 def state(tx: sa.Connection) -> str:

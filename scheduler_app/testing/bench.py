@@ -154,6 +154,7 @@ class Bench:
 
     def _poll(self) -> None:
         self._beat()
+        self._engine.ctx.upkeep()
         self._engine.passes.poll()
         self.tidy()
 

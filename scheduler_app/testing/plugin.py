@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from scheduler_app.extension.core import Core, build
+from scheduler_app.extension.core import Core, Kit, build
 from scheduler_app.extension.scheduler import CORE, EXTENSION, Scheduler
 from scheduler_app.settings import KEYS, Settings
 from scheduler_app.testing.bench import Bench
@@ -26,7 +26,8 @@ def fake_clock(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeC
     clock.start()
     changes = {"database": f"sqlite:///{tmp_path / 'scheduler.db'}", **_everything_kept(before.settings)}
     settings = before.settings.model_copy(update=changes)
-    core = build(app, settings, before.registry, clock, synchronous="OFF")
+    kit = Kit(settings=settings, registry=before.registry, clock=clock, habits=before.desk.habits, synchronous="OFF")
+    core = build(app, kit)
     _scheduler_of(app).replace_core(core)
     clock.drive(Bench(core.engine, clock))
     try:

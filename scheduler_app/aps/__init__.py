@@ -1,0 +1,1 @@
+"""What APScheduler's users hold in hand: its job store, its jobs and its triggers, over our store and use cases."""

@@ -1,0 +1,185 @@
+"""Jobs that Python code defines: admitted with a next time of its own, replaced as a whole, declared once for ever."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.domain.job import Job, JobSpec, JobState
+from scheduler_app.domain.trigger import parse_trigger
+from scheduler_app.errors import Fault, IdTaken, InvalidTrigger, NotFound
+from scheduler_app.services.admission import admit
+from scheduler_app.services.context import Context
+from scheduler_app.services.jobs import apply, delete
+from scheduler_app.services.planning import catch_up, close_books
+from scheduler_app.signals import JobChanged
+from scheduler_app.store import jobs
+
+Edit = Callable[[Job], Job]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """When a defined job fires first, other than its trigger says: at `at`, or not before it is resumed (None)."""
+
+    at: datetime | None
+
+    def apply(self, job: Job) -> Job:
+        """Return the job with this start."""
+        if self.at is None:
+            return replace(job, state=JobState.PAUSED)
+        return replace(job, state=JobState.ACTIVE, reason=None, next_run_time=self.at)
+
+
+def define_job(spec: JobSpec, *, start: Start | None = None, replacing: bool = False, ctx: Context) -> Job:
+    """Add a job that has a trigger; one of its id is replaced if `replacing`, else IdTaken."""
+    now = ctx.clock.now()
+    job = admit(spec, ctx.registry, now)
+    job = job if start is None else start.apply(job)
+
+    def work(tx: sa.Connection) -> Job:
+        before = jobs.find(tx, job.id)
+        if before is None:
+            return insert(tx, job)
+        if not replacing:
+            raise taken(job.id)
+        return update(tx, before, job, now)
+
+    return announced(ctx, ctx.database.write(work), "added", now)
+
+
+def declare_job(spec: JobSpec, *, start: Start | None = None, ctx: Context) -> Job:
+    """See that a job is as the code says, however often the code says so: what is so already is left as it is.
+
+    A job whose `end_date` is past is kept as finished: APScheduler takes it, and a program that starts must not fail
+    because time has passed.
+    """
+    now = ctx.clock.now()
+    job = _admit_late(spec, ctx, now)
+    job = job if start is None else start.apply(job)
+
+    def work(tx: sa.Connection) -> Job:
+        before = jobs.find(tx, job.id)
+        if before is None:
+            return insert(tx, job)
+        if not _is_same(before, job, spec):
+            return update(tx, before, job, now)
+        return before
+
+    return announced(ctx, ctx.database.write(work), "added", now)
+
+
+def edit_job(job_id: str, edit: Edit, *, ctx: Context) -> Job:
+    """Change a job, all of it or nothing. What is due by the old trigger fires first."""
+    now = ctx.clock.now()
+
+    def work(tx: sa.Connection) -> Job:
+        found = jobs.find(tx, job_id)
+        if found is None:
+            raise NotFound(f"there is no job {job_id[:191]!r}")
+        before = catch_up(tx, found, now)
+        after = edit(before)
+        if after.trigger != before.trigger:
+            close_books(tx, before, now)
+        return _write(tx, before, after, now)
+
+    return announced(ctx, ctx.database.write(work), "changed", now)
+
+
+def remove_all(*, ctx: Context) -> int:
+    """Delete every job; their history stays. Return how many there were."""
+    now = ctx.clock.now()
+
+    removed = ctx.database.write(lambda tx: remove_all_in(tx, now))
+    for job_id in removed:
+        ctx.bus.publish(JobChanged(at=now, job_id=job_id, change="deleted"))
+    return len(removed)
+
+
+def insert(tx: sa.Connection, job: Job) -> Job:
+    """Insert an admitted job; IdTaken when there is one of its id."""
+    key = jobs.insert(tx, job, jobs.values_of(job))
+    if key is None:
+        raise taken(job.id)
+    return replace(job, key=key)
+
+
+def update(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
+    """Put a job in the place of another one of its id; a person's pause is kept."""
+    before = close_books(tx, before, now) if after.trigger != before.trigger else catch_up(tx, before, now)
+    paused = before.state is JobState.PAUSED and after.state is JobState.ACTIVE
+    kept = replace(after, state=before.state, reason=before.reason, paused_until=before.paused_until)
+    return _write(tx, before, kept if paused else after, now)
+
+
+def remove(tx: sa.Connection, job_id: str, now: datetime) -> bool:
+    """Delete a job and cancel its waiting runs; whether there was one."""
+    job = jobs.find(tx, job_id)
+    if job is not None:
+        delete(tx, job, now)
+    return job is not None
+
+
+def remove_all_in(tx: sa.Connection, now: datetime) -> list[str]:
+    """Delete every job in a transaction and return their ids."""
+    found = jobs.ids(tx)
+    for job_id in found:
+        remove(tx, job_id, now)
+    return found
+
+
+def taken(job_id: str) -> IdTaken:
+    """Return the error of an id that is in use."""
+    detail = f"a job with id {job_id!r} exists; choose another id or change that job"
+    return IdTaken(detail, faults=[Fault(pointer="/id", detail=detail)])
+
+
+def announced(ctx: Context, job: Job, change: str, now: datetime) -> Job:
+    """Tell that a job has changed, and return it."""
+    ctx.wake()
+    ctx.bus.publish(JobChanged(at=now, job_id=job.id, change=change))
+    return job
+
+
+def _write(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
+    return apply(tx, before, replace(after, key=before.key, created_at=before.created_at), now)
+
+
+def _admit_late(spec: JobSpec, ctx: Context, now: datetime) -> Job:
+    try:
+        return admit(spec, ctx.registry, now)
+    except InvalidTrigger:
+        trigger = _ended(spec.trigger, now)
+        if trigger is None:
+            raise
+    job = admit(replace(spec, trigger=None), ctx.registry, now)
+    return replace(job, trigger=trigger, state=JobState.FINISHED, reason=None)
+
+
+def _ended(spec: dict[str, Any] | None, now: datetime) -> dict[str, Any] | None:
+    """Return the normal form of a trigger whose window has ended; None when something else is wrong with it."""
+    if spec is None or "end_date" not in spec:
+        return None
+    try:
+        trigger = parse_trigger({**spec, "start_date": spec.get("start_date", spec["end_date"])}, now=now)
+    except InvalidTrigger:
+        return None
+    return trigger.spec if trigger.first(now) is None else None
+
+
+def _is_same(before: Job, job: Job, spec: JobSpec) -> bool:
+    """Whether a job that is kept is the one that the code declares: its start date was filled in back then."""
+    kept = (before.name, before.task, before.args, before.kwargs, before.overrides)
+    if kept != (job.name, job.task, job.args, job.kwargs, job.overrides) or before.trigger is None:
+        return False
+    assert spec.trigger is not None
+    start = {"start_date": before.trigger["start_date"]} if "start_date" in before.trigger else {}
+    for given in ({**start, **spec.trigger}, spec.trigger):
+        try:
+            if parse_trigger(given, now=before.created_at).spec == before.trigger:
+                return True
+        except InvalidTrigger:
+            continue
+    return False

@@ -1,0 +1,464 @@
+"""What APScheduler's and Flask-APScheduler's users call, by the names and with the meanings that they know."""
+
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from apscheduler.events import (
+    EVENT_ALL_JOBS_REMOVED,
+    EVENT_JOB_ADDED,
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_MODIFIED,
+    EVENT_JOB_REMOVED,
+    EVENT_SCHEDULER_PAUSED,
+    EVENT_SCHEDULER_RESUMED,
+    EVENT_SCHEDULER_SHUTDOWN,
+    EVENT_SCHEDULER_STARTED,
+)
+from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from flask import Flask
+
+from scheduler_app import Scheduler
+from scheduler_app.errors import ConfigurationError, InvalidInput, UnknownTask
+from tests.aps import work
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+OF_THE_SCHEDULER = EVENT_SCHEDULER_STARTED | EVENT_SCHEDULER_SHUTDOWN | EVENT_SCHEDULER_PAUSED | EVENT_SCHEDULER_RESUMED
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    app = Flask(__name__, instance_path=str(tmp_path / "instance"))
+    app.config |= {"SCHEDULER_ENGINE": "off", "SCHEDULER_TASK_MODULES": ["tests.aps"], "SCHEDULER_TIMEZONE": "UTC"}
+    Scheduler(app)
+    return app
+
+
+@pytest.fixture
+def seen(scheduler: Scheduler) -> list:
+    events: list = []
+    scheduler.add_listener(events.append)
+    return events
+
+
+def codes(events: list) -> list[int]:
+    return [event.code for event in events]
+
+
+def test_a_function_below_task_modules_may_be_given_bare_or_by_name(scheduler, fake_clock):
+    work.calls.clear()
+    scheduler.add_job("bare", work.note, args=[1], trigger="interval", minutes=1)
+    scheduler.add_job("named", "tests.aps.work:note", args=[2], trigger="interval", minutes=2)
+    fake_clock.advance(minutes=2)
+    assert sorted(work.calls) == [1, 1, 2]
+
+
+@pytest.mark.parametrize("func", [print, "os:system", "tests.aps.work:os.system", lambda: None, 7, None, "no.such"])
+def test_any_other_function_is_refused_with_what_to_do(scheduler, fake_clock, func):
+    with pytest.raises(InvalidInput):
+        scheduler.add_job("a", func, trigger="interval", minutes=1)
+    assert scheduler.get_jobs() == []
+
+
+def test_a_refused_function_is_told_of_both_ways_to_have_it(scheduler, fake_clock):
+    with pytest.raises(UnknownTask, match=r"@scheduler\.task.*SCHEDULER_TASK_MODULES"):
+        scheduler.add_job("a", print)
+
+
+def test_a_job_is_one_of_apschedulers(scheduler, fake_clock):
+    job = scheduler.add_job("a", work.note, trigger="interval", minutes=5, args=[1], max_instances=3, name="N")
+    assert (job.id, job.name, job.func, job.func_ref) == ("a", "N", work.note, "tests.aps.work:note")
+    assert (job.args, job.kwargs, job.max_instances, job.coalesce, job.pending) == ((1,), {}, 3, True, False)
+    assert isinstance(job.trigger, IntervalTrigger)
+    assert job.next_run_time == BEGIN + timedelta(minutes=5)
+    assert (job.state, job.version) == ("active", 1), "and what only we have"
+
+
+def test_a_job_may_be_handled_by_its_own_methods(scheduler, fake_clock):
+    job = scheduler.add_job("a", work.note, trigger="interval", minutes=5)
+    job.modify(name="changed", max_instances=2)
+    job.reschedule("cron", hour=9)
+    job.pause()
+    paused = scheduler.get_job("a")
+    assert (paused.name, paused.max_instances, paused.next_run_time) == ("changed", 2, None)
+    job.resume()
+    assert scheduler.get_job("a").next_run_time == BEGIN + timedelta(hours=9)
+    job.remove()
+    assert scheduler.get_job("a") is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"trigger": "interval", "hours": 1},
+        {"trigger": IntervalTrigger(hours=1, start_date=BEGIN + timedelta(hours=1), timezone=UTC)},
+        {"trigger": {"type": "interval", "hours": 1}},
+        {"trigger": "cron", "hour": "1-23"},
+        {"trigger": CronTrigger(hour="1-23", timezone=UTC)},
+        {"trigger": "cron", "expression": "0 1-23 * * *"},
+        {"trigger": "date", "run_date": BEGIN + timedelta(hours=1)},
+        {"run_date": "2026-01-01 01:00:00"},
+        {"trigger": "interval", "days": 1, "next_run_time": BEGIN + timedelta(hours=1)},
+    ],
+    ids=str,
+)
+def test_a_trigger_may_be_said_in_every_way_that_they_know(scheduler, fake_clock, options):
+    work.calls.clear()
+    job = scheduler.add_job("a", work.note, **options)
+    assert job.next_run_time == BEGIN + timedelta(hours=1)
+    fake_clock.advance(hours=1)
+    assert len(work.calls) == 1
+
+
+def test_without_a_trigger_it_runs_once_now_and_the_id_may_be_left_out(scheduler, fake_clock):
+    work.calls.clear()
+    job = scheduler.add_job(func=work.note, args=["now"])
+    assert len(job.id) == 36
+    fake_clock.run_due()
+    assert work.calls == ["now"]
+
+
+def test_a_time_without_zone_is_in_the_schedulers(tmp_path: Path):
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.config |= {"SCHEDULER_TIMEZONE": "Asia/Tokyo", "SCHEDULER_TASK_MODULES": "tests.aps"}
+    scheduler = Scheduler(app)
+    job = scheduler.add_job("a", work.note, trigger="date", run_date=datetime(2030, 1, 1, 9))
+    assert job.next_run_time == datetime(2030, 1, 1, tzinfo=UTC)
+    assert str(job.next_run_time.tzinfo) == "Asia/Tokyo"
+    scheduler.core.close()
+
+
+def test_next_run_time_none_begins_paused(scheduler, fake_clock):
+    scheduler.add_job("a", work.note, trigger="interval", minutes=1, next_run_time=None)
+    assert scheduler.get_job("a").state == "paused"
+
+
+def test_an_id_that_is_taken_is_told_as_apscheduler_does_or_replaced(scheduler, fake_clock):
+    scheduler.add_job("a", work.note, trigger="interval", minutes=1)
+    with pytest.raises(ConflictingIdError):
+        scheduler.add_job("a", work.note, trigger="interval", minutes=2)
+    scheduler.add_job("a", work.note, trigger="interval", minutes=2, replace_existing=True)
+    assert scheduler.get_job("a").next_run_time == BEGIN + timedelta(minutes=2)
+
+
+@pytest.mark.parametrize("call", ["pause_job", "resume_job", "remove_job", "run_job", "modify_job", "reschedule_job"])
+def test_a_job_that_is_not_there_is_told_as_apscheduler_does(scheduler, fake_clock, call):
+    options = {"trigger": "interval", "minutes": 1} if call == "reschedule_job" else {}
+    with pytest.raises(JobLookupError, match="there is no job 'a'"):
+        getattr(scheduler, call)("a", **options)
+
+
+def test_modify_changes_all_of_it_or_nothing_and_does_not_resume(scheduler, fake_clock):
+    scheduler.add_job("a", work.note, trigger="interval", minutes=1, args=[1])
+    scheduler.pause_job("a")
+    with pytest.raises(InvalidInput):
+        scheduler.modify_job("a", args=[2], max_instances=-1)
+    assert scheduler.get_job("a").args == (1,)
+    scheduler.modify_job("a", args=[2], trigger="interval", minutes=7)
+    job = scheduler.get_job("a")
+    assert (job.args, job.state, job.trigger.interval) == ((2,), "paused", timedelta(minutes=7))
+
+
+def test_modify_replaces_the_arguments_as_a_whole(scheduler, fake_clock):
+    scheduler.add_job("a", work.note, trigger="interval", minutes=1, kwargs={"value": 1})
+    scheduler.modify_job("a", args=[None], kwargs={})
+    assert (scheduler.get_job("a").args, scheduler.get_job("a").kwargs) == ((None,), {})
+
+
+def test_a_next_run_time_given_later_moves_one_firing_and_resumes(scheduler, fake_clock):
+    work.calls.clear()
+    scheduler.add_job("a", work.note, trigger="interval", days=1)
+    scheduler.pause_job("a")
+    scheduler.modify_job("a", next_run_time=BEGIN + timedelta(hours=1))
+    fake_clock.advance(hours=23)
+    assert len(work.calls) == 1
+    assert scheduler.get_job("a").next_run_time == BEGIN + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"trigger": "interval", "minuts": 5}, "minutes"),  # a typing error
+        ({"trigger": "weekly"}, "must be one of"),
+        ({"trigger": "interval", "seconds": -5}, "seconds"),
+        ({"trigger": "interval", "minutes": 5, "executor": "processpool"}, "threads"),
+        ({"trigger": "interval", "minutes": 5, "jobstore": "redis"}, "SCHEDULER_DATABASE"),
+        ({"trigger": "interval", "minutes": 5, "max_instances": 0}, "max_instances"),
+        ({"trigger": "interval", "minutes": 5, "args": "abc"}, "a list"),
+        ({"minutes": 5}, "give `trigger`"),
+        ({"trigger": IntervalTrigger(minutes=5, timezone=UTC), "hours": 5}, "trigger object"),
+        ({"trigger": "interval", "minutes": 5, "next_run_time": "soon"}, "next_run_time"),
+    ],
+)
+def test_what_is_wrong_is_told_by_field(scheduler, fake_clock, options, told):
+    with pytest.raises(InvalidInput, match=told) as caught:
+        scheduler.add_job("a", work.note, **options)
+    assert caught.value.faults
+    assert scheduler.get_jobs() == []
+
+
+def test_listeners_hear_of_jobs_and_of_runs_in_apschedulers_words(scheduler, fake_clock, seen):
+    @scheduler.task
+    def fails() -> None:
+        raise ValueError("no")
+
+    @scheduler.task
+    def works() -> int:
+        return 42
+
+    scheduler.add_job("good", works, trigger="interval", minutes=1)
+    scheduler.add_job("bad", fails, trigger="date", run_date=BEGIN + timedelta(minutes=1))
+    fake_clock.advance(minutes=1)
+    scheduler.modify_job("good", name="better")
+    scheduler.remove_job("good")
+    assert codes(seen)[:2] == [EVENT_JOB_ADDED, EVENT_JOB_ADDED]
+    assert codes(seen)[-2:] == [EVENT_JOB_MODIFIED, EVENT_JOB_REMOVED]
+    done, failed = sorted(seen[2:4], key=lambda event: event.code)
+    assert (done.code, done.job_id, done.retval) == (EVENT_JOB_EXECUTED, "good", 42)
+    assert (failed.code, failed.job_id) == (EVENT_JOB_ERROR, "bad")
+    assert isinstance(failed.exception, ValueError)
+    assert 'raise ValueError("no")' in failed.traceback
+    assert failed.scheduled_run_time == BEGIN + timedelta(minutes=1)
+
+
+def test_listeners_hear_of_misfires(scheduler, fake_clock, seen):
+    scheduler.add_job("late", work.note, trigger="interval", minutes=1, misfire_grace_time=10)
+    fake_clock.jump(minutes=1, seconds=30)
+    missed = [event for event in seen if event.code == EVENT_JOB_MISSED]
+    assert [(event.job_id, event.scheduled_run_time) for event in missed] == [("late", BEGIN + timedelta(minutes=1))]
+
+
+def test_listeners_hear_of_the_scheduler_and_a_mask_chooses(scheduler, fake_clock, seen):
+    only_removed: list = []
+    scheduler.add_listener(only_removed.append, EVENT_ALL_JOBS_REMOVED)
+    scheduler.pause()
+    scheduler.resume()
+    scheduler.remove_all_jobs()
+    assert codes(seen) == [EVENT_SCHEDULER_PAUSED, EVENT_SCHEDULER_RESUMED, EVENT_ALL_JOBS_REMOVED]
+    assert codes(only_removed) == [EVENT_ALL_JOBS_REMOVED]
+    scheduler.remove_listener(only_removed.append)
+
+
+def test_a_listener_that_raises_harms_nobody(scheduler, fake_clock, seen):
+    scheduler.add_listener(lambda event: 1 / 0)
+    work.calls.clear()
+    scheduler.add_job("a", work.note, trigger="interval", minutes=1)
+    fake_clock.advance(minutes=2)
+    assert len(work.calls) == 2
+
+
+def test_start_pause_resume_and_shutdown_show_in_the_state_and_to_listeners(tmp_path: Path):
+    scheduler = Scheduler()
+    seen: list = []
+    scheduler.add_listener(seen.append, OF_THE_SCHEDULER)
+    scheduler.init_app(Flask(__name__, instance_path=str(tmp_path)))
+    assert (scheduler.state, scheduler.running) == (0, False)
+    scheduler.start(paused=True)
+    assert (scheduler.state, scheduler.scheduler.state, scheduler.running) == (2, 2, True)
+    scheduler.resume()
+    assert scheduler.state == 1
+    scheduler.shutdown()
+    assert (scheduler.state, scheduler.running) == (0, False)
+    assert codes(seen) == [
+        EVENT_SCHEDULER_PAUSED,
+        EVENT_SCHEDULER_STARTED,
+        EVENT_SCHEDULER_RESUMED,
+        EVENT_SCHEDULER_SHUTDOWN,
+    ]
+    scheduler.core.close()
+
+
+def test_a_slow_listener_delays_no_firing(tmp_path: Path):
+    app = Flask(__name__, instance_path=str(tmp_path))
+    scheduler = Scheduler(app)
+    told, go_on = threading.Event(), threading.Event()
+
+    def slow(event: object) -> None:
+        told.set()
+        go_on.wait(20)
+
+    @scheduler.task
+    def quick() -> int:
+        return 1
+
+    scheduler.add_listener(slow, EVENT_JOB_EXECUTED)
+    scheduler.start()
+    quick.delay().wait(20)
+    assert told.wait(20)
+    assert quick.delay().wait(20).result == 1
+    go_on.set()
+    scheduler.shutdown()
+    scheduler.core.close()
+
+
+def test_the_scheduler_inside_does_the_same(scheduler, fake_clock, capsys):
+    inside = scheduler.scheduler
+    inside.add_job(work.note, "interval", id="a", minutes=1)
+    inside.scheduled_job("cron", id="b", hour=9)(work.note)
+    assert [job.id for job in inside.get_jobs()] == ["a", "b"]
+    assert inside.get_job("a").next_run_time == BEGIN + timedelta(minutes=1)
+    inside.remove_all_jobs()
+    assert inside.get_jobs() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda inside: inside.add_jobstore("sqlalchemy", url="sqlite://"), "SCHEDULER_DATABASE"),
+        (lambda inside: inside.add_executor("processpool"), "SCHEDULER_THREADS"),
+        (lambda inside: inside.export_jobs("jobs.json"), "pickle"),
+        (lambda inside: inside.import_jobs("jobs.json"), "pickle"),
+    ],
+)
+def test_what_would_break_a_promise_is_refused_and_the_replacement_named(scheduler, fake_clock, call, told):
+    with pytest.raises(ConfigurationError, match=told):
+        call(scheduler.scheduler)
+
+
+def test_a_decorator_with_a_trigger_declares_a_job(scheduler, fake_clock):
+    ran: list[str] = []
+
+    @scheduler.task("interval", id="tick", minutes=10, args=["tock"])
+    def tick(word: str) -> None:
+        ran.append(word)
+
+    tick("called")
+    fake_clock.advance(minutes=20)
+    assert ran == ["called", "tock", "tock"]
+    assert scheduler.get_job("tick").trigger.interval == timedelta(minutes=10)
+
+
+def test_one_function_may_have_several_jobs(scheduler, fake_clock):
+    @scheduler.task("interval", id="often", minutes=10)
+    @scheduler.task("cron", id="daily", hour=9)
+    def both() -> None: ...
+
+    assert sorted(job.id for job in scheduler.get_jobs()) == ["daily", "often"]
+
+
+def test_a_declared_id_is_taken_from_the_function_and_may_not_be_declared_twice(scheduler, fake_clock):
+    @scheduler.task("interval", minutes=10)
+    def named() -> None: ...
+
+    (job,) = scheduler.get_jobs()
+    assert job.id.endswith("named")
+    with pytest.raises(ConfigurationError, match="two jobs are declared"):
+        scheduler.task("interval", minutes=5)(named)
+
+
+def declaring(path: Path, minutes: int) -> Scheduler:
+    """Return a scheduler as a program has it at each start."""
+    scheduler = Scheduler()
+
+    @scheduler.task("interval", id="again", minutes=minutes)
+    def again() -> None: ...
+
+    app = Flask(__name__, instance_path=str(path))
+    app.config["SCHEDULER_JOBS"] = [{"id": "listed", "func": again, "trigger": "cron", "hour": 9, "minute": minutes}]
+    scheduler.init_app(app)
+    return scheduler
+
+
+def test_a_restart_moves_no_declared_job_and_a_change_of_the_code_does(tmp_path: Path):
+    first = declaring(tmp_path, 10)
+    before = {job.id: (job.next_run_time, job.version) for job in first.get_jobs()}
+    first.core.close()
+    second = declaring(tmp_path, 10)
+    assert {job.id: (job.next_run_time, job.version) for job in second.get_jobs()} == before
+    second.pause_job("again")
+    second.core.close()
+    third = declaring(tmp_path, 20)
+    again, listed = third.get_job("again"), third.get_job("listed")
+    assert (again.trigger.interval, again.state) == (timedelta(minutes=20), "paused"), "a person's pause is kept"
+    assert str(listed.next_run_time.minute) == "20"
+    third.core.close()
+
+
+def test_declaring_a_job_opens_no_store(tmp_path: Path):
+    scheduler = declaring(tmp_path / "instance", 10)
+    assert not (tmp_path / "instance").exists()
+    assert scheduler.core.desk.declared
+
+
+def test_a_declared_job_whose_end_is_past_is_kept_as_finished(scheduler, fake_clock):
+    @scheduler.task("interval", id="over", hours=1, end_date=BEGIN - timedelta(days=1))
+    def over() -> None: ...
+
+    job = scheduler.get_job("over")
+    assert (job.state, job.next_run_time) == ("finished", None)
+    assert scheduler.get_jobs() == []
+
+
+def test_one_declared_job_that_is_wrong_is_logged_and_the_others_are_added(scheduler, fake_clock, caplog):
+    @scheduler.task("interval", id="wrong", minuts=1)
+    def wrong() -> None: ...
+
+    @scheduler.task("interval", id="right", minutes=1)
+    def right() -> None: ...
+
+    assert [job.id for job in scheduler.get_jobs()] == ["right"]
+    assert any("wrong" in record.message and "minuts" in record.message for record in caplog.records)
+
+
+def test_before_there_is_an_app_jobs_are_remembered(tmp_path: Path):
+    scheduler = Scheduler()
+    scheduler.add_job("early", work.note, trigger="interval", minutes=1)
+    scheduler.add_job("dropped", work.note, trigger="interval", minutes=1)
+    scheduler.remove_job("dropped")
+    assert scheduler.get_job("early") is not None
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.config["SCHEDULER_TASK_MODULES"] = "tests.aps"
+    scheduler.init_app(app)
+    assert [job.id for job in scheduler.get_jobs()] == ["early"]
+    scheduler.core.close()
+
+
+STARTED_ALONE = """
+import time
+from scheduler_app import Scheduler
+scheduler = Scheduler()
+done = []
+@scheduler.task("interval", id="tick", seconds=0.2)
+def tick():
+    done.append(1)
+scheduler.start()
+print(scheduler.running)
+limit = time.monotonic() + 20
+while not done and time.monotonic() < limit:
+    time.sleep(0.02)
+print(bool(done))
+scheduler.shutdown()
+"""
+
+
+def test_without_an_app_it_keeps_its_jobs_where_serve_does(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED_ALONE], cwd=tmp_path, capture_output=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == [b"True", b"True"]
+    assert (tmp_path / "data" / "scheduler.db").is_file()
+
+
+def test_a_run_of_a_function_that_another_process_named_is_claimed_here_too(scheduler, fake_clock):
+    work.calls.clear()
+    scheduler.add_job("a", "tests.aps.work:note", trigger="interval", minutes=1)
+    scheduler.registry._tasks.clear()
+    fake_clock.advance(minutes=2)
+    assert len(work.calls) == 2
+
+
+def test_a_second_scheduler_takes_the_place_of_one_that_does_not_run(app: Flask, caplog):
+    second = Scheduler(app)
+    assert app.extensions["scheduler"] is second
+    second.start()
+    with pytest.raises(ConfigurationError, match="running"):
+        Scheduler(app)
+    second.shutdown()
+    second.core.close()
