@@ -8,12 +8,16 @@ from zoneinfo import ZoneInfo
 from scheduler_app.clock import MICROSECOND
 from scheduler_app.domain.schedule import END, STEP_BUDGET
 from scheduler_app.domain.spec import Spec
-from scheduler_app.domain.zone import in_zone
+from scheduler_app.domain.zone import in_zone, spans
 
 UNITS = {"weeks": 604_800, "days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
 # Below a millisecond a pass of the scheduler takes longer than the interval; above a century nobody waits.
 SHORTEST = timedelta(milliseconds=1)
 LONGEST = timedelta(days=36_525)
+DRIFT = (
+    "Days of an interval have 24 hours, so the local time in {zone} shifts when its clock changes; "
+    "use calendarinterval to keep it."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +57,10 @@ class Grid:
         return f"Every {_in_words(self.step)}, from {in_zone(self.start, self.zone)}{until}"
 
     def warnings(self, now: datetime) -> list[str]:
-        """Say so when it fires every second or more often."""
-        return [f"It fires {_often(self.step)}."] if self.step <= timedelta(seconds=1) else []
+        """Say so when it fires every second or more often, or drifts against the wall clock of its zone."""
+        often = [f"It fires {_often(self.step)}."] if self.step <= timedelta(seconds=1) else []
+        drifts = self.step % timedelta(days=1) == timedelta(0) and len(spans(self.zone, now.year)) > 1
+        return [*often, *([DRIFT.format(zone=self.zone.key)] if drifts else [])]
 
     def _unless_over(self, firing: datetime) -> datetime | None:
         return None if self.end is not None and firing > self.end else firing

@@ -21,7 +21,7 @@ from scheduler_app.domain.date_trigger import parse_date
 from scheduler_app.domain.interval import UNITS, parse_interval
 from scheduler_app.domain.schedule import Schedule
 from scheduler_app.domain.spec import Spec, nearest, shown
-from scheduler_app.domain.trigger_warnings import warn_of_times
+from scheduler_app.domain.trigger_warnings import warn_of_past, warn_of_times
 from scheduler_app.errors import Fault, InvalidTrigger, TriggerBudgetExceeded
 
 Parser = Callable[[Spec], tuple[dict[str, object], Schedule]]
@@ -98,8 +98,10 @@ class Trigger:
 
     def warnings(self, now: datetime | None = None) -> list[str]:
         """Return what a person may not expect of this trigger in the year after it was read, told at `now`."""
-        told = warn_of_times(self.spec, self.schedule, now=now or self.read_at, jitter=self.jitter)
-        return [*told, *self.schedule.warnings(self.read_at)]
+        spec = self.spec
+        past = warn_of_past(spec, now or self.read_at)
+        times = warn_of_times(spec, self.schedule, begin=self.read_at, jitter=self.jitter)
+        return [*past, *times, *self.schedule.warnings(self.read_at)]
 
 
 class ApsTrigger(BaseTrigger):  # type: ignore[misc]

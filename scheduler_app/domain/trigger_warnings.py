@@ -10,28 +10,31 @@ from scheduler_app.errors import TriggerBudgetExceeded
 LONG = timedelta(days=366)
 
 
-def warn_of_times(spec: Mapping[str, object], schedule: Schedule, *, now: datetime, jitter: float) -> list[str]:
-    """Return what the first times of a trigger in normal form may surprise with."""
+def warn_of_times(spec: Mapping[str, object], schedule: Schedule, *, begin: datetime, jitter: float) -> list[str]:
+    """Return what the first times from `begin` of a trigger in normal form may surprise with."""
     try:
-        first = schedule.first(now)
+        first = schedule.first(begin)
         second = None if first is None else schedule.after(first)
     except TriggerBudgetExceeded:
         return []
-    return [*_past_start(spec, now), *_rare(spec, first, second, now), *_wide_jitter(first, second, jitter)]
+    return [*_rare(spec, first, second, begin), *_wide_jitter(first, second, jitter)]
 
 
-def _past_start(spec: Mapping[str, object], now: datetime) -> Iterator[str]:
+def warn_of_past(spec: Mapping[str, object], now: datetime) -> Iterator[str]:
+    """Yield what to say of a start that is past by `now`."""
     start = str(spec.get("start_date", ""))
     if "T" in start and datetime.fromisoformat(start) < now:
         yield f"'start_date' {start} is past; it fires from now on, not for the time since then."
 
 
-def _rare(spec: Mapping[str, object], first: datetime | None, second: datetime | None, now: datetime) -> Iterator[str]:
+def _rare(
+    spec: Mapping[str, object], first: datetime | None, second: datetime | None, begin: datetime
+) -> Iterator[str]:
     if first is None:
-        yield f"It does not fire any more after {rfc3339(now)}."
+        yield f"It does not fire any more after {rfc3339(begin)}."
     elif spec["type"] != "date" and second is None:
         yield f"It fires only once, at {rfc3339(first)}."
-    elif first - now > LONG:
+    elif first - begin > LONG:
         yield f"It fires for the first time in more than a year, at {rfc3339(first)}."
 
 

@@ -238,3 +238,40 @@ def test_an_interval_never_drifts(seconds: float, start: datetime, moment: datet
     assert abs((following - start) % step) == timedelta(0)
     assert following == start or following - step <= moment
     assert trigger.at_or_before(following) == following
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (
+            {"type": "date", "run_date": "2027-03-28T02:30", "timezone": "Europe/Berlin"},
+            "2027-03-28T02:30 does not exist in Europe/Berlin; it fires at 2027-03-28T03:30:00+02:00.",
+        ),
+        (
+            {"type": "date", "run_date": "2027-10-31T02:30", "timezone": "Europe/Berlin"},
+            "2027-10-31T02:30 comes twice in Europe/Berlin; it fires at 2027-10-31T02:30:00+02:00.",
+        ),
+        ({"type": "interval", "days": 7, "timezone": "Europe/Berlin"}, "use calendarinterval to keep it."),
+        (
+            {"type": "interval", "hours": 1, "start_date": "2026-01-01T00:00Z"},
+            "'start_date' 2026-01-01T00:00:00Z is past; it fires from now on, not for the time since then.",
+        ),
+        ({"type": "interval", "weeks": 60}, "It fires for the first time in more than a year"),
+        ({"type": "interval", "minutes": 1, "jitter": 90}, "'jitter' of 90 seconds is as long as the time between"),
+        ({"type": "interval", "minutes": 5, "end_date": "2026-11-22T12:06:00Z"}, "It fires only once, at 2026-11-22"),
+    ],
+)
+def test_it_warns_of_what_is_probably_a_mistake(spec: dict[str, object], said: str) -> None:
+    assert any(said in text for text in parse_trigger(spec, now=NOW).warnings())
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"type": "date", "run_date": "2027-03-28T03:30", "timezone": "Europe/Berlin"},
+        {"type": "interval", "days": 7, "timezone": "Asia/Tokyo"},
+        {"type": "interval", "hours": 1, "timezone": "Europe/Berlin", "jitter": 60},
+    ],
+)
+def test_it_does_not_warn_without_need(spec: dict[str, object]) -> None:
+    assert parse_trigger(spec, now=NOW).warnings() == []
