@@ -62,6 +62,11 @@ class Connections:
         """Run `work` in a write transaction that it may share, and return its result once that is committed."""
         return self._writer.write(work)
 
+    @property
+    def commits(self) -> int:
+        """How many transactions have been begun to write."""
+        return self._writer.commits
+
     def close(self) -> None:
         """Close everything; the last connection's checkpoint too runs behind the gate."""
         self._reader.close()
@@ -144,6 +149,11 @@ class Database:
         """Run `work` in a write transaction that it may share, and return its result once that is committed."""
         return self.connections.write(work)
 
+    @property
+    def commits(self) -> int:
+        """How many transactions this process has begun to write."""
+        return self.connections.commits
+
     def close(self) -> None:
         """Close every connection of this process. Using the database again opens it again."""
         with self._opening:
@@ -172,6 +182,7 @@ class Writer:
         self._lane = lane
         self._gate = gate
         self._patience = patience
+        self.commits = 0
         self._turn = threading.Lock()
         self._waiting: deque[_Entry[Any]] = deque()
 
@@ -219,6 +230,7 @@ class Writer:
         entries = self._next_entries()
         try:
             with translated(), self._gate.held(self._patience), self._lane.transaction() as connection:
+                self.commits += 1
                 for entry in entries:
                     self._run(entry, connection, alone=len(entries) == 1)
         except BaseException as error:
