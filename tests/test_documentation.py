@@ -31,7 +31,7 @@ def test_the_default_configuration_file_has_every_default_and_nothing_else():
 
 def test_every_policy_and_every_run_state_is_documented():
     undocumented = [name for name in POLICY_NAMES if f"`{name}`" not in README]
-    assert undocumented == ["concurrency_key", "executor"], "these two come with later versions"
+    assert undocumented == ["executor"], "this one comes with a later version"
     assert [state for state in RunState if f"`{state}`" not in README] == []
 
 

@@ -68,6 +68,7 @@ class Agenda:
     ready: bool = False
     claimable: bool = False
     next_at: datetime | None = None
+    busy: bool = True
     claimed: list[Claim] = field(default_factory=list)
     late: list[Claim] = field(default_factory=list)
 
@@ -96,7 +97,8 @@ class Pass:
         self._live_at = 0.0
         self._in_doubt = False
         self.idle = True
-        self.more = False
+        self.rests_after = False
+        self.commits = 0
         self.horizon: datetime | None = None
         self.next_at: datetime | None = None
 
@@ -110,7 +112,7 @@ class Pass:
         agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=STALE_AFTER)}
         if not agenda.is_empty:
             self._commit(agenda)
-        self.more = agenda.more
+        self.rests_after = not (agenda.more or agenda.busy)
         self.idle = not (agenda.claimed or agenda.more or ctx.pool.room().most <= 0)
         self.next_at = agenda.next_at
         return self._wait(agenda)
@@ -199,6 +201,7 @@ class Pass:
             self._in_doubt = True
             raise
         self._in_doubt = False
+        self.next_at, self.commits = agenda.next_at, ctx.database.commits
         for execution in agenda.news:
             execution.written()
         ctx.pool.hand_over(agenda.claimed)
@@ -221,7 +224,8 @@ class Pass:
                 claims.promote(tx, agenda.now)
             self._give_way(tx, agenda.now)
             agenda.claimed = self._claim(tx, agenda)
-            agenda.next_at = look_ahead(tx).next_at
+            ahead = look_ahead(tx)
+            agenda.next_at, agenda.busy = ahead.next_at, ahead.busy
 
     def _give_way(self, tx: sa.Connection, now: datetime) -> None:
         """Give back what was claimed ahead and has not started, where higher priority waits."""

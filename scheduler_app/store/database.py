@@ -66,6 +66,11 @@ class Connections:
         """
         return self._writer.write(work)
 
+    @property
+    def commits(self) -> int:
+        """How many transactions have been begun to write."""
+        return self._writer.commits
+
     def close(self) -> None:
         """Close everything; the last connection's checkpoint too runs behind the gate."""
         self._reader.close()
@@ -156,6 +161,11 @@ class Database:
         """
         return self.connections.write(work)
 
+    @property
+    def commits(self) -> int:
+        """How many transactions this process has begun to write."""
+        return self.connections.commits
+
     def close(self) -> None:
         """Close every connection of this process. Using the database again opens it again."""
         with self._opening:
@@ -189,6 +199,7 @@ class Writer:
         self._lane = lane
         self._gate = gate
         self._patience = patience
+        self.commits = 0
         self._turn = threading.Lock()
         self._waiting: deque[_Entry[Any]] = deque()
 
@@ -236,6 +247,7 @@ class Writer:
         entries = self._next_entries()
         try:
             with translated(), self._gate.held(self._patience):
+                self.commits += 1
                 if not self._run_together(entries):
                     self._run_apart(entries)
         except BaseException as error:

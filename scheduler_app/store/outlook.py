@@ -19,37 +19,31 @@ AHEAD = Statement(
         NEXT_DUE.select.scalar_subquery().label("due"),
         NEXT_READY.select.scalar_subquery().label("ready"),
         NEXT_LAPSE.select.scalar_subquery().label("lapse"),
-    )
-)
-
-BUSY = Statement(
-    sa.select(
         sa.or_(
             sa.exists().where(sa.text("scheduler_runs.state = 'queued'")).select_from(runs),
             sa.exists().where(sa.text(f"scheduler_runs.{BLOCKED}")).select_from(runs),
-        ).label("busy")
+        ).label("busy"),
     )
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outlook:
-    """Since when everything is paused; when a job fires, a run may be queued and a pause ends next."""
+    """Since when everything is paused; when a job fires, a run may be queued and a pause ends next.
+
+    `busy` tells whether any run is queued, or waits for a place.
+    """
 
     paused_since: datetime | None
     due: datetime | None
     ready: datetime | None
     lapse: datetime | None
+    busy: bool
 
     @property
     def next_at(self) -> datetime | None:
         """Return when there is something to do next."""
         return min((at for at in (self.due, self.ready, self.lapse) if at is not None), default=None)
-
-
-def is_line_empty(tx: sa.Connection) -> bool:
-    """Whether no run is queued, and none waits for a place."""
-    return not BUSY.scalar(tx)
 
 
 def look_ahead(tx: sa.Connection) -> Outlook:
@@ -60,4 +54,5 @@ def look_ahead(tx: sa.Connection) -> Outlook:
         due=due_moment(row.due),
         ready=due_moment(row.ready),
         lapse=due_moment(row.lapse),
+        busy=bool(row.busy),
     )

@@ -11,7 +11,6 @@ from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.heartbeat import BEAT_EVERY
 from scheduler_app.engine.pool import Ended
 from scheduler_app.engine.runner import Surroundings, execute, timed_out
-from scheduler_app.store.outlook import is_line_empty, look_ahead
 from scheduler_app.testing.clock import FakeClock
 
 BEAT_AT_LEAST_EVERY = 3600.0
@@ -145,12 +144,8 @@ class Bench:
     def _may_settle_later(self) -> bool:
         """Whether all that there is to do is to write that runs succeeded, and nothing can follow from that."""
         passes = self._engine.passes
-        if passes.more or not self._pool.all_succeeded:
-            return False
-        with self._engine.ctx.database.read() as tx:
-            ahead, now = look_ahead(tx), self._clock.now()
-            passes.next_at = ahead.next_at
-            return is_line_empty(tx) and (ahead.next_at is None or ahead.next_at > now)
+        untouched = passes.commits == self._engine.ctx.database.commits
+        return passes.rests_after and untouched and self._pool.all_succeeded
 
     def _poll(self) -> None:
         self._beat()

@@ -22,4 +22,4 @@ def test_a_firing_that_finds_its_job_busy_cancels_what_runs(service: Service) ->
     job = {"id": "newest", "task": "polite", "kwargs": {"seconds": 30}, "trigger": trigger, "overlap": "cancel_running"}
     service.post("/jobs", job, expect=201)
     cancelled = wait_until(lambda: service.get("/jobs/newest/runs", state="cancelled")["items"][1:], within=6.0)
-    assert {run["reason"] for run in cancelled} == {"requested"}
+    assert {run["reason"] for run in cancelled} == {"overlap"}

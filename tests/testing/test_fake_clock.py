@@ -82,3 +82,22 @@ def opened_key(scheduler: Scheduler) -> str:
 
 def test_nothing_of_the_simulated_time_is_left_after_the_test():
     assert abs(datetime.now(UTC) - START) > timedelta(days=30)
+
+
+def test_what_a_task_adds_on_the_way_runs_at_its_time_and_nothing_is_left_unsettled(scheduler, fake_clock: FakeClock):
+    seen = []
+
+    @scheduler.task
+    def note(name: str) -> None:
+        seen.append((name, (fake_clock.now() - START) / timedelta(minutes=1)))
+        if name == "first":
+            due = fake_clock.now() + timedelta(minutes=1)
+            scheduler.add_job("second", note, args=["second"], trigger="date", run_date=due.isoformat())
+
+    first = START + timedelta(minutes=1)
+    scheduler.add_job("first", note, args=["first"], trigger="date", run_date=first.isoformat())
+    scheduler.add_job("later", note, args=["later"], trigger="interval", minutes=10)
+    fake_clock.advance(minutes=10)
+    assert seen == [("first", 1), ("second", 2), ("later", 10)]
+    assert [runs_of(scheduler, name)[0].state for name in ("first", "second", "later")] == ["succeeded"] * 3
+    assert scheduler.get_job("first").state == "finished"
