@@ -125,7 +125,7 @@ def test_a_paused_job_moves_too_and_keeps_its_pause(daily, scheduler, fake_clock
     install("2098b", "CET-3")
     restart()
     fake_clock.run_due()
-    job = scheduler.get_job("job")
+    job = scheduler.get_job("job").record
     assert (job.state, job.next_run_time) == ("paused", START + timedelta(hours=6))
 
 
@@ -181,7 +181,7 @@ def test_a_job_that_somebody_changed_meanwhile_is_left_to_them(daily, scheduler,
 
     monkeypatch.setattr(zoned, "last_firing", slowly)
     assert rezoning.adopt_rules(scheduler.core.database, version="2098b", now=START) == []
-    assert scheduler.get_job("job").next_run_time == START + timedelta(hours=8)
+    assert scheduler.get_job("job").record.next_run_time == START + timedelta(hours=8)
 
 
 @pytest.mark.parametrize("seed", range(12))
