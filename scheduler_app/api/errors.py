@@ -52,6 +52,7 @@ MEANINGS = {
     409: "It does not fit the state that the thing is in, or the id is taken.",
     412: "The thing was changed since: its ETag is not the one in `If-Match`.",
     413: "The body is larger than 1 MiB, or 8 MiB for a batch.",
+    414: "The path with its query is longer than about 8,000 bytes.",
     415: "The body is not said to be JSON.",
     422: "The content is wrong; `errors` names the fields.",
     429: "Too many wrong API keys from this address.",

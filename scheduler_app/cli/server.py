@@ -106,6 +106,7 @@ def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
         "bind": f"fd://{listener.fileno()}",
         "workers": 1,
         "worker_class": "gthread",
+        "limit_request_line": 8190,
         "threads": settings.web_threads,
         "graceful_timeout": GRACEFUL_SECONDS,
         "loglevel": "warning",
