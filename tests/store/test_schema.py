@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 
 from scheduler_app.errors import StoreTooNew
-from scheduler_app.store import schema
+from scheduler_app.store import auditing, schema
 from scheduler_app.store.database import Connections, Database
 from scheduler_app.store.tables import metadata
 
@@ -69,3 +72,22 @@ def test_the_files_of_a_store_are_readable_by_their_owner_alone(tmp_path: Path):
     database.close()
     assert set(modes.values()) == {"0o600"}
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path):
+    config = Config()
+    config.set_main_option("script_location", "scheduler_app.store:migrations")
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 's.db'}", poolclass=sa.pool.NullPool)
+    with (
+        engine.begin() as connection,
+        EnvironmentContext(config, scripts, fn=lambda at, _: scripts._upgrade_revs("0001", at)) as environment,
+    ):
+        environment.configure(connection=connection, version_table=schema.VERSION_TABLE)
+        environment.run_migrations()
+    database = prepared(tmp_path / "s.db")
+    with database.read() as connection:
+        assert schema.unknown_version(connection) is None
+        assert auditing.missing_structure(connection) == []
+    database.close()
