@@ -27,9 +27,8 @@ from scheduler_app.domain.text import one_line
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import ConfigurationError, Fault, IdTaken, InvalidInput, SchedulerError
 from scheduler_app.services.admission import admit_policies
-from scheduler_app.services.definitions import insert, remove, remove_all_in, update
+from scheduler_app.services.definitions import brought_up, insert, remove, remove_all_in, update
 from scheduler_app.services.opening import prepare
-from scheduler_app.services.planning import catch_up
 from scheduler_app.services.references import References
 from scheduler_app.store import engines, jobs
 from scheduler_app.store.database import Database
@@ -140,20 +139,23 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
             before = jobs.find(tx, job.id)
             if before is None:
                 raise JobLookupError(job.id)
+            after = self._record_of(job, before)
             if self._is_driven(tx):
-                before = catch_up(tx, before, now)
-            update(tx, replace(before, state=JobState.ACTIVE), self._record_of(job, before), now)
+                before = brought_up(tx, before, after, now)
+            update(tx, replace(before, state=JobState.ACTIVE), after, now)
 
         self._database.write(work)
 
     def remove_job(self, job_id: str) -> None:
         """Delete a job; JobLookupError when there is none of that id."""
-        if not self._database.write(lambda tx: remove(tx, job_id, self._clock.now())):
+        now = self._clock.now()
+        if not self._database.write(lambda tx: remove(tx, job_id, now, fires=self._is_driven(tx))):
             raise JobLookupError(job_id)
 
     def remove_all_jobs(self) -> None:
         """Delete every job."""
-        self._database.write(lambda tx: remove_all_in(tx, self._clock.now()))
+        now = self._clock.now()
+        self._database.write(lambda tx: remove_all_in(tx, now, fires=self._is_driven(tx)))
 
     def _is_driven(self, tx: sa.Connection) -> bool:
         """Whether an engine works on this store; one that has not beaten for a minute does not."""

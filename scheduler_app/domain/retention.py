@@ -33,3 +33,6 @@ class Retention:
         if self.runs_per_job is not None:
             limits.append(timedelta(seconds=self.runs_per_job))
         return max(SHORTEST_REST, min(limits))
+
+
+EVERYTHING = Retention()

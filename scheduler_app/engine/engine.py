@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
-from scheduler_app.domain.retention import Retention
+from scheduler_app.domain.retention import EVERYTHING, Retention
 from scheduler_app.domain.run import Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.zone_rules import rules_version
@@ -53,7 +53,7 @@ class EngineContext:
     clock: Clock
     bus: Bus
     slots: int
-    retention: Retention
+    retention: Retention = EVERYTHING
     context: Callable[[], AbstractContextManager[Any]]
     upkeep: Callable[[], None] = lambda: None
 

@@ -12,7 +12,7 @@ from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import Fault, IdTaken, InvalidTrigger, NotFound
 from scheduler_app.services.admission import admit
 from scheduler_app.services.context import Context
-from scheduler_app.services.jobs import apply, delete
+from scheduler_app.services.jobs import apply, delete, drop
 from scheduler_app.services.planning import catch_up, close_books
 from scheduler_app.signals import JobChanged
 from scheduler_app.store import jobs
@@ -45,7 +45,7 @@ def define_job(spec: JobSpec, *, start: Start | None = None, replacing: bool = F
             return insert(tx, job)
         if not replacing:
             raise taken(job.id)
-        return update(tx, before, job, now)
+        return update(tx, brought_up(tx, before, job, now), job, now)
 
     return announced(ctx, ctx.database.write(work), "added", now)
 
@@ -65,7 +65,7 @@ def declare_job(spec: JobSpec, *, start: Start | None = None, ctx: Context) -> J
         if before is None:
             return insert(tx, job)
         if not _is_same(before, job, spec):
-            return update(tx, before, job, now)
+            return update(tx, brought_up(tx, before, job, now), job, now)
         return before
 
     return announced(ctx, ctx.database.write(work), "added", now)
@@ -106,27 +106,31 @@ def insert(tx: sa.Connection, job: Job) -> Job:
     return replace(job, key=key)
 
 
+def brought_up(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
+    """Fire what a job owes by now, before another one takes its place."""
+    return close_books(tx, before, now) if after.trigger != before.trigger else catch_up(tx, before, now)
+
+
 def update(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
     """Put a job in the place of another one of its id; a person's pause is kept."""
-    before = close_books(tx, before, now) if after.trigger != before.trigger else catch_up(tx, before, now)
     paused = before.state is JobState.PAUSED and after.state is JobState.ACTIVE
     kept = replace(after, state=before.state, reason=before.reason, paused_until=before.paused_until)
     return _write(tx, before, kept if paused else after, now)
 
 
-def remove(tx: sa.Connection, job_id: str, now: datetime) -> bool:
-    """Delete a job and cancel its waiting runs; whether there was one."""
+def remove(tx: sa.Connection, job_id: str, now: datetime, *, fires: bool = True) -> bool:
+    """Delete a job, after it has fired what it owes if that is ours to do; whether there was one."""
     job = jobs.find(tx, job_id)
     if job is not None:
-        delete(tx, job, now)
+        (delete if fires else drop)(tx, job, now)
     return job is not None
 
 
-def remove_all_in(tx: sa.Connection, now: datetime) -> list[str]:
+def remove_all_in(tx: sa.Connection, now: datetime, *, fires: bool = True) -> list[str]:
     """Delete every job in a transaction and return their ids."""
     found = jobs.ids(tx)
     for job_id in found:
-        remove(tx, job_id, now)
+        remove(tx, job_id, now, fires=fires)
     return found
 
 

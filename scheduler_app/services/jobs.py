@@ -110,8 +110,12 @@ def delete_job(job_id: str, *, version: int | None = None, ctx: Context) -> None
 
 
 def delete(tx: sa.Connection, job: Job, now: datetime) -> Job:
-    """Delete a job in a transaction; what its `concurrency_key` held up may start."""
-    job = close_books(tx, job, now)
+    """Delete a job in a transaction, once it has fired what it owes."""
+    return drop(tx, close_books(tx, job, now), now)
+
+
+def drop(tx: sa.Connection, job: Job, now: datetime) -> Job:
+    """Delete a job as it is; what its `concurrency_key` held up may start."""
     runs.cancel_waiting_of_job(tx, job.key, reason=Reason.JOB_DELETED, now=now)
     jobs.delete(tx, job.key)
     places.unblock(tx, [], [job.policies.concurrency_key], now)

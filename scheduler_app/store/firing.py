@@ -106,7 +106,7 @@ SUPERSEDE = Statement(
     .where(
         runs.c.job_key == sa.bindparam("job_"),
         sa.text("state IN ('scheduled', 'queued', 'running')"),
-        sa.or_(runs.c.state == RunState.QUEUED, runs.c.reason.in_([Reason.BLOCKED, Reason.JITTER])),
+        sa.or_(runs.c.state == RunState.QUEUED, runs.c.reason == Reason.BLOCKED, runs.c.reason == Reason.JITTER),
         runs.c.origin == Origin.SCHEDULE,
     )
     .values(state=RunState.CANCELLED, reason=Reason.OVERLAP, finished_at=sa.bindparam("now_"))

@@ -70,7 +70,7 @@ def run(data: Path, *more: str) -> subprocess.CompletedProcess[str]:
 def jobs_in(data: Path) -> dict[str, object]:
     core = create_app(Settings(data=data, demo=False, engine="off")).extensions["scheduler_core"]
     with core.database.read() as tx:
-        found = {job.id: job for job in page(tx, JobFilter(), after=None, limit=100)}
+        found = {job.id: job for job, _ in page(tx, JobFilter(), after=None, limit=100)}
     core.close()
     return found
 

@@ -22,7 +22,7 @@ class Watch:
     def runs(self, job_id: str) -> list[Run]:
         """Return the runs of a job, oldest first."""
         where = RunFilter(job_ids=(job_id,))
-        page = runs.list_runs(where, before=None, limit=1000, ctx=self.scheduler.core.ctx)
+        page = runs.list_runs(where, after=None, limit=1000, ctx=self.scheduler.core.ctx)
         return sorted(page.runs, key=lambda run: (run.scheduled_at, run.id))
 
     def story(self, job_id: str) -> list[str]:

@@ -5,11 +5,14 @@ from itertools import pairwise
 import pytest
 
 from scheduler_app import current_run
+from scheduler_app.engine.identity import Identity
 from scheduler_app.services import jobs, runs
 from scheduler_app.services.changes import JobChanges
 from scheduler_app.store import claims, engines, rescues
 
 NEVER = {"trigger": "date", "run_date": "2030-01-01T00:00:00Z"}
+
+CONTAINER = f"{Identity.of_this_process().host.partition('/')[0]}/of another container"
 
 
 class Line:
@@ -23,8 +26,7 @@ class Line:
         self.engine = self.write(
             lambda tx: engines.register(
                 tx,
-                dict.fromkeys(("node", "host", "process_start", "parent_start", "version"), "x")
-                | {"pid": 1, "parent_pid": 1},
+                Identity.of_this_process().values() | {"host": CONTAINER},
                 tasks=["nothing"],
                 slots=10,
                 now=fake_clock.now(),

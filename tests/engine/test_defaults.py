@@ -40,7 +40,7 @@ def test_a_stored_job_follows_new_defaults_where_it_does_not_override_them(sched
     assert (plain.policies.max_retries, plain.policies.timeout, plain.policies.tags) == (5, 20, ("new",))
     assert (own.policies.max_retries, own.policies.timeout, own.policies.tags) == (5, 99, ("mine",))
     assert plain.version == 2
-    assert [job.id for job in scheduler.get_jobs()] == ["own", "plain"]
+    assert sorted(job.id for job in scheduler.get_jobs()) == ["own", "plain"]
 
 
 def test_a_default_that_is_gone_from_the_code_is_gone_from_the_jobs(scheduler, watch, version):

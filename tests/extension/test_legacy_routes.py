@@ -92,7 +92,7 @@ def test_a_run_goes_through_the_executor_and_never_through_the_request(client: F
     assert work.calls == []
     fake_clock.run_due()
     assert len(work.calls) == 1
-    page = runs.list_runs(RunFilter(), before=None, limit=10, ctx=scheduler.core.ctx)
+    page = runs.list_runs(RunFilter(), after=None, limit=10, ctx=scheduler.core.ctx)
     assert [run.origin for run in page.runs] == ["manual"]
 
 

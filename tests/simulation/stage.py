@@ -148,6 +148,8 @@ class Stage:
 
     def rest(self) -> None: ...
 
+    def tidy(self) -> None: ...
+
     def history(self, job_id: str) -> list[tuple[object, ...]]:
         """Return what the store says of a job's firings and runs by hand, in seconds since the start."""
         query = sa.select(runs).where(runs.c.job_id == job_id)

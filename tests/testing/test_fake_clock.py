@@ -13,7 +13,7 @@ from scheduler_app.testing.clock import START, FakeClock
 
 def runs_of(scheduler: Scheduler, job_id: str, limit: int = 10_000):
     where = RunFilter(job_ids=(job_id,))
-    return list(reversed(runs.list_runs(where, before=None, limit=limit, ctx=scheduler.core.ctx).runs))
+    return list(reversed(runs.list_runs(where, after=None, limit=limit, ctx=scheduler.core.ctx).runs))
 
 
 def test_three_days_pass_in_milliseconds_and_every_firing_runs_at_its_time(scheduler, fake_clock: FakeClock):

@@ -28,5 +28,5 @@ def test_history_is_pruned_on_simulated_time_only_as_the_app_says(app, kept, sch
 
     scheduler.add_job("daily", nothing, trigger="cron", expression="0 0 * * *", timezone="UTC")
     fake_clock.advance(days=60)
-    page = runs.list_runs(RunFilter(), before=None, limit=100, ctx=scheduler.core.ctx)
+    page = runs.list_runs(RunFilter(), after=None, limit=100, ctx=scheduler.core.ctx)
     assert len(page.runs) == kept
