@@ -66,6 +66,7 @@ class FieldTable(WallTable):
         self.texts = dict(zip(FIELD_NAMES, texts, strict=True))
         values = {rule.name: _values(rule, self.texts[rule.name]) for rule in RULES}
         self._years, self._months = frozenset(values["year"]), values["month"]
+        self.first_year, self.last_year = min(values["year"]), max(values["year"])
         self._weeks, self._weekdays = values["week"], values["day_of_week"]
         self._days_in = [_day_of_month(item) for item in items_of(self.texts["day"])]
         self.wildcard = any(item.startswith("*") for name in ("minute", "hour") for item in items_of(self.texts[name]))

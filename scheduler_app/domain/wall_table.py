@@ -18,6 +18,7 @@ DAY = timedelta(days=1)
 class WallTable:
     """Matching times of the wall clock; a subclass says on which days of a year.
 
+    `first_year`, `last_year`: outside of them no day matches.
     `wildcard`: it follows the clock, so an hour that comes twice counts twice and one that is skipped does not count.
     `every_hour`: it fires in every hour of its days, so that a change of the clock goes unnoticed.
     """
@@ -26,6 +27,8 @@ class WallTable:
     every_hour: bool
     seconds: int
     minutes: int
+    first_year = FIRST.year - 1
+    last_year = END.year
 
     def days_of(self, year: int) -> int:
         """Return the days of a year as bits, 1 January first."""
@@ -67,7 +70,7 @@ class WallTable:
 
     def _day_from(self, day: date) -> date | None:
         start = day_of_year(day)
-        for year in range(day.year, END.year + 1):
+        for year in range(day.year, self.last_year + 1):
             if (found := _lowest_from(self.days_of(year), start)) != NONE:
                 return date(year, 1, 1) + DAY * found
             start = 0
@@ -75,7 +78,7 @@ class WallTable:
 
     def _day_to(self, day: date) -> date | None:
         stop = day_of_year(day)
-        for year in range(day.year, FIRST.year - 2, -1):
+        for year in range(day.year, self.first_year - 1, -1):
             if (found := _highest_to(self.days_of(year), stop)) != NONE:
                 return date(year, 1, 1) + DAY * found
             stop = 365

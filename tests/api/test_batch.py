@@ -119,6 +119,7 @@ def test_jobs_are_acted_on_by_id_each_with_a_result(call: Caller) -> None:
     assert_problem(call("GET", "/jobs/a"), 404)
 
 
+@pytest.mark.slow
 def test_jobs_are_acted_on_by_filter_and_the_answer_says_how_many_there_were(call: Caller) -> None:
     batch(call, *[PLAIN | {"id": f"job-{n:04}", "tags": ["many"]} for n in range(1000)])
     call.given_job("job-9999", tags=["many"])

@@ -22,6 +22,8 @@ TASKS = """
 import tests.aps.work
 from scheduler_app import task
 
+pytestmark = pytest.mark.slow
+
 task(name="work.note")(tests.aps.work.note)
 """
 

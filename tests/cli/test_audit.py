@@ -63,6 +63,7 @@ def test_a_healthy_store_has_no_breach(busy, audited):
     assert (result.judged, result.not_judged) == (4, {})
 
 
+@pytest.mark.slow
 def test_a_week_of_pauses_edits_skips_and_lateness_has_no_breach(busy, audited, fake_clock):
     ctx = busy.core.ctx
     for day in range(7):

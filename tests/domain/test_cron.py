@@ -98,6 +98,7 @@ def test_what_fires_rarely_fires_on_the_right_dates() -> None:
     assert checked > 380
 
 
+@pytest.mark.slow
 def test_no_zone_changes_its_clock_unseen() -> None:
     """The spans of a year are the truth at every 35th hour of it, for every zone that there is."""
     for name in sorted(zone_names()):

@@ -175,6 +175,7 @@ FIELDS = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=8), JSON | TRIGGERS | st.lists(TRIGGERS), max_size=5),

@@ -117,6 +117,7 @@ def test_a_result_is_kept_if_it_is_json_and_the_log_tells_if_not(scheduler, fake
     assert ("not kept" in watch.log(run.id)) is not kept
 
 
+@pytest.mark.slow
 def test_the_first_and_the_last_512_kib_of_a_long_log_are_kept(scheduler, fake_clock, watch):
     def chatter() -> None:
         for number in range(300_000):

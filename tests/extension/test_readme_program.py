@@ -59,6 +59,7 @@ def test_the_view_answers_at_once_and_the_work_is_done_in_the_background(running
     assert ended["progress"] == {"current": 5.0, "total": 5.0, "message": None}
 
 
+@pytest.mark.slow
 def test_each_firing_of_a_job_happens_once(running: Running):
     assert httpx.post(f"{running.url}/tick").status_code == 201
     until(lambda: len(running.api("/jobs/tick/runs")["items"]) >= 4)
@@ -69,6 +70,7 @@ def test_each_firing_of_a_job_happens_once(running: Running):
     assert {run["attempt"] for run in runs if run["state"] == "succeeded"} == {1}
 
 
+@pytest.mark.slow
 def test_uwsgi_without_threads_is_refused_with_what_to_do(serve, tmp_path: Path):
     with pytest.raises(AssertionError, match="ended"):
         serve(PROGRAM, *UWSGI)

@@ -242,6 +242,7 @@ print("engine", scheduler.running)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -25,6 +25,7 @@ def test_a_task_deaf_to_its_timeout_is_timed_out_at_its_deadline_and_its_late_re
     assert shared.run(run["id"]) == run
 
 
+@pytest.mark.slow
 def test_a_task_that_still_prints_beside_its_next_attempt_harms_neither(shared: Service) -> None:
     run = shared.add("chatty", kwargs={"seconds": 3.0}, timeout=0.5, max_retries=1, retry_delay=0)
     ended = shared.ended(run)

@@ -75,6 +75,7 @@ def report(chaos: Chaos) -> None:
     )
 
 
+@pytest.mark.slow
 def test_five_kills_lose_nothing_and_double_nothing(stopped: Service) -> None:
     survive(stopped, kills=5, drain=20.0)
 

@@ -28,6 +28,7 @@ def locked(service: Service) -> Iterator[None]:
         store.close()
 
 
+@pytest.mark.slow
 def test_a_locked_store_is_told_survived_and_forgotten(service: Service) -> None:
     trigger = {"type": "interval", "seconds": 0.5}
     service.post("/jobs", {"id": "beat", "task": "work", "trigger": trigger, "coalesce": False}, expect=201)

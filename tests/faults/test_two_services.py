@@ -43,6 +43,7 @@ def test_no_firing_is_executed_twice_and_both_work(pair: tuple[Service, Service]
     assert {run["state"] for run in runs} <= {"succeeded", "missed", "skipped"}
 
 
+@pytest.mark.slow
 def test_one_rescues_the_runs_of_the_other_within_five_seconds(pair: tuple[Service, Service]) -> None:
     killed, rescuer = pair
     runs = [killed.add("polite", kwargs={"seconds": 3}) for _ in range(6)]

@@ -16,6 +16,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_a_worker_does_not_outlive_its_master_and_the_port_is_free_at_once(service: Service) -> None:
     [worker] = service.workers()
     run = service.add("deaf", kwargs={"seconds": 1})
@@ -40,6 +41,7 @@ def test_a_killed_worker_is_replaced_and_its_work_is_begun_again(service: Servic
     assert service.run(run)["crashes"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [0, 3])
 def test_a_task_that_ends_its_process_fails_in_the_end_and_other_jobs_go_on(service: Service, status: int) -> None:
     deadly = service.add("dies", kwargs={"status": status})

@@ -31,6 +31,7 @@ def test_every_command_of_the_tour_is_accepted(service):
     assert set(statuses) <= {"200", "201", "202", "204"}, done.stdout
 
 
+@pytest.mark.slow
 def test_the_test_that_the_readme_shows_passes(pytester: pytest.Pytester):
     program = re.search(r"```python\n(.*?)```", TESTING, re.S)
     assert program is not None

@@ -7,6 +7,7 @@ import pytest
 from tests.service.harness import serving, wait_until
 
 
+@pytest.mark.slow
 def test_a_one_off_is_forgotten_when_its_run_is_kept_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCHEDULER_KEEP_SUCCEEDED_DAYS", "0.00001")
     with serving(tmp_path) as service:

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.service.harness import Service
 
@@ -37,6 +38,7 @@ def test_without_the_key_it_tells_nothing_but_how_it_is(shared: Service) -> None
         assert "WWW-Authenticate" in answer.headers
 
 
+@pytest.mark.slow
 def test_a_restart_keeps_jobs_history_and_key(service: Service) -> None:
     run = service.run_now("work", id="once")
     service.post("/jobs", {"id": "hourly", "task": "work", "trigger": {"type": "interval", "hours": 1}}, expect=201)
@@ -48,6 +50,7 @@ def test_a_restart_keeps_jobs_history_and_key(service: Service) -> None:
     assert service.run(run["id"]) == run
 
 
+@pytest.mark.slow
 def test_it_starts_on_its_port_again_at_once_after_a_stop_with_clients_connected(service: Service) -> None:
     service.get("/jobs")
     assert service.stop() == 0

@@ -30,6 +30,7 @@ def test_a_signal_right_after_the_first_line_ends_it_with_status_0(stopped: Serv
     assert "Traceback" not in stopped.said()
 
 
+@pytest.mark.slow
 def test_running_work_finishes_and_no_more_is_begun(service: Service) -> None:
     running = service.add("work", kwargs={"seconds": 2})
     service.in_state(running, "running")
