@@ -11,11 +11,12 @@ from datetime import datetime
 from scheduler_app.clock import Clock
 from scheduler_app.domain.retention import Retention
 from scheduler_app.signals import Bus, HistoryPruned
-from scheduler_app.store import engines, pruning
+from scheduler_app.store import engines, idempotency, pruning
 from scheduler_app.store.database import Database
 
 LOOK_EVERY = 10.0
 REST_FACTOR = 9.0
+ANSWERS_AT_ONCE = 100
 RECOUNT_EVERY = 3600.0
 
 
@@ -80,8 +81,19 @@ class Pruner:
 
     def _steps(self) -> Iterator[None]:
         now = self._clock.now()
+        yield from self._answers(now)
         yield from self._by_age(now)
         yield from self._by_number()
+
+    def _answers(self, now: datetime) -> Iterator[None]:
+        """Forget the answers that were kept for an `Idempotency-Key`."""
+        while self._has_expired(now):
+            self._database.write(lambda tx: idempotency.prune(tx, now, ANSWERS_AT_ONCE))
+            yield
+
+    def _has_expired(self, now: datetime) -> bool:
+        with self._database.read() as tx:
+            return idempotency.has_expired(tx, now)
 
     def _by_age(self, now: datetime) -> Iterator[None]:
         """Walk from the oldest run on, until a whole page is too young for any limit."""

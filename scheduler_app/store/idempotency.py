@@ -61,6 +61,14 @@ def keep(tx: sa.Connection, call: KeyedCall, answer: KeptAnswer, now: datetime) 
     tx.execute(insert.on_conflict_do_update(index_elements=["api_key", "key"], set_=fresh))
 
 
+def has_expired(tx: sa.Connection, now: datetime) -> bool:
+    """Whether an answer is older than 24 h."""
+    return (
+        tx.execute(sa.select(idempotency.c.key).where(idempotency.c.created_at <= to_micros(now - KEPT))).first()
+        is not None
+    )
+
+
 def prune(tx: sa.Connection, now: datetime, most: int = PRUNED_AT_ONCE) -> int:
     """Remove some of the answers that are older than 24 h, the oldest first; return how many."""
     old = (

@@ -14,7 +14,8 @@ from scheduler_app.errors import NotFound
 from scheduler_app.extension.core import retention_of
 from scheduler_app.services import jobs, runs
 from scheduler_app.settings import Settings
-from scheduler_app.store import pruning
+from scheduler_app.store import idempotency, pruning
+from scheduler_app.store.tables import idempotency as answers
 from scheduler_app.store.tables import job_tags, logs
 from scheduler_app.store.tables import jobs as job_table
 from scheduler_app.store.tables import runs as run_table
@@ -245,3 +246,21 @@ def test_a_listing_goes_on_while_runs_are_pruned(scheduler, fake_clock, watch, n
     with pytest.raises(NotFound):
         runs.get_run(1, ctx=scheduler.core.ctx)
     assert watch.job("job").last_run.state == "succeeded"
+
+
+def test_answers_kept_for_an_idempotency_key_are_forgotten_after_a_day(scheduler, fake_clock, keeping):
+    keeping()
+    kept = idempotency.KeptAnswer(status=201, headers={}, body=b"{}")
+
+    def keep(number: int) -> None:
+        call = idempotency.KeyedCall(api_key=1, key=str(number), fingerprint="x")
+        scheduler.core.database.write(lambda tx: idempotency.keep(tx, call, kept, fake_clock.now()))
+
+    for number in range(150):
+        keep(number)
+    fake_clock.advance(hours=20)
+    keep(150)
+    fake_clock.advance(hours=3)
+    assert count(scheduler, answers) == 151
+    fake_clock.advance(hours=2)
+    assert count(scheduler, answers) == 1
