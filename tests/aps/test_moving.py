@@ -18,11 +18,10 @@ from scheduler_app.store.jobs import JobFilter, page
 from tests.aps import work
 
 NEXT_YEAR = datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)
+pytestmark = pytest.mark.slow
 TASKS = """
 import tests.aps.work
 from scheduler_app import task
-
-pytestmark = pytest.mark.slow
 
 task(name="work.note")(tests.aps.work.note)
 """

@@ -33,6 +33,10 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n", header: bytes = b"Transfe
     return request(b"POST /api/v1/jobs HTTP/1.1", header, body=framed + end)
 
 
+def is_json(kind: bytes) -> bool:
+    return kind.lower().startswith((b"application/json;", b"application/json\x0b"))
+
+
 LINES = [
     b"GET / HTTP/9.9",
     b"GET /api/v1/jobs HTTP/0.9",
@@ -160,7 +164,7 @@ SENT = [
     *(request(line) for line in LINES),
     *(request(b"POST /api/v1/jobs HTTP/1.1", *headers, body=b"{}") for headers in HEADERS),
     *(request(b"GET /api/v1/jobs HTTP/1.1", *headers) for headers in HEADERS),
-    *(request(kind=kind, body=GOOD) for kind in KINDS),
+    *(request(kind=kind, body=b"{}" if is_json(kind) else GOOD) for kind in KINDS),
     *CHUNKS,
     *BROKEN,
 ]
@@ -205,9 +209,10 @@ def test_hostile_bytes_are_refused_or_harmless(attacked: Service, raw: bytes) ->
 
 
 def test_nothing_of_it_was_executed(attacked: Service) -> None:
-    for raw in SENT[:: max(1, len(SENT) // 20)]:
+    before = attacked.get("/runs", limit=1)["items"]
+    for raw in SENT:
         send(attacked, raw)
-    assert attacked.get("/jobs", limit=1000)["items"] == []
+    assert attacked.get("/runs", limit=1)["items"] == before
 
 
 def test_twenty_senders_that_never_finish_keep_nobody_out(attacked: Service) -> None:
