@@ -134,3 +134,12 @@ def test_a_task_sees_the_time_of_the_firing(scheduler, fake_clock):
     scheduler.add_job("job", look, trigger="interval", minutes=10, jitter=300)
     fake_clock.advance(minutes=16)
     assert seen == [START + 10 * MINUTE]
+
+
+def test_with_cancel_running_a_firing_takes_the_place_of_one_that_waits_for_its_jitter(
+    scheduler, fake_clock, watch, nothing, monkeypatch
+):
+    monkeypatch.setattr("scheduler_app.store.firing.ready_at", lambda key, at, jitter: at + jitter)
+    scheduler.add_job("job", nothing, trigger="interval", minutes=1, jitter=3600, overlap="cancel_running")
+    fake_clock.advance(minutes=3)
+    assert watch.story("job") == ["cancelled @1 overlap", "cancelled @2 overlap", "scheduled @3 jitter"]
