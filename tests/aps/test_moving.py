@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.pool import NullPool
 
 from scheduler_app.app import create_app
 from scheduler_app.settings import Settings
@@ -38,7 +39,8 @@ def data(tmp_path: Path) -> Path:
 
 
 def fill(path: Path) -> None:
-    store = SQLAlchemyJobStore(url=f"sqlite:///{path}")
+    # its shutdown forgets a connection that its thread has in use
+    store = SQLAlchemyJobStore(url=f"sqlite:///{path}", engine_options={"poolclass": NullPool})
     scheduler = BackgroundScheduler(jobstores={"default": store}, timezone="Europe/Berlin")
     scheduler.start(paused=True)
     policies = {"max_instances": 3, "misfire_grace_time": 60, "coalesce": False}

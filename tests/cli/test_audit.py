@@ -88,10 +88,8 @@ def test_what_was_pruned_is_no_breach(busy, audited, fake_clock):
     fake_clock.advance(days=3)
     database = busy.core.database
     database.write(lambda tx: tx.exec_driver_sql("UPDATE scheduler_jobs SET pruned_until = NULL"))
-    ids = [
-        row[0]
-        for row in sqlite3.connect(database.path).execute("SELECT id FROM scheduler_runs WHERE id % 3 > 0 AND id < 50")
-    ]
+    with database.read() as tx:
+        ids = [row.id for row in tx.exec_driver_sql("SELECT id FROM scheduler_runs WHERE id % 3 > 0 AND id < 50")]
     assert database.write(lambda tx: pruning.prune(tx, ids)).runs > 20
     assert found(audited()) == []
 
