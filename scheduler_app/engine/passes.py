@@ -59,6 +59,7 @@ class Agenda:
     engine: int
     ended: list[Ended] = field(default_factory=list)
     stale: set[tuple[int, int]] = field(default_factory=set)
+    outranked: set[tuple[int, int]] = field(default_factory=set)
     planned: list[tuple[firing.DueJob, FiringPlan]] = field(default_factory=list)
     broken: list[tuple[firing.DueJob | firing.Unreadable | Job, str]] = field(default_factory=list)
     lapsed: list[tuple[Job, FiringPlan]] = field(default_factory=list)
@@ -208,6 +209,7 @@ class Pass:
         self._announce(agenda)
 
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
+        """Do all of it; what is taken from the pool stays noted, since this may be undone and called again."""
         keep_news(tx, agenda.news)
         agenda.late = settle(tx, agenda.ended, agenda.now)
         claims.give_back(tx, agenda.stale, agenda.now)
@@ -222,16 +224,16 @@ class Pass:
         if not agenda.paused and self._ctx.may_work():
             if agenda.ready:
                 claims.promote(tx, agenda.now)
-            self._give_way(tx, agenda.now)
+            self._give_way(tx, agenda)
             agenda.claimed = self._claim(tx, agenda)
             ahead = look_ahead(tx)
             agenda.next_at, agenda.busy = ahead.next_at, ahead.busy
 
-    def _give_way(self, tx: sa.Connection, now: datetime) -> None:
+    def _give_way(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Give back what was claimed ahead and has not started, where higher priority waits."""
         if self._is_outranked(tx):
-            outranked = self._ctx.pool.outranked(self._highest_queued(tx))
-            claims.give_back(tx, [claim.held for claim in outranked], now)
+            agenda.outranked |= {claim.held for claim in self._ctx.pool.outranked(self._highest_queued(tx))}
+        claims.give_back(tx, agenda.outranked, agenda.now)
 
     def _is_outranked(self, tx: sa.Connection) -> bool:
         lowest = self._ctx.pool.lowest_waiting

@@ -63,6 +63,44 @@ def test_what_was_claimed_ahead_is_given_back_uncharged_when_higher_priority_wai
     assert [run.attempt for run in again] == [int(run.state == "running") for run in again]
 
 
+class Undone(Exception):
+    """Another write of the same transaction failed."""
+
+
+def test_what_was_given_back_stays_so_when_the_write_is_undone_and_called_again(
+    scheduler, fake_clock, engine, nothing, monkeypatch
+):
+    low = [f"low{number}" for number in range(6)]
+    for name in low:
+        scheduler.add_job(name, nothing)
+    engine.passes.poll()
+    fake_clock._set(START + timedelta(seconds=0.5))
+    high = [f"high{number}" for number in range(3)]
+    for name in high:
+        scheduler.add_job(name, nothing, priority=10)
+    write = scheduler.core.database.write
+
+    def write_twice(work):
+        def undo(tx):
+            work(tx)
+            raise Undone
+
+        with pytest.raises(Undone):
+            write(undo)
+        return write(work)
+
+    monkeypatch.setattr(scheduler.core.database, "write", write_twice)
+    engine.passes.poll()
+    started = {claim.claim.run_id for claim in engine.pool.held()}
+    running = {
+        scheduler.get_job(name).last_run.id
+        for name, state in zip(low + high, states(scheduler, *low, *high), strict=True)
+        if state == "running"
+    }
+    assert running == started
+    assert states(scheduler, *high) == ["running"] * 3
+
+
 def test_what_has_the_same_priority_or_more_is_left_where_it_is(scheduler, fake_clock, engine, nothing):
     scheduler.add_job("first", nothing, priority=5)
     engine.passes.poll()
