@@ -22,6 +22,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.http.errors import ParseException
 
+from scheduler_app.cli.wire import WireWorker
 from scheduler_app.extension.core import Core
 from scheduler_app.settings import Settings
 
@@ -29,6 +30,7 @@ GRACEFUL_SECONDS = 30
 ENGINE_SECONDS = 26.0
 REQUEST_SECONDS = 3.0
 LAST_SECOND = 26.5
+KEEP_ALIVE_SECONDS = 5
 STOPS = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -105,7 +107,8 @@ def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
     options = {
         "bind": f"fd://{listener.fileno()}",
         "workers": 1,
-        "worker_class": "gthread",
+        "worker_class": WireWorker,
+        "keepalive": KEEP_ALIVE_SECONDS,
         "limit_request_line": 8190,
         "threads": settings.web_threads,
         "graceful_timeout": GRACEFUL_SECONDS,

@@ -182,14 +182,24 @@ def default_url(folder: Path) -> str:
 class _Entry(Generic[T]):
     """One write that waits for its commit."""
 
-    __slots__ = ("called", "done", "error", "result", "work")
+    __slots__ = ("_bell", "done", "error", "result", "work")
 
     def __init__(self, work: Work[T]) -> None:
         self.work = work
-        self.called = threading.Event()
+        self._bell = threading.Lock()
+        self._bell.acquire()
         self.done = False
         self.result: Any = None
         self.error: BaseException | None = None
+
+    def ring(self) -> None:
+        """Wake its thread, once or more; a bare lock takes fewer turns at the interpreter than an Event."""
+        with suppress(RuntimeError):
+            self._bell.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it was rung within these seconds; it can be waited for again."""
+        return self._bell.acquire(timeout=seconds)
 
 
 class Writer:
@@ -210,9 +220,8 @@ class Writer:
         while not entry.done:
             if self._turn.acquire(blocking=False):
                 self._lead(entry)
-            elif not entry.called.wait(self._patience):
+            elif not entry.wait(self._patience):
                 self._withdraw(entry)
-            entry.called.clear()
         if entry.error is not None:
             raise entry.error
         result: T = entry.result
@@ -226,7 +235,7 @@ class Writer:
         finally:
             self._turn.release()
         with suppress(IndexError):
-            self._waiting[0].called.set()
+            self._waiting[0].ring()
 
     def _withdraw(self, entry: _Entry[Any]) -> None:
         """Give up a write that nobody has begun; one whose commit is under way is waited for."""
@@ -258,7 +267,7 @@ class Writer:
         finally:
             for entry in entries:
                 entry.done = True
-                entry.called.set()
+                entry.ring()
 
     def _run_together(self, entries: list[_Entry[Any]]) -> bool:
         """Commit all writes as one; False when that was undone because one of several failed."""
