@@ -1,14 +1,16 @@
-"""What a Flask developer holds in hand: a task that can be called or queued, and a run that was queued."""
+"""What a Flask developer holds in hand: a task that can be called or queued, the run or the job that this gave."""
 
 import functools
 import inspect
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from flask import current_app, has_app_context
 
-from scheduler_app.domain.job import JobSpec
+from scheduler_app.clock import Clock
+from scheduler_app.domain.job import Job, JobSpec, JobState
 from scheduler_app.domain.run import Run, RunState
 from scheduler_app.domain.task import Task, to_json
 from scheduler_app.errors import ConfigurationError, WaitTimeout
@@ -47,13 +49,7 @@ class RunHandle:
 
     def wait(self, timeout: float) -> Run:
         """Wait until the run has ended and return it; WaitTimeout after `timeout` seconds. Not for use in a view."""
-        clock, never = self._core.clock, threading.Event()
-        limit = clock.monotonic() + timeout
-        while (run := self.run).is_open:
-            if clock.monotonic() >= limit:
-                raise WaitTimeout(f"run {self.id} is still {run.state} after {timeout:g} s")
-            clock.wait(never, LOOK_EVERY)
-        return run
+        return _ended(lambda: self.run, timeout, self._core.clock, what=f"run {self.id}")
 
     def cancel(self) -> Run:
         """Cancel the run: at once when it waits, by asking its task when it runs."""
@@ -61,6 +57,59 @@ class RunHandle:
 
     def __repr__(self) -> str:
         return f"<RunHandle {self.id} of job {self.job_id}>"
+
+
+class JobHandle:
+    """A job that was added. Every property reads the store."""
+
+    def __init__(self, job_id: str, core: "Core") -> None:
+        self.id = job_id
+        self._core = core
+
+    @property
+    def job(self) -> Job:
+        """The job as it is now; NotFound when it was deleted, or forgotten with its history."""
+        return jobs.get_job(self.id, ctx=self._core.ctx)
+
+    @property
+    def state(self) -> JobState:
+        """Whether it is active, paused, finished or broken."""
+        return self.job.state
+
+    @property
+    def run(self) -> Run | None:
+        """Its newest run; None before it has fired."""
+        last = self.job.last_run
+        return None if last is None else runs.get_run(last.id, ctx=self._core.ctx)
+
+    @property
+    def result(self) -> Any:
+        """What the task returned in the newest run; None until it has, and when that was not JSON."""
+        run = self.run
+        return None if run is None else run.result
+
+    def wait(self, timeout: float) -> Run:
+        """Wait until its newest run has ended and return that; WaitTimeout after `timeout` seconds."""
+        return _ended(lambda: self.run, timeout, self._core.clock, what=f"job {self.id!r}")
+
+    def cancel(self) -> None:
+        """Delete the job: what waits of it is cancelled, what runs finishes, its history stays."""
+        jobs.delete_job(self.id, ctx=self._core.ctx)
+
+    def __repr__(self) -> str:
+        return f"<JobHandle {self.id}>"
+
+
+def _ended(look: Callable[[], Run | None], timeout: float, clock: Clock, *, what: str) -> Run:
+    """Look until there is a run that has ended."""
+    never, limit = threading.Event(), clock.monotonic() + timeout
+    while (run := look()) is None or run.is_open:
+        if clock.monotonic() >= limit:
+            raise WaitTimeout(
+                f"{what} {'has not fired' if run is None else f'is still {run.state}'} after {timeout:g} s"
+            )
+        clock.wait(never, LOOK_EVERY)
+    return run
 
 
 class TaskFunction(Generic[P, R]):
@@ -92,6 +141,26 @@ class TaskFunction(Generic[P, R]):
         job = jobs.create_job(spec, ctx=core.ctx)
         assert job.last_run is not None
         return RunHandle(job.last_run.id, job.id, core)
+
+    def delay_until(self, when: datetime, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
+        """Add a job that runs the task once at `when`, and return its handle.
+
+        A naive time is one of SCHEDULER_TIMEZONE; one that is over means now. Raises what `delay` does.
+        """
+        return self._add(trigger="date", run_date=when, args=args, kwargs=kwargs)
+
+    def every(self, **options: Any) -> JobHandle:
+        """Add a job that runs the task every `weeks, days, hours, minutes, seconds`, and return its handle.
+
+        `options` are those, the other fields of an interval trigger (`start_date`, `end_date`, `timezone`, `jitter`),
+        `args`, `kwargs`, `id`, `name`, and policies. Raises InvalidInput, InvalidTrigger or InvalidArguments for what
+        is wrong of them, and IdTaken when the id is in use and `replace_existing` is not true.
+        """
+        return self._add(**options, trigger="interval")
+
+    def _add(self, **given: Any) -> JobHandle:
+        core = self._core()
+        return JobHandle(core.desk.add({**given, "func": self}).id, core)
 
     def __repr__(self) -> str:
         return f"<task {self.task.name}>"
