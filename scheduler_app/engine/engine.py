@@ -21,6 +21,7 @@ from scheduler_app.domain.task import Registry
 from scheduler_app.domain.zone_rules import rules_version
 from scheduler_app.engine import capture
 from scheduler_app.engine.aps import DurableScheduler
+from scheduler_app.engine.coroutines import Coroutines
 from scheduler_app.engine.follower import Follower
 from scheduler_app.engine.heartbeat import Heartbeat
 from scheduler_app.engine.identity import Identity
@@ -74,6 +75,7 @@ class Engine:
         self._loops: list[Loop] = []
         self._threads: list[threading.Thread] = []
         self._watcher: Watcher | None = None
+        self._coroutines = Coroutines()
         self.follower = Follower(ctx.database, ctx.registry, ctx.clock)
         self.assemble(self._thread_pool())
 
@@ -83,7 +85,7 @@ class Engine:
     @property
     def surroundings(self) -> Surroundings:
         """What tasks find around them."""
-        return Surroundings(registry=self.ctx.registry, context=self.ctx.context)
+        return Surroundings(registry=self.ctx.registry, context=self.ctx.context, complete=self._coroutines.complete)
 
     def assemble(self, pool: Pool) -> None:
         """Put the parts together, with `pool` for slots."""
@@ -291,6 +293,7 @@ class Engine:
             self._write(self._settle_rest)
             self.ctx.bus.publish(EngineMoved(at=self.ctx.clock.now(), engine=self.id, move="stopped"))
         self.pool.stop()
+        self._coroutines.close()
         if self._watcher is not None:
             self._watcher.close()
         capture.uninstall()

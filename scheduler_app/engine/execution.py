@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
 
@@ -31,6 +32,7 @@ class Execution:
         self.cancel_reason: str | None = None
         self.progress: Progress | None = None
         self.raised: BaseException | None = None
+        self._on_cancel: Callable[[], None] | None = None
         self._written_progress: Progress | None = None
         self._pieces: list[LogPiece] = []
 
@@ -45,6 +47,14 @@ class Execution:
         if not self.cancelled.is_set():
             self.cancel_reason = reason
             self.cancelled.set()
+            if (call := self._on_cancel) is not None:
+                call()
+
+    def on_cancel(self, call: Callable[[], None] | None) -> None:
+        """Call this too when the task is asked to stop; at once when it was already."""
+        self._on_cancel = call
+        if call is not None and self.cancelled.is_set():
+            call()
 
     def take_raised(self) -> BaseException | None:
         """Return what the task raised, once: kept longer, its traceback and this object would keep each other."""

@@ -3,7 +3,7 @@
 import contextvars
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -12,20 +12,24 @@ from typing import Any
 from scheduler_app.domain.outcome import Outcome
 from scheduler_app.domain.run import Reason, RunError, RunState
 from scheduler_app.domain.task import Registry
+from scheduler_app.engine import coroutines
+from scheduler_app.engine.coroutines import Ending, outcome_of
 from scheduler_app.engine.execution import Execution, enter
 from scheduler_app.errors import RunCancelled
 
 MOST_RESULT = 64 * 1024
 MOST_TRACEBACK = 64 * 1024
 MOST_MESSAGE = 8 * 1024
+OURS = frozenset({__file__, coroutines.__file__})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What a task finds: the registered tasks, and a context that is entered around each call."""
+    """What a task finds: the registered tasks, a context that is entered around each call, who completes coroutines."""
 
     registry: Registry
     context: Callable[[], AbstractContextManager[Any]]
+    complete: Callable[[Coroutine[Any, Any, Any], Execution], Ending]
 
 
 def execute(execution: Execution, surroundings: Surroundings) -> Outcome:
@@ -53,7 +57,10 @@ def _call(execution: Execution, surroundings: Surroundings) -> Any:
     task = surroundings.registry.get(claim.task)
     args, kwargs = task.bind(json.loads(claim.args), json.loads(claim.kwargs))
     with surroundings.context():
-        return task.function(*args, **kwargs)
+        result = task.function(*args, **kwargs)
+        if isinstance(result, Coroutine):
+            return outcome_of(surroundings.complete(result, execution), execution)
+        return result
 
 
 def _cancelled(execution: Execution, error: RunCancelled) -> Outcome:
@@ -118,8 +125,8 @@ def _traceback(error: BaseException) -> str:
 
 
 def _own_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Leave out the frames of this module that every traceback begins with."""
-    while frames is not None and frames.tb_frame.f_code.co_filename == __file__ and frames.tb_next is not None:
+    """Leave out our frames, which every traceback begins with."""
+    while frames is not None and frames.tb_frame.f_code.co_filename in OURS and frames.tb_next is not None:
         frames = frames.tb_next
     return frames
 

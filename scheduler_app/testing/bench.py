@@ -1,6 +1,7 @@
 """An engine without threads: its polls are driven by the fake clock, its runs execute where they are driven."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from scheduler_app.domain.choosing import Room
@@ -12,6 +13,7 @@ from scheduler_app.engine.heartbeat import BEAT_EVERY
 from scheduler_app.engine.pool import Ended
 from scheduler_app.engine.runner import Surroundings, execute, timed_out
 from scheduler_app.testing.clock import FakeClock
+from scheduler_app.testing.loop import SimulatedCoroutines
 
 BEAT_AT_LEAST_EVERY = 3600.0
 
@@ -120,7 +122,8 @@ class Bench:
         self._beaten_at = clock.monotonic()
         self._beat_every = BEAT_EVERY
         self._is_new = True
-        self._pool = InlinePool(engine.ctx.slots, engine.surroundings, clock)
+        surroundings = replace(engine.surroundings, complete=SimulatedCoroutines(clock).complete)
+        self._pool = InlinePool(engine.ctx.slots, surroundings, clock)
         engine.assemble(self._pool)
 
     def run_due(self, horizon: datetime) -> None:
