@@ -27,7 +27,8 @@ from scheduler_app.domain.text import one_line
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import ConfigurationError, Fault, IdTaken, InvalidInput, SchedulerError
 from scheduler_app.services.admission import admit_policies
-from scheduler_app.services.definitions import brought_up, insert, remove, remove_all_in, update
+from scheduler_app.services.definitions import brought_up, remove, remove_all_in, update
+from scheduler_app.services.jobs import insert
 from scheduler_app.services.opening import prepare
 from scheduler_app.services.references import References
 from scheduler_app.store import engines, jobs
@@ -125,9 +126,9 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
 
     def add_job(self, job: Any) -> None:
         """Keep a job; ConflictingIdError when there is one of its id."""
-        record = self._record_of(job)
+        record, now = self._record_of(job), self._clock.now()
         try:
-            self._database.write(lambda tx: insert(tx, record))
+            self._database.write(lambda tx: insert(tx, record, jobs.values_of(record), now))
         except IdTaken:
             raise ConflictingIdError(job.id) from None
 
