@@ -23,7 +23,6 @@ from scheduler_app.engine import capture
 from scheduler_app.engine.aps import DurableScheduler
 from scheduler_app.engine.follower import Follower
 from scheduler_app.engine.heartbeat import Heartbeat
-from scheduler_app.engine.identity import Identity
 from scheduler_app.engine.loop import Loop
 from scheduler_app.engine.passes import Pass, PassContext
 from scheduler_app.engine.pool import Pool, ThreadPool
@@ -37,6 +36,7 @@ from scheduler_app.signals import Bus, EngineMoved, JobChanged
 from scheduler_app.store import claims, engines, rescues
 from scheduler_app.store.database import Database
 from scheduler_app.store.engines import EngineState
+from scheduler_app.store.identity import Identity
 
 DRAIN_SECONDS = 20.0
 CANCEL_SECONDS = 5.0

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from scheduler_app.clock import Clock
 from scheduler_app.engine.heartbeat import BEAT_EVERY
-from scheduler_app.engine.identity import Identity, is_gone
 from scheduler_app.signals import Bus, EngineMoved, EngineRescued
 from scheduler_app.store import engines, rescues
 from scheduler_app.store.database import Database
 from scheduler_app.store.engines import EngineRow
+from scheduler_app.store.identity import Identity, is_gone
 
 LOOK_EVERY = 1.0
 DEAD_AFTER = 30.0
