@@ -5,7 +5,7 @@ A view takes `path`, `query` and `body`, each annotated with a wire shape, and r
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from inspect import getdoc
 from typing import Any, get_type_hints
 
@@ -158,9 +158,15 @@ def _response(given: Answer) -> dict[str, Any]:
 def _declare(place: APIBlueprint, model: type[BaseModel] | None) -> None:
     """Put the JSON Schema of what goes out among the components of the document."""
     if model is not None:
-        schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
-        parts = {**schema.pop("$defs", {}), model.__name__: schema}
-        place.components_schemas.update({name: Schema.model_validate(part) for name, part in parts.items()})
+        place.components_schemas.update(_schemas(model))
+
+
+@cache
+def _schemas(model: type[BaseModel]) -> Mapping[str, Schema]:
+    """Return the schema of a model, and those of its parts, by name."""
+    schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    parts = {**schema.pop("$defs", {}), model.__name__: schema}
+    return {name: Schema.model_validate(part) for name, part in parts.items()}
 
 
 def _request_body(model: type[BaseModel], body: Body) -> RequestBody:

@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -27,17 +27,18 @@ from scheduler_app.domain.text import one_line
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import ConfigurationError, Fault, IdTaken, InvalidInput, SchedulerError
 from scheduler_app.services.admission import admit_policies
-from scheduler_app.services.definitions import brought_up, insert, remove, remove_all_in, update
+from scheduler_app.services.definitions import brought_up, remove, remove_all_in, update
+from scheduler_app.services.jobs import insert
 from scheduler_app.services.opening import prepare
 from scheduler_app.services.references import References
-from scheduler_app.store import engines, jobs
+from scheduler_app.store import jobs
 from scheduler_app.store.database import Database
+from scheduler_app.store.presence import present
 from scheduler_app.store.scratch import temporary_database
 
 LOG = logging.getLogger("scheduler_app.jobstore")
 TASK_MODULES = "SCHEDULER_TASK_MODULES"
 PAGE = 500
-SILENT = timedelta(seconds=60)
 NO_OPTIONS = {
     "tablename": "its tables are called scheduler_*",
     "tableschema": "its tables are called scheduler_*",
@@ -125,9 +126,9 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
 
     def add_job(self, job: Any) -> None:
         """Keep a job; ConflictingIdError when there is one of its id."""
-        record = self._record_of(job)
+        record, now = self._record_of(job), self._clock.now()
         try:
-            self._database.write(lambda tx: insert(tx, record))
+            self._database.write(lambda tx: insert(tx, record, jobs.values_of(record), now))
         except IdTaken:
             raise ConflictingIdError(job.id) from None
 
@@ -158,9 +159,8 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
         self._database.write(lambda tx: remove_all_in(tx, now, fires=self._is_driven(tx)))
 
     def _is_driven(self, tx: sa.Connection) -> bool:
-        """Whether an engine works on this store; one that has not beaten for a minute does not."""
-        now = self._clock.now()
-        return any(now - row.beat_at < SILENT for row in engines.live(tx))
+        """Whether an engine works on this store."""
+        return bool(present(tx, self._clock.now()))
 
     def _in_order(self, tx: sa.Connection, until: datetime | None = None) -> Iterator[Job]:
         for offset in count(0, PAGE):

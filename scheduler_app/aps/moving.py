@@ -23,9 +23,10 @@ from scheduler_app.domain.task import Task
 from scheduler_app.errors import IdTaken, SchedulerError, UnknownTask
 from scheduler_app.services.admission import admit
 from scheduler_app.services.context import Context
-from scheduler_app.services.definitions import Start, insert
+from scheduler_app.services.definitions import Start
+from scheduler_app.services.jobs import insert
 from scheduler_app.services.references import References
-from scheduler_app.store import apscheduler
+from scheduler_app.store import apscheduler, jobs
 from scheduler_app.store.apscheduler import PickledJob
 
 MAIN = "__main__"
@@ -56,20 +57,20 @@ def move_in(rows: Sequence[PickledJob], *, references: References, ctx: Context)
 
     def work(tx: sa.Connection) -> list[Move]:
         before = apscheduler.moved(tx)
-        moves = [_place(tx, found, before) for found in read]
+        moves = [_place(tx, found, before, now) for found in read]
         apscheduler.note_moved(tx, {move.id for move in moves if move.fate is Fate.TAKEN})
         return moves
 
     return ctx.database.write(work)
 
 
-def _place(tx: sa.Connection, found: Job | Move, before: set[str]) -> Move:
+def _place(tx: sa.Connection, found: Job | Move, before: set[str], now: datetime) -> Move:
     if found.id in before:
         return Move(id=found.id, fate=Fate.KNOWN, why="it was taken over before")
     if isinstance(found, Move):
         return found
     try:
-        insert(tx, found)
+        insert(tx, found, jobs.values_of(found), now)
     except IdTaken:
         return Move(id=found.id, fate=Fate.LEFT, why="a job with this id is here already; it was not touched")
     due = None if found.next_run_time is None else rfc3339(found.next_run_time)

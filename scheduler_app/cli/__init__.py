@@ -26,10 +26,11 @@ STORE = (
     click.option("--database", metavar="URL", help="SQLAlchemy URL of the store, in place of the one in the folder."),
     click.option("--config", metavar="FILE", help="A TOML file of settings."),
 )
+TASKS = click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks to offer; may be repeated.")
 SERVICE = (
     click.option("--host", help="Address to listen on (127.0.0.1)."),
     click.option("--port", help="Port to listen on (8000); 0 takes a free one."),
-    click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks to offer; may be repeated."),
+    TASKS,
     *STORE,
 )
 
@@ -92,14 +93,13 @@ def settings_command(markdown: bool) -> None:
 @click.argument("url")
 @click.option("--trust-pickle", is_flag=True, help="Read the pickles in that database, which runs what they say.")
 @click.option("--table", default="apscheduler_jobs", show_default=True, help="The table of the jobs.")
-@click.option("--data", type=click.Path(), help="Folder of the store that takes the jobs (./data).")
-@click.option("--database", help="SQLAlchemy URL of that store, in place of the one in the data folder.")
-@click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks the jobs run; may be repeated.")
-@click.option("--config", type=click.Path(), help="A TOML file of settings.")
-def import_command(url: str, trust_pickle: bool, table: str, **options: Any) -> None:
-    """Take over the jobs of APScheduler's SQL job store at URL, while neither it nor an engine runs."""
-    given = {key: value for key, value in options.items() if value not in (None, ())}
-    import_apscheduler(url, table, settings_of(os.environ, given), trust=trust_pickle)
+@options((TASKS, *STORE))
+def import_command(url: str, trust_pickle: bool, table: str, **values: Any) -> None:
+    """Take over the jobs of APScheduler's SQL job store at URL, while neither it nor an engine runs.
+
+    They go into the store that --data, --database or --config names; their functions are those of --tasks.
+    """
+    import_apscheduler(url, table, settings_of(os.environ, given(values)), trust=trust_pickle)
 
 
 def main() -> None:

@@ -5,11 +5,11 @@ import click
 from scheduler_app.app import create_app
 from scheduler_app.aps.moving import Fate, Move, move_in
 from scheduler_app.domain.text import one_line
-from scheduler_app.engine.presence import present
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension.core import Core
 from scheduler_app.settings import Settings
 from scheduler_app.store import apscheduler
+from scheduler_app.store.presence import present
 
 WHY_TRUST = (
     "APScheduler keeps its jobs as pickles, and reading a pickle runs whatever it says. If nobody but your own "

@@ -24,7 +24,6 @@ from scheduler_app.engine.aps import DurableScheduler
 from scheduler_app.engine.coroutines import Coroutines
 from scheduler_app.engine.follower import Follower
 from scheduler_app.engine.heartbeat import Heartbeat
-from scheduler_app.engine.identity import Identity
 from scheduler_app.engine.loop import Loop
 from scheduler_app.engine.passes import Pass, PassContext
 from scheduler_app.engine.pool import Pool, ThreadPool
@@ -38,10 +37,12 @@ from scheduler_app.signals import Bus, EngineMoved, JobChanged
 from scheduler_app.store import claims, engines, rescues
 from scheduler_app.store.database import Database
 from scheduler_app.store.engines import EngineState
+from scheduler_app.store.identity import Identity
 
 DRAIN_SECONDS = 20.0
 CANCEL_SECONDS = 5.0
 LOOK_WHILE_WAITING = 0.02
+LOOK_WHILE_HINDERED = 0.2
 HUNG_AFTER = 25.0
 
 
@@ -70,6 +71,7 @@ class Engine:
         self.scheduler = DurableScheduler(self._pass_loop)
         self._moving = threading.Lock()
         self._enlisted = 0
+        self._follows_rules = False
         self._draining = False
         self._retired = False
         self._loops: list[Loop] = []
@@ -113,7 +115,7 @@ class Engine:
                 bus=ctx.bus,
                 pool=pool,
                 engine_id=self.registered,
-                may_work=lambda: not self._draining and self.heartbeat.is_current and self.rescuer.hindrance is None,
+                may_work=lambda: not self._draining and self.heartbeat.is_current and self.is_free,
             )
         )
         self.passed_at: datetime | None = None
@@ -122,6 +124,11 @@ class Engine:
     def running(self) -> bool:
         """Whether every thread of a started engine lives."""
         return self.scheduler.running and all(thread.is_alive() for thread in self._threads)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it may do more than beat: no other host works on the file, and the zone rules are those of here."""
+        return self._follows_rules and self.rescuer.hindrance is None
 
     @property
     def draining(self) -> bool:
@@ -167,8 +174,8 @@ class Engine:
                 self._loop("heartbeat", self.heartbeat.poll),
                 self._loop("rescuer", self._rescue),
                 self._loop("watcher", self._watch),
-                self._loop("follower", self.follower.poll),
-                self._loop("pruner", self.pruner.poll),
+                self._loop("follower", lambda: self.follower.poll() if self.is_free else LOOK_WHILE_HINDERED),
+                self._loop("pruner", lambda: self.pruner.poll() if self.is_free else LOOK_WHILE_HINDERED),
             ]
             self._threads = [
                 threading.Thread(target=loop.run, name=f"scheduler-{loop.name}", daemon=True) for loop in self._loops
@@ -190,10 +197,16 @@ class Engine:
         return Loop(name, poll, clock=self.ctx.clock, bus=self.ctx.bus)
 
     def _pass(self) -> float:
-        self.ctx.upkeep()
+        self.prepare()
         wait = self.passes.poll()
         self.passed_at = self.ctx.clock.now()
         return wait
+
+    def prepare(self) -> None:
+        """Do what comes before each pass, unless another host's engine works on the file. Raises StoreUnavailable."""
+        self.registered()
+        if self.is_free:
+            self.ctx.upkeep()
 
     def _rescue(self) -> float:
         return 0.1 if self.id is None else self.rescuer.poll()
@@ -209,13 +222,15 @@ class Engine:
 
     def registered(self) -> int:
         """Return the engine's id, making its row when it has none yet. Raises StoreUnavailable."""
+        ctx = self.ctx
         if self.id is None:
-            ctx = self.ctx
             now, tasks = ctx.clock.now(), ctx.registry.names()
-            self._adopt_zone_rules(now)
             self.id = ctx.database.write(lambda tx: self._enlist(tx, tasks, now))
             self.heartbeat.reset()
             ctx.bus.publish(EngineMoved(at=now, engine=self.id, move="started"))
+        if not self._follows_rules and self.rescuer.hindrance is None:
+            self._adopt_zone_rules(ctx.clock.now())
+            self._follows_rules = True
         return self.id
 
     def _enlist(self, tx: sa.Connection, tasks: Collection[str], now: datetime) -> int:
@@ -248,6 +263,7 @@ class Engine:
         if self.id is not None:
             self.live.discard(self._name(self.id))
         self.id = None
+        self._follows_rules = False
 
     def _cancel_all(self, reason: str) -> None:
         for execution in self.pool.held():

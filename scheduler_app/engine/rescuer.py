@@ -5,8 +5,8 @@ beat for 30 s of its own monotonic time, counting only time in which the databas
 nor an outage of the database makes live runs look dead. No dates are compared.
 
 The locks of an SQLite file hold within one host. An engine that finds an earlier one of another host in the file waits
-until it knows whether that one beats, and does nothing for as long as it does. A row that a crash of this machine left
-behind shows another boot too, but its beat stands still.
+until it knows whether that one beats, and changes nothing but its own row for as long as it does. A row that a crash of
+this machine left behind shows another boot too, but its beat stands still.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from scheduler_app.clock import Clock
 from scheduler_app.engine.heartbeat import BEAT_EVERY
-from scheduler_app.engine.identity import Identity, is_gone
 from scheduler_app.signals import Bus, EngineMoved, EngineRescued
 from scheduler_app.store import engines, rescues
 from scheduler_app.store.database import Database
 from scheduler_app.store.engines import EngineRow
+from scheduler_app.store.identity import Identity, is_gone
 
 LOOK_EVERY = 1.0
 DEAD_AFTER = 30.0
@@ -71,7 +71,7 @@ class Rescuer:
             others = [row for row in engines.live(tx) if not self._is_ours(row.id)]
         self._watch(others)
         self._judge(others)
-        for row in others:
+        for row in others if self.hindrance is None else ():
             if self._is_dead(row):
                 self._rescue(row)
         return LOOK_EVERY
@@ -106,7 +106,7 @@ class Rescuer:
         for row in others:
             if row.id < self._engine and not self._identity.shares_host(row.host):
                 seen = self._seen.get(row.id, Seen(beat=row.beat))
-                if seen.moved:
+                if seen.moved and seen.seconds < DEAD_AFTER:
                     return f"{TWO_HOSTS}; engine {row.id} on host {row.node} works on this one: stop one of the two"
                 if seen.seconds < BEATS_WITHIN:
                     return f"waiting to see whether engine {row.id} on host {row.node} still works on this file"

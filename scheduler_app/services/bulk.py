@@ -41,7 +41,7 @@ def create_jobs(specs: Sequence[JobSpec | SchedulerError], *, ctx: Context) -> l
     added = ctx.database.write(lambda tx: [_inserted(tx, item, values, now) for item, values in prepared])
     for item in added:
         if isinstance(item, Job):
-            use_cases.tell(ctx, item, "added", now)
+            use_cases.told(ctx, item, "added", now)
     return added
 
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from scheduler_app.domain.job import Job, JobSpec, JobState
 from scheduler_app.domain.trigger import parse_trigger
-from scheduler_app.errors import Fault, IdTaken, InvalidTrigger, NotFound
+from scheduler_app.errors import InvalidTrigger
 from scheduler_app.services.admission import admit
 from scheduler_app.services.context import Context
-from scheduler_app.services.jobs import apply, delete, drop
+from scheduler_app.services.jobs import apply, delete, drop, find, insert, taken, told
 from scheduler_app.services.planning import catch_up, close_books
 from scheduler_app.signals import JobChanged
 from scheduler_app.store import jobs
@@ -38,16 +38,17 @@ def define_job(spec: JobSpec, *, start: Start | None = None, replacing: bool = F
     now = ctx.clock.now()
     job = admit(spec, ctx.registry, now)
     job = job if start is None else start.apply(job)
+    values = jobs.values_of(job)
 
     def work(tx: sa.Connection) -> Job:
         before = jobs.find(tx, job.id)
         if before is None:
-            return insert(tx, job)
+            return insert(tx, job, values, now)
         if not replacing:
             raise taken(job.id)
         return update(tx, brought_up(tx, before, job, now), job, now)
 
-    return announced(ctx, ctx.database.write(work), "added", now)
+    return told(ctx, ctx.database.write(work), "added", now)
 
 
 def declare_job(spec: JobSpec, *, start: Start | None = None, ctx: Context) -> Job:
@@ -59,16 +60,17 @@ def declare_job(spec: JobSpec, *, start: Start | None = None, ctx: Context) -> J
     now = ctx.clock.now()
     job = _admit_late(spec, ctx, now)
     job = job if start is None else start.apply(job)
+    values = jobs.values_of(job)
 
     def work(tx: sa.Connection) -> Job:
         before = jobs.find(tx, job.id)
         if before is None:
-            return insert(tx, job)
+            return insert(tx, job, values, now)
         if not _is_same(before, job, spec):
             return update(tx, brought_up(tx, before, job, now), job, now)
         return before
 
-    return announced(ctx, ctx.database.write(work), "added", now)
+    return told(ctx, ctx.database.write(work), "added", now)
 
 
 def edit_job(job_id: str, edit: Edit, *, ctx: Context) -> Job:
@@ -76,16 +78,13 @@ def edit_job(job_id: str, edit: Edit, *, ctx: Context) -> Job:
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> Job:
-        found = jobs.find(tx, job_id)
-        if found is None:
-            raise NotFound(f"there is no job {job_id[:191]!r}")
-        before = catch_up(tx, found, now)
+        before = catch_up(tx, find(tx, job_id), now)
         after = edit(before)
         if after.trigger != before.trigger:
             close_books(tx, before, now)
         return _write(tx, before, after, now)
 
-    return announced(ctx, ctx.database.write(work), "changed", now)
+    return told(ctx, ctx.database.write(work), "changed", now)
 
 
 def remove_all(*, ctx: Context) -> int:
@@ -96,14 +95,6 @@ def remove_all(*, ctx: Context) -> int:
     for job_id in removed:
         ctx.bus.publish(JobChanged(at=now, job_id=job_id, change="deleted"))
     return len(removed)
-
-
-def insert(tx: sa.Connection, job: Job) -> Job:
-    """Insert an admitted job; IdTaken when there is one of its id."""
-    key = jobs.insert(tx, job, jobs.values_of(job))
-    if key is None:
-        raise taken(job.id)
-    return replace(job, key=key)
 
 
 def brought_up(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
@@ -132,19 +123,6 @@ def remove_all_in(tx: sa.Connection, now: datetime, *, fires: bool = True) -> li
     for job_id in found:
         remove(tx, job_id, now, fires=fires)
     return found
-
-
-def taken(job_id: str) -> IdTaken:
-    """Return the error of an id that is in use."""
-    detail = f"a job with id {job_id!r} exists; choose another id or change that job"
-    return IdTaken(detail, faults=[Fault(pointer="/id", detail=detail)])
-
-
-def announced(ctx: Context, job: Job, change: str, now: datetime) -> Job:
-    """Tell that a job has changed, and return it."""
-    ctx.wake()
-    ctx.bus.publish(JobChanged(at=now, job_id=job.id, change=change))
-    return job
 
 
 def _write(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:

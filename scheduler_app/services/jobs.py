@@ -36,22 +36,25 @@ def create_job(spec: JobSpec, *, ctx: Context) -> Job:
     now = ctx.clock.now()
     job = admit(spec, ctx.registry, now)
     values = jobs.values_of(job)
-    job = ctx.database.write(lambda tx: insert(tx, job, values, now))
-    tell(ctx, job, "added", now)
-    return job
+    return told(ctx, ctx.database.write(lambda tx: insert(tx, job, values, now)), "added", now)
 
 
 def insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -> Job:
     """Write an admitted job, and the run of a one-off. IdTaken when the id is in use; nothing is written then."""
     key = jobs.insert(tx, job, values)
     if key is None:
-        fault = Fault(pointer="/id", detail=f"a job with id {job.id!r} exists; choose another id or change that job")
-        raise IdTaken(fault.detail, faults=[fault])
+        raise taken(job.id)
     job = replace(job, key=key)
     if job.trigger is not None:
         return job
     run_id = runs.insert(tx, by_hand(tx, job, Origin.ONCE, job.args, job.kwargs, now))
     return replace(job, last_run=LastRun(id=run_id, state=RunState.QUEUED))
+
+
+def taken(job_id: str) -> IdTaken:
+    """Return the error of an id that is in use."""
+    fault = Fault(pointer="/id", detail=f"a job with id {job_id!r} exists; choose another id or change that job")
+    return IdTaken(fault.detail, faults=[fault])
 
 
 def get_job(job_id: str, *, ctx: Context) -> Job:
@@ -79,7 +82,7 @@ def change_job(job_id: str, changes: JobChanges, *, version: int | None = None, 
         job = close_books(tx, job, now) if "trigger" in changes.fields else catch_up(tx, job, now)
         return apply(tx, job, changed(job, changes, registry=ctx.registry, now=now), now)
 
-    return _told(ctx, ctx.database.write(work), "changed", now)
+    return told(ctx, ctx.database.write(work), "changed", now)
 
 
 def apply(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
@@ -106,7 +109,7 @@ def delete_job(job_id: str, *, version: int | None = None, ctx: Context) -> None
     """Delete a job: its waiting runs are cancelled, running ones finish, its history stays."""
     now = ctx.clock.now()
     job = ctx.database.write(lambda tx: delete(tx, expect(find(tx, job_id), version), now))
-    tell(ctx, job, "deleted", now)
+    told(ctx, job, "deleted", now)
 
 
 def delete(tx: sa.Connection, job: Job, now: datetime) -> Job:
@@ -144,7 +147,7 @@ def pause_job(job_id: str, *, reason: str | None, until: datetime | None = None,
         )
         return job if paused == job else write(tx, job, paused, now)
 
-    return _told(ctx, ctx.database.write(work), "paused", now)
+    return told(ctx, ctx.database.write(work), "paused", now)
 
 
 def resume_job(job_id: str, *, ctx: Context) -> Job:
@@ -160,7 +163,7 @@ def resume_job(job_id: str, *, ctx: Context) -> Job:
         resume(tx, job, now)
         return find(tx, job.id)
 
-    return _told(ctx, ctx.database.write(work), "resumed", now)
+    return told(ctx, ctx.database.write(work), "resumed", now)
 
 
 def skip_firings(job_id: str, count: int, *, ctx: Context) -> Job:
@@ -173,7 +176,7 @@ def skip_firings(job_id: str, count: int, *, ctx: Context) -> Job:
             raise Conflict(f"job {job.id!r} is {job.state}; only what an active or paused job fires can be skipped")
         return job if job.skip_count == count else write(tx, job, replace(job, skip_count=count), now)
 
-    return _told(ctx, ctx.database.write(work), "skipping", now)
+    return told(ctx, ctx.database.write(work), "skipping", now)
 
 
 def run_job(job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None, ctx: Context) -> Run:
@@ -244,13 +247,12 @@ def write(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
     return after
 
 
-def _told(ctx: Context, job: Job, change: str, now: datetime) -> Job:
-    tell(ctx, job, change, now)
-    return job
+def told(ctx: Context, job: Job, change: str, now: datetime) -> Job:
+    """Announce a change and return the job.
 
-
-def tell(ctx: Context, job: Job, change: str, now: datetime) -> None:
-    """Announce a change; what is due within the watcher's next look wakes the engine, the rest it finds by itself."""
+    What is due within the watcher's next look wakes the engine, the rest it finds by itself.
+    """
     if job.next_run_time is None or job.next_run_time <= now + SOON:
         ctx.wake()
     ctx.bus.publish(JobChanged(at=now, job_id=job.id, change=change))
+    return job

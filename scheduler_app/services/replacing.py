@@ -60,7 +60,7 @@ def put_job(job_id: str, spec: JobSpec, *, expected: Expected = ANYTHING, ctx: C
 
     put, change = ctx.database.write(work)
     if change is not None:
-        use_cases.tell(ctx, put.job, change, now)
+        use_cases.told(ctx, put.job, change, now)
     return put
 
 

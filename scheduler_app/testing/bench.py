@@ -133,6 +133,7 @@ class Bench:
         self._engine.passes.horizon = horizon
         if self._is_new:
             self._is_new = False
+            self._engine.registered()
             self._follow()
         self._poll()
         while not (self._engine.passes.idle or self._may_settle_later()):
@@ -152,7 +153,7 @@ class Bench:
 
     def _poll(self) -> None:
         self._beat()
-        self._engine.ctx.upkeep()
+        self._engine.prepare()
         self._engine.passes.poll()
         self.tidy()
 
@@ -168,12 +169,12 @@ class Bench:
 
     def _follow(self) -> None:
         """Let stored jobs follow the defaults of the tasks."""
-        while self._engine.follower.poll() == 0.0:
+        while self._engine.is_free and self._engine.follower.poll() == 0.0:
             pass
 
     def tidy(self) -> None:
         """Prune, when it is time."""
-        if not self._engine.pool.held():
+        if self._engine.is_free and not self._engine.pool.held():
             self._engine.pruner.finish_sweep()
 
     def next_event(self) -> datetime | None:

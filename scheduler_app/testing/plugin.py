@@ -15,6 +15,7 @@ from scheduler_app.extension.scheduler import CORE, EXTENSION, Scheduler
 from scheduler_app.settings import KEYS, Settings
 from scheduler_app.testing.bench import Bench
 from scheduler_app.testing.clock import FakeClock
+from scheduler_app.testing.template import lay_store
 
 
 @pytest.fixture
@@ -24,7 +25,9 @@ def fake_clock(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeC
     before: Core = app.extensions[CORE]
     clock = FakeClock()
     clock.start()
-    changes = {"database": f"sqlite:///{tmp_path / 'scheduler.db'}", **_everything_kept(before.settings)}
+    path = tmp_path / "scheduler.db"
+    lay_store(path)
+    changes = {"database": f"sqlite:///{path}", **_everything_kept(before.settings)}
     settings = before.settings.model_copy(update=changes)
     kit = Kit(settings=settings, registry=before.registry, clock=clock, habits=before.desk.habits, synchronous="OFF")
     core = build(app, kit)

@@ -16,6 +16,9 @@ from flask import Flask
 
 from scheduler_app import Scheduler, SqlJobStore
 from scheduler_app.errors import ConfigurationError, InvalidArguments, InvalidInput, UnknownTask
+from scheduler_app.store import engines
+from scheduler_app.store.database import Database
+from scheduler_app.store.identity import Identity
 from tests.aps import work
 from tests.extension.conftest import until
 
@@ -210,3 +213,24 @@ def test_what_goes_in_through_it_is_fired_by_the_engine_and_by_nobody_else(store
     assert [event.job_id for event in ended] == ["a"]
     scheduler.shutdown()
     scheduler.core.close()
+
+
+@pytest.mark.parametrize(
+    ("identity", "silent", "drives"),
+    [
+        ({}, 0, True),
+        ({"pid": 2**22 - 1}, 0, False),  # its process is gone: nobody waits until its beat is old
+        ({}, 3600, True),  # its process is there: it works, or a rescuer judges it
+        ({"host": "elsewhere"}, 50, True),
+        ({"host": "elsewhere"}, 70, False),
+    ],
+)
+def test_an_engine_that_lives_fires_and_one_that_is_gone_does_not(store: SqlJobStore, path, identity, silent, drives):
+    store.add_job(job(id="a"))
+    engine = Identity.of_this_process().values() | identity
+    database = Database(f"sqlite:///{path}")
+    beaten = datetime.now(UTC) - timedelta(seconds=silent)
+    database.write(lambda tx: engines.register(tx, engine, tasks=[], slots=1, now=beaten))
+    database.close()
+    assert [found.id for found in store.get_due_jobs(SOON)] == ([] if drives else ["a"])
+    assert store.get_next_run_time() == (None if drives else SOON)

@@ -3,12 +3,14 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from scheduler_app import Scheduler
+from scheduler_app.clock import from_micros
 from scheduler_app.services import scheduler as scheduling
 from scheduler_app.services.audit import Audit, audit
 from scheduler_app.services.changes import JobChanges
@@ -16,7 +18,9 @@ from scheduler_app.services.jobs import change_job
 from scheduler_app.store import pruning
 from scheduler_app.store.snapshot import look
 from scheduler_app.testing.clock import FakeClock
-from tests.cli.damages import DAMAGES
+from tests.cli.damages import DAMAGES, NOW
+
+BUSY: list[bytes] = []
 
 
 @pytest.fixture
@@ -51,6 +55,19 @@ def busy(scheduler: Scheduler, fake_clock: FakeClock) -> Scheduler:
     scheduler.pause_job("cron")
     fake_clock.advance(hours=3)
     return scheduler
+
+
+@pytest.fixture
+def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A file of the busy store; the test that asks first makes it for the others."""
+    if not BUSY:
+        busy: Scheduler = request.getfixturevalue("busy")
+        with closing(sqlite3.connect(busy.core.database.path)) as store, closing(sqlite3.connect(":memory:")) as made:
+            store.backup(made)
+            BUSY.append(made.serialize())
+    path = tmp_path / "copy.db"
+    path.write_bytes(BUSY[0])
+    return path
 
 
 def found(breaches: Audit) -> list[str]:
@@ -95,13 +112,12 @@ def test_what_was_pruned_is_no_breach(busy, audited, fake_clock):
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_damage_is_named(busy, audited, name):
+def test_a_damage_is_named(copy, name):
     damage, words = DAMAGES[name]
-    store = sqlite3.connect(busy.core.database.path)
-    damage(store)
-    store.commit()
-    store.close()
-    breaches = found(audited())
+    with closing(sqlite3.connect(copy)) as store:
+        damage(store)
+        store.commit()
+    breaches = found(look(copy, lambda tx: audit(tx, from_micros(NOW))))
     assert any(words in breach for breach in breaches), breaches
 
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 import pytest
 
 from scheduler_app import current_run
-from scheduler_app.engine.identity import Identity
 from scheduler_app.services import jobs, runs
 from scheduler_app.services.changes import JobChanges
 from scheduler_app.store import claims, engines, rescues
+from scheduler_app.store.identity import Identity
 
 NEVER = {"trigger": "date", "run_date": "2030-01-01T00:00:00Z"}
 

@@ -4,9 +4,9 @@ import os
 
 import sqlalchemy as sa
 
-from scheduler_app.engine.identity import Identity, is_gone
 from scheduler_app.services import jobs
 from scheduler_app.store import claims, engines
+from scheduler_app.store.identity import Identity, is_gone
 from scheduler_app.store.tables import runs as run_table
 
 GONE = {"pid": 2**22 - 1, "process_start": "1"}

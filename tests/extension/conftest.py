@@ -1,4 +1,4 @@
-"""Real servers around an app, on a free port."""
+"""An app, and real servers around one, on a free port."""
 
 import os
 import signal
@@ -12,6 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from flask import Flask
+
+from scheduler_app import Scheduler
 
 DEADLINE = 30.0
 
@@ -52,6 +55,15 @@ class Running:
         except httpx.TransportError:
             return False
         return ready.status_code == 200 and "engine" in ready.json()["checks"]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    """An app whose Scheduler may import what stands below tests.aps."""
+    app = Flask(__name__, instance_path=str(tmp_path / "instance"))
+    app.config |= {"SCHEDULER_ENGINE": "off", "SCHEDULER_TASK_MODULES": ["tests.aps"], "SCHEDULER_TIMEZONE": "UTC"}
+    Scheduler(app)
+    return app
 
 
 @pytest.fixture

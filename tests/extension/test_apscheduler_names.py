@@ -2,24 +2,10 @@
 
 import subprocess
 import sys
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from apscheduler.events import (
-    EVENT_ALL_JOBS_REMOVED,
-    EVENT_JOB_ADDED,
-    EVENT_JOB_ERROR,
-    EVENT_JOB_EXECUTED,
-    EVENT_JOB_MISSED,
-    EVENT_JOB_MODIFIED,
-    EVENT_JOB_REMOVED,
-    EVENT_SCHEDULER_PAUSED,
-    EVENT_SCHEDULER_RESUMED,
-    EVENT_SCHEDULER_SHUTDOWN,
-    EVENT_SCHEDULER_STARTED,
-)
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -30,26 +16,6 @@ from scheduler_app.errors import ConfigurationError, InvalidInput, UnknownTask
 from tests.aps import work
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-OF_THE_SCHEDULER = EVENT_SCHEDULER_STARTED | EVENT_SCHEDULER_SHUTDOWN | EVENT_SCHEDULER_PAUSED | EVENT_SCHEDULER_RESUMED
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Flask:
-    app = Flask(__name__, instance_path=str(tmp_path / "instance"))
-    app.config |= {"SCHEDULER_ENGINE": "off", "SCHEDULER_TASK_MODULES": ["tests.aps"], "SCHEDULER_TIMEZONE": "UTC"}
-    Scheduler(app)
-    return app
-
-
-@pytest.fixture
-def seen(scheduler: Scheduler) -> list:
-    events: list = []
-    scheduler.add_listener(events.append)
-    return events
-
-
-def codes(events: list) -> list[int]:
-    return [event.code for event in events]
 
 
 def test_a_function_below_task_modules_may_be_given_bare_or_by_name(scheduler, fake_clock):
@@ -204,100 +170,6 @@ def test_what_is_wrong_is_told_by_field(scheduler, fake_clock, options, told):
     assert scheduler.get_jobs() == []
 
 
-def test_listeners_hear_of_jobs_and_of_runs_in_apschedulers_words(scheduler, fake_clock, seen):
-    @scheduler.task
-    def fails() -> None:
-        raise ValueError("no")
-
-    @scheduler.task
-    def works() -> int:
-        return 42
-
-    scheduler.add_job("good", works, trigger="interval", minutes=1)
-    scheduler.add_job("bad", fails, trigger="date", run_date=BEGIN + timedelta(minutes=1))
-    fake_clock.advance(minutes=1)
-    scheduler.modify_job("good", name="better")
-    scheduler.remove_job("good")
-    assert codes(seen)[:2] == [EVENT_JOB_ADDED, EVENT_JOB_ADDED]
-    assert codes(seen)[-2:] == [EVENT_JOB_MODIFIED, EVENT_JOB_REMOVED]
-    done, failed = sorted(seen[2:4], key=lambda event: event.code)
-    assert (done.code, done.job_id, done.retval) == (EVENT_JOB_EXECUTED, "good", 42)
-    assert (failed.code, failed.job_id) == (EVENT_JOB_ERROR, "bad")
-    assert isinstance(failed.exception, ValueError)
-    assert 'raise ValueError("no")' in failed.traceback
-    assert failed.scheduled_run_time == BEGIN + timedelta(minutes=1)
-
-
-def test_listeners_hear_of_misfires(scheduler, fake_clock, seen):
-    scheduler.add_job("late", work.note, trigger="interval", minutes=1, misfire_grace_time=10)
-    fake_clock.jump(minutes=1, seconds=30)
-    missed = [event for event in seen if event.code == EVENT_JOB_MISSED]
-    assert [(event.job_id, event.scheduled_run_time) for event in missed] == [("late", BEGIN + timedelta(minutes=1))]
-
-
-def test_listeners_hear_of_the_scheduler_and_a_mask_chooses(scheduler, fake_clock, seen):
-    only_removed: list = []
-    scheduler.add_listener(only_removed.append, EVENT_ALL_JOBS_REMOVED)
-    scheduler.pause()
-    scheduler.resume()
-    scheduler.remove_all_jobs()
-    assert codes(seen) == [EVENT_SCHEDULER_PAUSED, EVENT_SCHEDULER_RESUMED, EVENT_ALL_JOBS_REMOVED]
-    assert codes(only_removed) == [EVENT_ALL_JOBS_REMOVED]
-    scheduler.remove_listener(only_removed.append)
-
-
-def test_a_listener_that_raises_harms_nobody(scheduler, fake_clock, seen):
-    scheduler.add_listener(lambda event: 1 / 0)
-    work.calls.clear()
-    scheduler.add_job("a", work.note, trigger="interval", minutes=1)
-    fake_clock.advance(minutes=2)
-    assert len(work.calls) == 2
-
-
-def test_start_pause_resume_and_shutdown_show_in_the_state_and_to_listeners(tmp_path: Path):
-    scheduler = Scheduler()
-    seen: list = []
-    scheduler.add_listener(seen.append, OF_THE_SCHEDULER)
-    scheduler.init_app(Flask(__name__, instance_path=str(tmp_path)))
-    assert (scheduler.state, scheduler.running) == (0, False)
-    scheduler.start(paused=True)
-    assert (scheduler.state, scheduler.scheduler.state, scheduler.running) == (2, 2, True)
-    scheduler.resume()
-    assert scheduler.state == 1
-    scheduler.shutdown()
-    assert (scheduler.state, scheduler.running) == (0, False)
-    assert codes(seen) == [
-        EVENT_SCHEDULER_PAUSED,
-        EVENT_SCHEDULER_STARTED,
-        EVENT_SCHEDULER_RESUMED,
-        EVENT_SCHEDULER_SHUTDOWN,
-    ]
-    scheduler.core.close()
-
-
-def test_a_slow_listener_delays_no_firing(tmp_path: Path):
-    app = Flask(__name__, instance_path=str(tmp_path))
-    scheduler = Scheduler(app)
-    told, go_on = threading.Event(), threading.Event()
-
-    def slow(event: object) -> None:
-        told.set()
-        go_on.wait(20)
-
-    @scheduler.task
-    def quick() -> int:
-        return 1
-
-    scheduler.add_listener(slow, EVENT_JOB_EXECUTED)
-    scheduler.start()
-    quick.delay().wait(20)
-    assert told.wait(20)
-    assert quick.delay().wait(20).result == 1
-    go_on.set()
-    scheduler.shutdown()
-    scheduler.core.close()
-
-
 def test_the_scheduler_inside_does_the_same(scheduler, fake_clock, capsys):
     inside = scheduler.scheduler
     inside.add_job(work.note, "interval", id="a", minutes=1)
@@ -320,91 +192,6 @@ def test_the_scheduler_inside_does_the_same(scheduler, fake_clock, capsys):
 def test_what_would_break_a_promise_is_refused_and_the_replacement_named(scheduler, fake_clock, call, told):
     with pytest.raises(ConfigurationError, match=told):
         call(scheduler.scheduler)
-
-
-def test_a_decorator_with_a_trigger_declares_a_job(scheduler, fake_clock):
-    ran: list[str] = []
-
-    @scheduler.task("interval", id="tick", minutes=10, args=["tock"])
-    def tick(word: str) -> None:
-        ran.append(word)
-
-    tick("called")
-    fake_clock.advance(minutes=20)
-    assert ran == ["called", "tock", "tock"]
-    assert scheduler.get_job("tick").trigger.interval == timedelta(minutes=10)
-
-
-def test_one_function_may_have_several_jobs(scheduler, fake_clock):
-    @scheduler.task("interval", id="often", minutes=10)
-    @scheduler.task("cron", id="daily", hour=9)
-    def both() -> None: ...
-
-    assert sorted(job.id for job in scheduler.get_jobs()) == ["daily", "often"]
-
-
-def test_a_declared_id_is_taken_from_the_function_and_may_not_be_declared_twice(scheduler, fake_clock):
-    @scheduler.task("interval", minutes=10)
-    def named() -> None: ...
-
-    (job,) = scheduler.get_jobs()
-    assert job.id.endswith("named")
-    with pytest.raises(ConfigurationError, match="two jobs are declared"):
-        scheduler.task("interval", minutes=5)(named)
-
-
-def declaring(path: Path, minutes: int) -> Scheduler:
-    """Return a scheduler as a program has it at each start."""
-    scheduler = Scheduler()
-
-    @scheduler.task("interval", id="again", minutes=minutes)
-    def again() -> None: ...
-
-    app = Flask(__name__, instance_path=str(path))
-    app.config["SCHEDULER_JOBS"] = [{"id": "listed", "func": again, "trigger": "cron", "hour": 9, "minute": minutes}]
-    scheduler.init_app(app)
-    return scheduler
-
-
-def test_a_restart_moves_no_declared_job_and_a_change_of_the_code_does(tmp_path: Path):
-    first = declaring(tmp_path, 10)
-    before = {job.id: (job.next_run_time, job.version) for job in first.get_jobs()}
-    first.core.close()
-    second = declaring(tmp_path, 10)
-    assert {job.id: (job.next_run_time, job.version) for job in second.get_jobs()} == before
-    second.pause_job("again")
-    second.core.close()
-    third = declaring(tmp_path, 20)
-    again, listed = third.get_job("again"), third.get_job("listed")
-    assert (again.trigger.interval, again.state) == (timedelta(minutes=20), "paused"), "a person's pause is kept"
-    assert str(listed.next_run_time.minute) == "20"
-    third.core.close()
-
-
-def test_declaring_a_job_opens_no_store(tmp_path: Path):
-    scheduler = declaring(tmp_path / "instance", 10)
-    assert not (tmp_path / "instance").exists()
-    assert scheduler.core.desk.declared
-
-
-def test_a_declared_job_whose_end_is_past_is_kept_as_finished(scheduler, fake_clock):
-    @scheduler.task("interval", id="over", hours=1, end_date=BEGIN - timedelta(days=1))
-    def over() -> None: ...
-
-    job = scheduler.get_job("over")
-    assert (job.state, job.next_run_time) == ("finished", None)
-    assert scheduler.get_jobs() == []
-
-
-def test_one_declared_job_that_is_wrong_is_logged_and_the_others_are_added(scheduler, fake_clock, caplog):
-    @scheduler.task("interval", id="wrong", minuts=1)
-    def wrong() -> None: ...
-
-    @scheduler.task("interval", id="right", minutes=1)
-    def right() -> None: ...
-
-    assert [job.id for job in scheduler.get_jobs()] == ["right"]
-    assert any("wrong" in record.message and "minuts" in record.message for record in caplog.records)
 
 
 def test_before_there_is_an_app_jobs_are_remembered(tmp_path: Path):

@@ -1,64 +1,55 @@
 """The real thing on simulated time: engines that die and come back, and runs that end at a simulated moment."""
 
 import json
-from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros
-from scheduler_app.domain.choosing import Room
 from scheduler_app.domain.outcome import Outcome
-from scheduler_app.domain.run import Claim, RunState
+from scheduler_app.domain.run import RunState
 from scheduler_app.engine.engine import Engine, EngineContext
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import Ended
 from scheduler_app.store.tables import engines, runs
+from scheduler_app.testing.bench import InlinePool
 from scheduler_app.testing.clock import START, FakeClock
 
 GONE = {"pid": 2**22 - 1, "process_start": "1", "parent_pid": 2**22 - 2, "parent_start": "1"}
 
 
-class TimedPool:
+class TimedPool(InlinePool):
     """A slot for every claim; each ends after the simulated seconds that its argument `takes` says."""
 
-    def __init__(self, clock: FakeClock) -> None:
-        self._clock = clock
-        self._running: list[tuple[Execution, datetime]] = []
-        self._ended: list[Ended] = []
+    def __init__(self, engine: Engine, clock: FakeClock) -> None:
+        super().__init__(1000, engine.surroundings, clock)
+        self._ends: dict[Execution, datetime] = {}
 
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def room(self) -> Room:
-        return Room(slots=1000, free=1000, waiting=0, idle=not self._running, alone=False, durations={})
-
-    def hand_over(self, claims: Iterable[Claim]) -> None:
-        for claim in claims:
-            execution = Execution(claim, self._clock)
-            execution.start()
-            self._running.append((execution, self._clock.now() + timedelta(seconds=json.loads(claim.kwargs)["takes"])))
+    def _execute(self, execution: Execution) -> None:
+        execution.start()
+        self._executing.append(execution)
+        takes = timedelta(seconds=json.loads(execution.claim.kwargs)["takes"])
+        self._ends[execution] = self._clock.now() + takes
 
     def next_end(self) -> datetime | None:
-        return min((ends for _, ends in self._running), default=None)
+        return min(self._ends.values(), default=None)
 
     @property
     def has_ended(self) -> bool:
         end = self.next_end()
-        return bool(self._ended) or (end is not None and end <= self._clock.now())
+        return super().has_ended or (end is not None and end <= self._clock.now())
 
     def ended(self) -> list[Ended]:
         now = self._clock.now()
-        for execution, ends in list(self._running):
-            if ends <= now:
+        for execution in self.held():
+            if self._ends[execution] <= now:
                 self._end(execution, RunState.SUCCEEDED)
-        ended, self._ended = self._ended, []
-        return ended
+        return super().ended()
 
     def _end(self, execution: Execution, state: RunState) -> None:
-        self._running = [entry for entry in self._running if entry[0] is not execution]
+        self._executing.remove(execution)
+        del self._ends[execution]
         now = self._clock.now()
         outcome = Outcome(
             claim=execution.claim,
@@ -69,29 +60,11 @@ class TimedPool:
         )
         self._ended.append((execution, outcome))
 
-    def put_back(self, ended: Sequence[Ended]) -> None:
-        self._ended[:0] = ended
-
-    def stale(self, *, older_than: float) -> list[Claim]:
-        return []
-
-    @property
-    def lowest_waiting(self) -> int | None:
-        return None
-
-    def outranked(self, priority: int) -> list[Claim]:
-        return []
-
-    def held(self) -> list[Execution]:
-        return [execution for execution, _ in self._running]
-
     def cancel(self, run_id: int, reason: str) -> None:
+        super().cancel(run_id, reason)
         for execution in self.held():
             if execution.claim.run_id == run_id:
-                execution.cancel(reason)
                 self._end(execution, RunState.CANCELLED)
-
-    def expire(self) -> None: ...
 
 
 class Stage:
@@ -116,7 +89,7 @@ class Stage:
                 context=nullcontext,
             )
         )
-        self.pool = TimedPool(self.clock)
+        self.pool = TimedPool(self.engine, self.clock)
         self.engine.assemble(self.pool)
         self.engine.registered()
         self.engine.rescuer.poll()

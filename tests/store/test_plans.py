@@ -1,6 +1,6 @@
 """Every statement of the hot path is answered from an index, whatever the number of jobs and runs stored."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -28,15 +28,20 @@ IN_ORDER = {
 }
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A new store, which no test writes to."""
+    path = tmp_path_factory.mktemp("plans") / "s.db"
+    database = Database(f"sqlite:///{path}", prepare=lambda store: schema.upgrade(store, on_create=lambda _: None))
+    yield database
+    database.close()
+
+
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_no_hot_statement_scans_a_table_or_sorts(tmp_path: Path, name):
-    database = Database(
-        f"sqlite:///{tmp_path / 's.db'}", prepare=lambda store: schema.upgrade(store, on_create=lambda _: None)
-    )
+def test_no_hot_statement_scans_a_table_or_sorts(database: Database, name):
     with database.read() as tx:
         compiled = STATEMENTS[name]._of(tx)
         rows = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled.text}", tuple([None] * len(compiled.order))).all()
-    database.close()
     plan = [row[3] for row in rows]
     assert name in SORTED or not any("TEMP B-TREE" in step for step in plan), plan
     scans = [step for step in plan if step.startswith("SCAN scheduler_")]

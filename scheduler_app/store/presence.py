@@ -1,12 +1,15 @@
-"""Whether engines work on a store, seen from a process that runs none."""
+"""Whether engines work on a store, seen from a process that runs none.
+
+A look is all that such a process takes, so it compares dates where a rescuer, which looks again and again, does not.
+"""
 
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from scheduler_app.engine.identity import host, is_gone
 from scheduler_app.store import engines
 from scheduler_app.store.engines import EngineRow
+from scheduler_app.store.identity import host, is_gone
 
 SILENT = timedelta(seconds=60)
 
