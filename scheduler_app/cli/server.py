@@ -22,6 +22,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.http.errors import ParseException
 
+from scheduler_app.cli.refusing import ProblemWorker
 from scheduler_app.extension.core import Core
 from scheduler_app.settings import Settings
 
@@ -105,7 +106,7 @@ def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
     options = {
         "bind": f"fd://{listener.fileno()}",
         "workers": 1,
-        "worker_class": "gthread",
+        "worker_class": ProblemWorker,
         "limit_request_line": 8190,
         "threads": settings.web_threads,
         "graceful_timeout": GRACEFUL_SECONDS,
