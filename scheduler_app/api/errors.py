@@ -87,7 +87,7 @@ def refused(error: errors.SchedulerError) -> Response:
 
 def problem_of(error: errors.SchedulerError) -> dict[str, Any]:
     """Return the problem document of an error of ours."""
-    return _content(STATUS[_kind(error)], error.code, error.detail, error.faults)
+    return problem_content(STATUS[_kind(error)], error.code, error.detail, error.faults)
 
 
 def _kind(error: errors.SchedulerError) -> type[errors.SchedulerError]:
@@ -140,11 +140,13 @@ def _filled(rule: list[str], asked: list[str]) -> str:
 
 def problem(status: int, code: str, detail: str) -> Response:
     """Build the answer to what no error of ours says."""
-    return Response(to_json(_content(status, code, detail, ())), status, content_type=PROBLEM)
+    return Response(to_json(problem_content(status, code, detail)), status, content_type=PROBLEM)
 
 
-def _content(status: int, code: str, detail: str, faults: tuple[errors.Fault, ...]) -> dict[str, Any]:
-    """Build a problem document (RFC 9457)."""
+def problem_content(
+    status: int, code: str, detail: str, faults: tuple[errors.Fault, ...] = (), *, request_id: str | None = None
+) -> dict[str, Any]:
+    """Build a problem document (RFC 9457) for the present request, or for the one of that id."""
     return {
         "type": "about:blank",
         "title": HTTP_STATUS_CODES.get(status, "Error"),
@@ -152,5 +154,5 @@ def _content(status: int, code: str, detail: str, faults: tuple[errors.Fault, ..
         "detail": detail,
         "code": code,
         "errors": [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults],
-        "request_id": g.get("request_id", ""),
+        "request_id": g.get("request_id", "") if request_id is None else request_id,
     }

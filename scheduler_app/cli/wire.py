@@ -12,8 +12,9 @@ import socket
 import struct
 from typing import Any
 
-from gunicorn.workers.gthread import _DEFER, ThreadWorker
+from gunicorn.workers.gthread import _DEFER
 
+from scheduler_app.cli.refusing import ProblemWorker
 from scheduler_app.clock import SystemClock
 
 CLOCK = SystemClock()
@@ -103,8 +104,8 @@ class Wire(socket.socket):
         return bool(self._arrivals.poll(max(0.0, seconds) * 1000))
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send; the head of an answer is held back for what follows it."""
-        if not self._held_back and data.startswith(b"HTTP/"):
+        """Send; the head of an answer that comes alone is held back for what follows it."""
+        if not self._held_back and data.startswith(b"HTTP/") and data.endswith(b"\r\n\r\n"):
             self._held_back = data
             return
         head, self._held_back = self._held_back, b""
@@ -116,7 +117,7 @@ class Wire(socket.socket):
             self.sendall(b"")
 
 
-class WireWorker(ThreadWorker):  # type: ignore[misc]
+class WireWorker(ProblemWorker):
     """gunicorn's threaded worker, whose threads stay with a busy connection and leave a slow one."""
 
     def handle(self, conn: Any) -> Any:
