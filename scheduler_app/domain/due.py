@@ -31,6 +31,9 @@ def due(trigger: Trigger, first: datetime, now: datetime) -> Due:
 
     `first` counts as a firing even when the trigger, read with newer zone data, no longer has it: it was promised.
     """
+    following = trigger.after(first)
+    if following is None or following > now:
+        return Due(latest=first, earlier=None, next=following)
     latest = max(first, trigger.at_or_before(now) or first)
     earlier = _missed_before(trigger, first, latest) if latest > first else None
     return Due(latest=latest, earlier=earlier, next=trigger.after(now))

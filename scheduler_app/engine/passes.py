@@ -31,7 +31,7 @@ from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
 from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused, RunEnded
 from scheduler_app.store import claims, facts, firing, logs, pauses, runs, settling
 from scheduler_app.store.database import Database
-from scheduler_app.store.outlook import look_ahead
+from scheduler_app.store.outlook import Outlook, look_ahead
 
 BATCH = 250
 FALLBACK = 1.0
@@ -69,7 +69,7 @@ class Agenda:
     ready: bool = False
     claimable: bool = False
     next_at: datetime | None = None
-    busy: bool = True
+    ahead: Outlook | None = None
     claimed: list[Claim] = field(default_factory=list)
     late: list[Claim] = field(default_factory=list)
 
@@ -97,6 +97,7 @@ class Pass:
         self._ctx = ctx
         self._live_at = 0.0
         self._in_doubt = False
+        self._ahead: Outlook | None = None
         self.idle = True
         self.rests_after = False
         self.commits = 0
@@ -113,7 +114,7 @@ class Pass:
         agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=STALE_AFTER)}
         if not agenda.is_empty:
             self._commit(agenda)
-        self.rests_after = not (agenda.more or agenda.busy)
+        self.rests_after = not agenda.more and agenda.ahead is not None and not agenda.ahead.busy
         self.idle = not (agenda.claimed or agenda.more or ctx.pool.room().most <= 0)
         self.next_at = agenda.next_at
         return self._wait(agenda)
@@ -128,7 +129,7 @@ class Pass:
         """Read what is due, before any transaction that writes."""
         ctx = self._ctx
         with ctx.database.read() as tx:
-            ahead = look_ahead(tx)
+            ahead = self._foreseen(agenda.now) or look_ahead(tx)
             agenda.paused = ahead.paused_since is not None
             if self._in_doubt:
                 agenda.stale = claims.held_by(tx, agenda.engine) - self._known()
@@ -153,6 +154,15 @@ class Pass:
         for paused in lapsed:
             self._plan_resume(paused, agenda)
         agenda.live = self._take_live()
+
+    def _foreseen(self, now: datetime) -> Outlook | None:
+        """Return what the last commit saw ahead, once, if a job is due by that.
+
+        What others have changed since is found by the look at the end of the transaction that follows; when they have
+        fired the job, by the next poll, which comes at once.
+        """
+        ahead, self._ahead = self._ahead, None
+        return ahead if ahead is not None and _has_come(ahead.due, now) else None
 
     def _known(self) -> set[tuple[int, int]]:
         """Return the claims that execute, wait for a slot or have ended."""
@@ -202,7 +212,7 @@ class Pass:
             self._in_doubt = True
             raise
         self._in_doubt = False
-        self.next_at, self.commits = agenda.next_at, ctx.database.commits
+        self._ahead, self.next_at, self.commits = agenda.ahead, agenda.next_at, ctx.database.commits
         for execution in agenda.news:
             execution.written()
         ctx.pool.hand_over(agenda.claimed)
@@ -213,7 +223,7 @@ class Pass:
         keep_news(tx, agenda.news)
         agenda.late = settle(tx, agenda.ended, agenda.now)
         claims.give_back(tx, agenda.stale, agenda.now)
-        agenda.claimed = []
+        agenda.claimed, agenda.ahead = [], None
         if facts.paused_since(tx) is not None:  # perhaps since the look
             return
         firing.record(tx, agenda.planned, agenda.now)
@@ -226,8 +236,8 @@ class Pass:
                 claims.promote(tx, agenda.now)
             self._give_way(tx, agenda)
             agenda.claimed = self._claim(tx, agenda)
-            ahead = look_ahead(tx)
-            agenda.next_at, agenda.busy = ahead.next_at, ahead.busy
+            agenda.ahead = look_ahead(tx)
+            agenda.next_at = agenda.ahead.next_at
 
     def _give_way(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Give back what was claimed ahead and has not started, where higher priority waits."""

@@ -26,7 +26,7 @@ from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
 from scheduler_app.store import places
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.rows import READ_ERRORS, compact, due_moment, micros, policies_from, read_object, told
-from scheduler_app.store.statement import Among, Statement
+from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import jobs, runs
 
 
@@ -62,11 +62,6 @@ NEXT_DUE = Statement(
     .order_by(jobs.c.next_run_time)
     .limit(1)
 )
-STILL = Statement(
-    sa.select(jobs.c.key, jobs.c.version, jobs.c.next_run_time).where(
-        Among(jobs.c.key, "keys"), jobs.c.state == JobState.ACTIVE
-    )
-)
 NAMES = [column.name for column in jobs.columns]
 POLICY_COLUMNS = slice(NAMES.index(POLICY_NAMES[0]), NAMES.index(POLICY_NAMES[-1]) + 1)
 FIRED = (
@@ -97,8 +92,16 @@ FIRED = (
 INSERT = Statement(sqlite.insert(runs).on_conflict_do_nothing(), columns=FIRED)
 ADVANCE = Statement(
     jobs.update()
-    .where(jobs.c.key == sa.bindparam("key_"))
+    .where(
+        jobs.c.key == sa.bindparam("key_"),
+        jobs.c.version == sa.bindparam("version_"),
+        jobs.c.next_run_time == sa.bindparam("from_"),
+        jobs.c.state == JobState.ACTIVE,
+    )
     .values(next_run_time=sa.bindparam("next_"), skip_count=jobs.c.skip_count - sa.bindparam("skipped_"))
+)
+SET_NEXT = Statement(
+    jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(next_run_time=sa.bindparam("next_"))
 )
 # the newest firing takes the place of the earlier ones that have not started; runs by hand and retries are left alone
 SUPERSEDE = Statement(
@@ -179,21 +182,25 @@ def next_due(tx: sa.Connection) -> datetime | None:
 
 def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> int:
     """Write what the plans say, of those jobs that still stand as planned; return how many did."""
-    if not planned:
-        return 0
-    found = STILL.rows(tx, keys=[job.key for job, _ in planned])
-    still = {row.key: (row.version, row.next_run_time) for row in found}
-    valid = [(job, plan) for job, plan in planned if still.get(job.key) == (job.version, to_micros(job.next_run_time))]
+    valid = [(job, plan) for job, plan in planned if _advance(tx, job, plan)]
     if not valid:
         return 0
     _insert_firings(tx, valid, now)
-    ADVANCE.many(tx, [_advanced(job, plan) for job, plan in valid])
     finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
     return len(valid)
 
 
-def _advanced(job: DueJob, plan: FiringPlan) -> dict[str, Any]:
-    return {"key_": job.key, "next_": micros(plan.next_run_time), "skipped_": len(plan.skipped)}
+def _advance(tx: sa.Connection, job: DueJob, plan: FiringPlan) -> bool:
+    """Move a job on from the time that was planned; False when somebody else has, or has changed the job."""
+    advanced = ADVANCE.run(
+        tx,
+        key_=job.key,
+        version_=job.version,
+        from_=to_micros(job.next_run_time),
+        next_=micros(plan.next_run_time),
+        skipped_=len(plan.skipped),
+    )
+    return advanced == 1
 
 
 def _insert_firings(tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> None:
@@ -348,7 +355,7 @@ def insert_missed(
 
 def advance(tx: sa.Connection, key: int, next_run_time: datetime | None) -> None:
     """Set when a job fires next."""
-    ADVANCE.run(tx, key_=key, next_=micros(next_run_time), skipped_=0)
+    SET_NEXT.run(tx, key_=key, next_=micros(next_run_time))
 
 
 def mark_broken(tx: sa.Connection, job: DueJob | Unreadable | Job, reason: str, now: datetime) -> None:

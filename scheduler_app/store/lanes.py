@@ -79,4 +79,4 @@ def undone(connection: sa.Connection) -> Iterator[None]:
 
 def driver_of(connection: sa.Connection) -> Any:
     """Return the driver's own connection."""
-    return connection.connection.driver_connection
+    return connection.connection.dbapi_connection

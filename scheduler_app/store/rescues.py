@@ -43,7 +43,7 @@ END = Statement(
         suspicions=runs.c.suspicions + sa.bindparam("suspicions_"),
         crashes_alone=runs.c.crashes_alone + sa.bindparam("alone_"),
         alone=False,
-        engine=sa.case((sa.bindparam("state_") == RunState.QUEUED, None), else_=runs.c.engine),
+        engine=sa.case((sa.bindparam("state_", type_=sa.Text) == RunState.QUEUED, None), else_=runs.c.engine),
         error_type=sa.bindparam("error_"),
         error_message=sa.bindparam("message_"),
     )

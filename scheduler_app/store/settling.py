@@ -59,10 +59,9 @@ def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) 
     """Write how attempts ended, queue what waited for their places, and return the claims that came too late."""
     if not settlements:
         return []
-    holders = held(tx, [s.outcome.claim for s in settlements])
-    valid = [s for s in settlements if s.outcome.claim.held in holders]
+    valid = [settlement for settlement in settlements if WRITE.run(tx, **_values(settlement)) == 1]
+    holders = {settlement.outcome.claim.held for settlement in valid}
     if valid:
-        WRITE.many(tx, [_values(settlement) for settlement in valid])
         _cancel_orphans(tx, valid)
         keys = {settlement.outcome.claim.job_key for settlement in valid}
         unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)

@@ -136,7 +136,8 @@ class FakeClock:
         self._set(self._now + timedelta(seconds=seconds))
 
     def _set(self, moment: datetime) -> None:
-        self._monotonic += (moment - self._now) / timedelta(seconds=1)
+        step = moment - self._now
+        self._monotonic += step / timedelta(seconds=1)
         self._now = moment
         if self._traveller is not None:
-            self._traveller.move_to(moment)
+            self._traveller.shift(step)  # `move_to` sets the zone of the process anew each time
