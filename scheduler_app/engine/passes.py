@@ -28,6 +28,7 @@ from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
+from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused, RunEnded
 from scheduler_app.store import claims, facts, firing, logs, pauses, runs, settling
 from scheduler_app.store.database import Database
@@ -77,6 +78,15 @@ class Agenda:
     def news(self) -> list[Execution]:
         """The executions that may have logged or reported something."""
         return [*(execution for execution, _ in self.ended), *self.live]
+
+    def committed(self) -> None:
+        """Pass the failpoints between a commit and what follows from it."""
+        if self.ended:
+            failpoint("settle.after_commit")
+        if self.planned:
+            failpoint("fire.after_commit")
+        if self.claimed:
+            failpoint("claim.after_commit")
 
     @property
     def is_empty(self) -> bool:
@@ -197,6 +207,7 @@ class Pass:
         ctx = self._ctx
         try:
             ctx.database.write(lambda tx: self._write(tx, agenda))
+            agenda.committed()
         except BaseException:
             ctx.pool.put_back(agenda.ended)
             self._in_doubt = True
@@ -212,11 +223,15 @@ class Pass:
         """Do all of it; what is taken from the pool stays noted, since this may be undone and called again."""
         keep_news(tx, agenda.news)
         agenda.late = settle(tx, agenda.ended, agenda.now)
+        if agenda.ended:
+            failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
         agenda.claimed = []
         if facts.paused_since(tx) is not None:  # perhaps since the look
             return
         firing.record(tx, agenda.planned, agenda.now)
+        if agenda.planned:
+            failpoint("fire.before_commit")
         for paused, plan in agenda.lapsed:
             pauses.end(tx, paused, plan, agenda.now)
         for job, reason in agenda.broken:
@@ -226,6 +241,8 @@ class Pass:
                 claims.promote(tx, agenda.now)
             self._give_way(tx, agenda)
             agenda.claimed = self._claim(tx, agenda)
+            if agenda.claimed:
+                failpoint("claim.before_commit")
             ahead = look_ahead(tx)
             agenda.next_at, agenda.busy = ahead.next_at, ahead.busy
 

@@ -14,6 +14,7 @@ from scheduler_app.domain.run import Reason, RunError, RunState
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine.execution import Execution, enter
 from scheduler_app.errors import RunCancelled
+from scheduler_app.failpoints import failpoint
 
 MOST_RESULT = 64 * 1024
 MOST_TRACEBACK = 64 * 1024
@@ -53,7 +54,10 @@ def _call(execution: Execution, surroundings: Surroundings) -> Any:
     task = surroundings.registry.get(claim.task)
     args, kwargs = task.bind(json.loads(claim.args), json.loads(claim.kwargs))
     with surroundings.context():
-        return task.function(*args, **kwargs)
+        failpoint("run.before_start")
+        result = task.function(*args, **kwargs)
+        failpoint("run.after_return")
+        return result
 
 
 def _cancelled(execution: Execution, error: RunCancelled) -> Outcome:
