@@ -72,7 +72,7 @@ class Agenda:
     next_at: datetime | None = None
     busy: bool = True
     claimed: list[Claim] = field(default_factory=list)
-    late: list[Claim] = field(default_factory=list)
+    late: list[outcomes.Outcome] = field(default_factory=list)
 
     @property
     def news(self) -> list[Execution]:
@@ -279,9 +279,9 @@ class Pass:
 
     def _announce(self, agenda: Agenda) -> None:
         bus, now = self._ctx.bus, agenda.now
-        late = {claim.held for claim in agenda.late}
+        late = {id(outcome) for outcome in agenda.late}
         for execution, outcome in agenda.ended:
-            if outcome.claim.held in late:
+            if id(outcome) in late:
                 bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
             elif not is_given_back(outcome):
                 bus.publish(run_ended(outcome, execution.take_raised(), now))
@@ -313,8 +313,8 @@ def trigger_of(text: str) -> Trigger:
     return parse_trigger(json.loads(text), now=EPOCH)
 
 
-def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[Claim]:
-    """Settle what has ended and return the claims that came too late."""
+def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[outcomes.Outcome]:
+    """Settle what has ended and return what came too late."""
     claims.give_back(tx, [outcome.claim.held for _, outcome in ended if is_given_back(outcome)], now)
     return settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended if not is_given_back(outcome)], now)
 
