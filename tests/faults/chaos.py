@@ -66,9 +66,7 @@ class Chaos:
     def load(self, luck: random.Random) -> Iterator[None]:
         """Start the service with jobs that fire, and let two clients submit until the block ends."""
         self.service.start()
-        for name, policies in FIRING.items():
-            trigger = {"type": "interval", "seconds": INTERVAL.total_seconds()}
-            self.service.post("/jobs", {"id": name, "task": "work", "trigger": trigger, **policies}, expect=201)
+        self.add_firing_jobs()
         clients = [threading.Thread(target=self._submit, args=(n, luck.random())) for n in range(2)]
         for client in clients:
             client.start()
@@ -78,6 +76,12 @@ class Chaos:
             self._over.set()
             for client in clients:
                 client.join(20.0)
+
+    def add_firing_jobs(self) -> None:
+        """Add jobs that fire twice a second, each with other policies."""
+        trigger = {"type": "interval", "seconds": INTERVAL.total_seconds()}
+        for name, policies in FIRING.items():
+            self.service.post("/jobs", {"id": name, "task": "work", "trigger": trigger, **policies}, expect=201)
 
     def die_at(self, failpoint: str, number: int, **env: str) -> None:
         """Kill the service, start it so that it dies at the n-th pass of a failpoint, and kill what is left of it."""
