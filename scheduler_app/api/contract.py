@@ -19,6 +19,7 @@ from flask_openapi.utils import parse_rule
 from pydantic import BaseModel
 
 from scheduler_app.api.reading import JSON, Body, read_body, read_path, read_query, refuse_query
+from scheduler_app.failpoints import failpoint
 from scheduler_app.schemas.fields import WriteQuery
 from scheduler_app.services.context import Context
 
@@ -134,7 +135,10 @@ def _reading(view: View, hints: Mapping[str, Any], body: Body, write: type[Write
             g.dry_run = True
         if content is not None:
             given["body"] = read_body(content, body)
-        return view(**given)
+        response = view(**given)
+        if write is not None:
+            failpoint("answer.before_send")
+        return response
 
     served.__delay_validate_request__ = True  # type: ignore[attr-defined]  # flask-openapi leaves the reading to us
     return served

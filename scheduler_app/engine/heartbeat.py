@@ -3,7 +3,10 @@
 from collections.abc import Callable, Collection
 from datetime import datetime
 
+import sqlalchemy as sa
+
 from scheduler_app.clock import Clock
+from scheduler_app.failpoints import failpoint
 from scheduler_app.store import engines
 from scheduler_app.store.database import Database
 
@@ -63,6 +66,12 @@ class Heartbeat:
 
     def _beat(self, engine: int) -> bool:
         now, tasks, passed_at = self._clock.now(), self._tasks(), self._passed_at()
-        return self._database.write(
-            lambda tx: engines.raise_beat(tx, engine, tasks=tasks, passed_at=passed_at, now=now)
-        )
+
+        def work(tx: sa.Connection) -> bool:
+            alive = engines.raise_beat(tx, engine, tasks=tasks, passed_at=passed_at, now=now)
+            failpoint("beat.before_commit")
+            return alive
+
+        alive = self._database.write(work)
+        failpoint("beat.after_commit")
+        return alive

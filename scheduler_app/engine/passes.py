@@ -28,6 +28,7 @@ from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
+from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused, RunEnded
 from scheduler_app.store import claims, facts, firing, logs, pauses, runs, settling
 from scheduler_app.store.database import Database
@@ -71,12 +72,21 @@ class Agenda:
     next_at: datetime | None = None
     ahead: Outlook | None = None
     claimed: list[Claim] = field(default_factory=list)
-    late: list[Claim] = field(default_factory=list)
+    late: list[outcomes.Outcome] = field(default_factory=list)
 
     @property
     def news(self) -> list[Execution]:
         """The executions that may have logged or reported something."""
         return [*(execution for execution, _ in self.ended), *self.live]
+
+    def committed(self) -> None:
+        """Pass the failpoints between a commit and what follows from it."""
+        if self.ended:
+            failpoint("settle.after_commit")
+        if self.planned:
+            failpoint("fire.after_commit")
+        if self.claimed:
+            failpoint("claim.after_commit")
 
     @property
     def is_empty(self) -> bool:
@@ -207,6 +217,7 @@ class Pass:
         ctx = self._ctx
         try:
             ctx.database.write(lambda tx: self._write(tx, agenda))
+            agenda.committed()
         except BaseException:
             ctx.pool.put_back(agenda.ended)
             self._in_doubt = True
@@ -222,11 +233,15 @@ class Pass:
         """Do all of it; what is taken from the pool stays noted, since this may be undone and called again."""
         keep_news(tx, agenda.news)
         agenda.late = settle(tx, agenda.ended, agenda.now)
+        if agenda.ended:
+            failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
         agenda.claimed, agenda.ahead = [], None
         if facts.paused_since(tx) is not None:  # perhaps since the look
             return
         firing.record(tx, agenda.planned, agenda.now)
+        if agenda.planned:
+            failpoint("fire.before_commit")
         for paused, plan in agenda.lapsed:
             pauses.end(tx, paused, plan, agenda.now)
         for job, reason in agenda.broken:
@@ -236,6 +251,8 @@ class Pass:
                 claims.promote(tx, agenda.now)
             self._give_way(tx, agenda)
             agenda.claimed = self._claim(tx, agenda)
+            if agenda.claimed:
+                failpoint("claim.before_commit")
             agenda.ahead = look_ahead(tx)
             agenda.next_at = agenda.ahead.next_at
 
@@ -272,9 +289,9 @@ class Pass:
 
     def _announce(self, agenda: Agenda) -> None:
         bus, now = self._ctx.bus, agenda.now
-        late = {claim.held for claim in agenda.late}
+        late = {id(outcome) for outcome in agenda.late}
         for execution, outcome in agenda.ended:
-            if outcome.claim.held in late:
+            if id(outcome) in late:
                 bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
             elif not is_given_back(outcome):
                 bus.publish(run_ended(outcome, execution.take_raised(), now))
@@ -306,8 +323,8 @@ def trigger_of(text: str) -> Trigger:
     return parse_trigger(json.loads(text), now=EPOCH)
 
 
-def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[Claim]:
-    """Settle what has ended and return the claims that came too late."""
+def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[outcomes.Outcome]:
+    """Settle what has ended and return what came too late."""
     claims.give_back(tx, [outcome.claim.held for _, outcome in ended if is_given_back(outcome)], now)
     return settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended if not is_given_back(outcome)], now)
 

@@ -8,8 +8,11 @@ that only saves work, since deleting twice is deleting once.
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
+import sqlalchemy as sa
+
 from scheduler_app.clock import Clock
 from scheduler_app.domain.retention import Retention
+from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, HistoryPruned
 from scheduler_app.store import engines, idempotency, pruning
 from scheduler_app.store.database import Database
@@ -150,4 +153,11 @@ class Pruner:
             yield
 
     def _write(self, batch: Sequence[int]) -> pruning.Pruned:
-        return self._database.write(lambda tx: pruning.prune(tx, batch))
+        def work(tx: sa.Connection) -> pruning.Pruned:
+            pruned = pruning.prune(tx, batch)
+            failpoint("prune.before_commit")
+            return pruned
+
+        pruned = self._database.write(work)
+        failpoint("prune.after_commit")
+        return pruned

@@ -12,8 +12,11 @@ this machine left behind shows another boot too, but its beat stands still.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from scheduler_app.clock import Clock
 from scheduler_app.engine.heartbeat import BEAT_EVERY
+from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, EngineMoved, EngineRescued
 from scheduler_app.store import engines, rescues
 from scheduler_app.store.database import Database
@@ -126,7 +129,14 @@ class Rescuer:
     def _rescue(self, row: EngineRow) -> None:
         now = self._clock.now()
         blamed = self._is_blamed(row)
-        rescue = self._database.write(lambda tx: rescues.rescue(tx, row.id, beat=row.beat, blamed=blamed, now=now))
+
+        def work(tx: sa.Connection) -> rescues.Rescue | None:
+            rescue = rescues.rescue(tx, row.id, beat=row.beat, blamed=blamed, now=now)
+            failpoint("rescue.before_commit")
+            return rescue
+
+        rescue = self._database.write(work)
+        failpoint("rescue.after_commit")
         if rescue is not None:
             event = EngineRescued(at=now, engine=row.id, requeued=rescue.requeued, ended=rescue.ended)
             self._bus.publish(event)

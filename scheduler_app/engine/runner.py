@@ -16,6 +16,7 @@ from scheduler_app.engine import coroutines
 from scheduler_app.engine.coroutines import Ending, outcome_of
 from scheduler_app.engine.execution import Execution, enter
 from scheduler_app.errors import RunCancelled
+from scheduler_app.failpoints import failpoint
 
 MOST_RESULT = 64 * 1024
 MOST_TRACEBACK = 64 * 1024
@@ -57,9 +58,11 @@ def _call(execution: Execution, surroundings: Surroundings) -> Any:
     task = surroundings.registry.get(claim.task)
     args, kwargs = task.bind(json.loads(claim.args), json.loads(claim.kwargs))
     with surroundings.context():
+        failpoint("run.before_start")
         result = task.function(*args, **kwargs)
         if isinstance(result, Coroutine):
-            return outcome_of(surroundings.complete(result, execution), execution)
+            result = outcome_of(surroundings.complete(result, execution), execution)
+        failpoint("run.after_return")
         return result
 
 

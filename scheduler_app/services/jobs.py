@@ -10,6 +10,7 @@ from scheduler_app.clock import rfc3339, to_micros
 from scheduler_app.domain.job import Job, JobSpec, JobState, LastRun
 from scheduler_app.domain.run import Origin, Reason, Run, RunState
 from scheduler_app.errors import Conflict, Fault, IdTaken, InvalidInput, NotFound, VersionMismatch
+from scheduler_app.failpoints import failpoint
 from scheduler_app.services.admission import admit, admit_arguments
 from scheduler_app.services.changes import JobChanges, changed
 from scheduler_app.services.context import Context
@@ -36,7 +37,9 @@ def create_job(spec: JobSpec, *, ctx: Context) -> Job:
     now = ctx.clock.now()
     job = admit(spec, ctx.registry, now)
     values = jobs.values_of(job)
-    return told(ctx, ctx.database.write(lambda tx: insert(tx, job, values, now)), "added", now)
+    job = ctx.database.write(lambda tx: insert(tx, job, values, now))
+    failpoint("add.after_commit")
+    return told(ctx, job, "added", now)
 
 
 def insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -> Job:
@@ -45,10 +48,11 @@ def insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -
     if key is None:
         raise taken(job.id)
     job = replace(job, key=key)
-    if job.trigger is not None:
-        return job
-    run_id = runs.insert(tx, by_hand(tx, job, Origin.ONCE, job.args, job.kwargs, now))
-    return replace(job, last_run=LastRun(id=run_id, state=RunState.QUEUED))
+    if job.trigger is None:
+        run_id = runs.insert(tx, by_hand(tx, job, Origin.ONCE, job.args, job.kwargs, now))
+        job = replace(job, last_run=LastRun(id=run_id, state=RunState.QUEUED))
+    failpoint("add.before_commit")
+    return job
 
 
 def taken(job_id: str) -> IdTaken:

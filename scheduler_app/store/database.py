@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
+from scheduler_app.failpoints import failpoint
 from scheduler_app.store.gate import Gate
 from scheduler_app.store.lanes import Lanes, savepoint
 from scheduler_app.store.sqlite import prepare_engine, refuse_network_folder, sqlite_path
@@ -275,6 +276,8 @@ class Writer:
             with self._lane.transaction() as connection:
                 for entry in entries:
                     entry.result = entry.work(connection)
+                failpoint("store.before_commit")
+            failpoint("store.after_commit")
         except STORE_FAILS:
             raise
         except Exception:
@@ -294,6 +297,8 @@ class Writer:
                     raise
                 except Exception as error:  # noqa: BLE001 - handed to the caller that waits for it
                     entry.error = error
+            failpoint("store.before_commit")
+        failpoint("store.after_commit")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Settle: result, error, retry decision and the next attempt's time are one write, by the holder of the token.
 
 Invariant kept here: a run leaves `running` only once for a token. Whoever comes later, because the run was rescued,
-timed out or cancelled meanwhile, is refused, and that is counted on the run.
+timed out or cancelled meanwhile, is refused, and that is counted on the run. Who settles once more, because the driver
+failed at a commit that happened all the same, is not late: its own end stands in the row.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
-from scheduler_app.domain.outcome import Settlement
+from scheduler_app.domain.outcome import Outcome, Settlement
 from scheduler_app.domain.run import Claim, Reason, RunState
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.places import unblock
@@ -37,6 +38,11 @@ WRITE = Statement(
         cancel_requested=False,
     )
 )
+WRITTEN = Statement(
+    sa.select(runs.c.id, runs.c.token, runs.c.state, runs.c.error_type, runs.c.started_at, runs.c.finished_at).where(
+        Among(runs.c.id, "ids"), runs.c.state != RunState.RUNNING
+    )
+)
 REFUSE = Statement(runs.update().where(runs.c.id == sa.bindparam("id_")).values(late_results=runs.c.late_results + 1))
 ORPHANS = Statement(
     runs.update()
@@ -55,20 +61,34 @@ def held(tx: sa.Connection, claims: Iterable[Claim]) -> set[tuple[int, int]]:
     return {(row.id, row.token) for row in HELD.rows(tx, ids=ids)} if ids else set()
 
 
-def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> list[Claim]:
-    """Write how attempts ended, queue what waited for their places, and return the claims that came too late."""
+def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> list[Outcome]:
+    """Write how attempts ended, queue what waited for their places, and return the outcomes that came too late."""
     if not settlements:
         return []
     valid = [settlement for settlement in settlements if WRITE.run(tx, **_values(settlement)) == 1]
-    holders = {settlement.outcome.claim.held for settlement in valid}
     if valid:
         _cancel_orphans(tx, valid)
         keys = {settlement.outcome.claim.job_key for settlement in valid}
         unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
         finish_idle(tx, keys)
-    late = [s.outcome.claim for s in settlements if s.outcome.claim.held not in holders]
-    refuse(tx, late)
+    firsts = {id(settlement) for settlement in valid}
+    late = _late(tx, [settlement for settlement in settlements if id(settlement) not in firsts])
+    refuse(tx, [outcome.claim for outcome in late])
     return late
+
+
+def _late(tx: sa.Connection, settlements: Sequence[Settlement]) -> list[Outcome]:
+    """Return the outcomes that are not what stands in the rows of their runs."""
+    if not settlements:
+        return []
+    written = {tuple(row) for row in WRITTEN.rows(tx, ids=[s.outcome.claim.run_id for s in settlements])}
+    return [settlement.outcome for settlement in settlements if _trace(settlement) not in written]
+
+
+def _trace(settlement: Settlement) -> tuple[object, ...]:
+    """Return what a settlement leaves in its run's row."""
+    outcome, values = settlement.outcome, _values(settlement)
+    return (*outcome.claim.held, *(values[name] for name in ("state_", "type_", "started_", "finished_")))
 
 
 def refuse(tx: sa.Connection, claims: Iterable[Claim]) -> None:

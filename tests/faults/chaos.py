@@ -6,6 +6,8 @@ Told from outside: what was accepted is what a client was answered 2xx, what was
 import random
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from scheduler_app.failpoints import VARIABLE
 from tests.service.harness import FINAL, Mark, Service, wait_until
 
 INTERVAL = timedelta(seconds=0.5)
@@ -48,27 +51,48 @@ class Chaos:
     seed: int
     accepted: list[Accepted] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    unanswered: int = 0
+    unanswered: list[str] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def run(self, kills: int) -> None:
-        """Kill that often while two clients submit, then let the work drain."""
+        """Kill that often while two clients submit."""
         luck = random.Random(self.seed)
+        with self.load(luck):
+            for _ in range(kills):
+                self._kill(luck)
+
+    @contextmanager
+    def load(self, luck: random.Random) -> Iterator[None]:
+        """Start the service with jobs that fire, and let two clients submit until the block ends."""
         self.service.start()
-        for name, policies in FIRING.items():
-            trigger = {"type": "interval", "seconds": INTERVAL.total_seconds()}
-            self.service.post("/jobs", {"id": name, "task": "work", "trigger": trigger, **policies}, expect=201)
+        self.add_firing_jobs()
         clients = [threading.Thread(target=self._submit, args=(n, luck.random())) for n in range(2)]
         for client in clients:
             client.start()
         try:
-            for _ in range(kills):
-                self._kill(luck)
+            yield
         finally:
             self._over.set()
             for client in clients:
                 client.join(20.0)
+
+    def add_firing_jobs(self) -> None:
+        """Add jobs that fire twice a second, each with other policies."""
+        trigger = {"type": "interval", "seconds": INTERVAL.total_seconds()}
+        for name, policies in FIRING.items():
+            self.service.post("/jobs", {"id": name, "task": "work", "trigger": trigger, **policies}, expect=201)
+
+    def die_at(self, failpoint: str, number: int, **env: str) -> None:
+        """Kill the service, start it so that it dies at the n-th pass of a failpoint, and kill what is left of it."""
+        self.service.kill()
+        armed = {VARIABLE: f"{failpoint}=kill:{number}", **env}
+        self.service.env |= armed
+        self.service.launch()
+        wait_until(lambda: f"failpoint {failpoint}" in self.service.said(), within=20.0, what=failpoint)
+        self.service.kill()
+        for name in armed:
+            del self.service.env[name]
 
     def _kill(self, luck: random.Random) -> None:
         """Kill at a moment when it works, now and then while it still starts, and start it again."""
@@ -101,7 +125,7 @@ class Chaos:
         try:
             answer = client.post("/jobs", json=body)
         except httpx.TransportError:
-            self.unanswered += 1
+            self.unanswered.append(body["id"])
             self._over.wait(0.1)
             return
         if answer.is_success:

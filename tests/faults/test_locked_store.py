@@ -9,17 +9,19 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from tests.faults.forms import form
 from tests.service.harness import Service, wait_until
 
 LOCKED = 5.0
+LOCKED_FOR_LONG = form(5.0, 20.0)
 
 
 @contextmanager
-def locked(service: Service) -> Iterator[None]:
-    """A plain connection of another process than the service holds the write lock for at most 5 s."""
+def locked(service: Service, seconds: float = LOCKED) -> Iterator[None]:
+    """A plain connection of another process than the service holds the write lock for some seconds."""
     store = sqlite3.connect(service.data / "scheduler.db", isolation_level=None, check_same_thread=False, timeout=5.0)
     store.execute("BEGIN IMMEDIATE")
-    timer = threading.Timer(LOCKED, store.execute, ("ROLLBACK",))
+    timer = threading.Timer(seconds, store.execute, ("ROLLBACK",))
     timer.start()
     try:
         yield
@@ -33,7 +35,7 @@ def test_a_locked_store_is_told_survived_and_forgotten(service: Service) -> None
     trigger = {"type": "interval", "seconds": 0.5}
     service.post("/jobs", {"id": "beat", "task": "work", "trigger": trigger, "coalesce": False}, expect=201)
     wait_until(lambda: service.marks("end"), within=5.0)
-    with locked(service):
+    with locked(service, LOCKED_FOR_LONG):
         began = time.monotonic()
         answer = service.client.post("/jobs", json={"task": "work"})
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")

@@ -1,6 +1,5 @@
 """Two services on one store: they share the work, no firing is executed twice, and one rescues the other's runs."""
 
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,24 +55,3 @@ def test_one_rescues_the_runs_of_the_other_within_five_seconds(pair: tuple[Servi
     killed.kill()
     wait_until(lambda: {mark.run for mark in rescuer.marks("begin") if mark.attempt == 2} >= theirs, within=5.0)
     assert {rescuer.ended(run, within=15.0)["state"] for run in runs} == {"succeeded"}
-
-
-@pytest.mark.slow
-def test_an_engine_that_stands_still_for_30_s_loses_its_runs_and_its_late_results_are_refused(
-    pair: tuple[Service, Service],
-) -> None:
-    still, other = pair
-    other.signal_group(signal.SIGSTOP)
-    run = still.add("deaf", kwargs={"seconds": 2})
-    wait_until(lambda: still.marks("begin", run), within=5.0)
-    still.signal_group(signal.SIGSTOP)
-    other.signal_group(signal.SIGCONT)
-    try:
-        wait_until(lambda: [mark for mark in other.marks("end", run) if mark.attempt == 2], within=60.0)
-    finally:
-        still.signal_group(signal.SIGCONT)
-    assert other.ended(run)["attempt"] == 2
-    wait_until(lambda: len(other.marks("end", run)) == 2, within=10.0)
-    wait_until(lambda: f"late result of run {run} was refused" in still.said(), within=10.0)
-    assert (other.run(run)["state"], other.run(run)["attempt"]) == ("succeeded", 2)
-    assert other.process.poll() is None

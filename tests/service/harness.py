@@ -59,7 +59,7 @@ class Service:
         self.port = 0
         self.log = folder / f"serve-{os.urandom(3).hex()}.log"
         self._options = ["--tasks", str(TASKS), *options]
-        self._env = {**os.environ, "WITNESS": str(self.witness), "PYTHONFAULTHANDLER": "1"}
+        self.env = {**os.environ, "WITNESS": str(self.witness), "PYTHONFAULTHANDLER": "1"}
         self._written = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._client: httpx.Client | None = None
@@ -83,7 +83,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._env,
+                env=self.env,
                 cwd=self.folder,
                 start_new_session=True,
             )

@@ -153,3 +153,12 @@ def fails_until(attempt: int) -> int:
     if current_run.attempt < attempt:
         raise ValueError(f"not at attempt {current_run.attempt}")
     return current_run.attempt
+
+
+@task(name="numbered")
+def numbered(seconds: float) -> int:
+    """Work, whatever happens, and return which attempt that was."""
+    mark("begin")
+    time.sleep(seconds)
+    mark("end")
+    return current_run.attempt
