@@ -40,6 +40,7 @@ from scheduler_app.store.engines import EngineState
 
 DRAIN_SECONDS = 20.0
 CANCEL_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
 LOOK_WHILE_WAITING = 0.02
 HUNG_AFTER = 25.0
 
@@ -71,6 +72,8 @@ class Engine:
         self._enlisted = 0
         self._draining = False
         self._retired = False
+        self._ended = threading.Event()
+        self._ended.set()
         self._loops: list[Loop] = []
         self._threads: list[threading.Thread] = []
         self._watcher: Watcher | None = None
@@ -152,11 +155,17 @@ class Engine:
         return loop.healthy or "the last poll failed"
 
     def start(self) -> None:
-        """Start the threads and return at once; the store is opened by them. Starting twice changes nothing."""
+        """Start the threads and return; the store is opened by them. Starting twice changes nothing.
+
+        A stop under way is waited for.
+        """
+        if not self._loops:
+            self.ctx.clock.wait(self._ended, DRAIN_SECONDS + CANCEL_SECONDS + CLOSE_SECONDS)
         with self._moving:
             if self._loops or self._retired:
                 return
             self._draining = False
+            self._ended.clear()
             self.assemble(self._thread_pool())
             capture.install()
             self.pool.start()
@@ -256,12 +265,19 @@ class Engine:
         self._draining = True
 
     def stop(self, *, drain: float = DRAIN_SECONDS, grace: float = CANCEL_SECONDS) -> None:
-        """Stop, as gently as the seconds allow. Stopping twice changes nothing."""
+        """Stop, as gently as the seconds allow. Stopping twice changes nothing; the second waits for the first."""
         with self._moving:
             loops, threads = self._loops, self._threads
             self._loops, self._threads = [], []
         if not loops:
+            self.ctx.clock.wait(self._ended, drain + grace + CLOSE_SECONDS)
             return
+        try:
+            self._stop(loops, threads, drain, grace)
+        finally:
+            self._ended.set()
+
+    def _stop(self, loops: list[Loop], threads: list[threading.Thread], drain: float, grace: float) -> None:
         self.begin_drain()
         self._write(lambda tx: self._say(tx, EngineState.DRAINING))
         stale = [claim.held for claim in self.pool.stale(older_than=0.0)]
