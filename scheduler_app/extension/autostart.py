@@ -58,7 +58,7 @@ def _accompany_in_thread(engine: Engine, clock: Clock, server: Server) -> None:
 
 
 def _accompany(engine: Engine, clock: Clock, server: Server) -> None:
-    """Wait until the app has been loaded, so that all its tasks are registered, and start; stop when it is served no more.
+    """Start when the app has been loaded, so that all its tasks are registered; stop when it is served no more.
 
     At the end of the process the engine is stopped in any case, and a stop under way is waited for.
     """

@@ -99,6 +99,11 @@ CANCELS = Statement(
         sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"), runs.c.cancel_requested.is_(True)
     )
 )
+ALONE = Statement(
+    sa.select(runs.c.engine, runs.c.suspicions, runs.c.ready_at).where(
+        sa.text("state = 'running'"), runs.c.engine > 0, runs.c.alone.is_(True)
+    )
+)
 SHARE = Statement(
     runs.update()
     .where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine_"), runs.c.alone.is_(True))
@@ -183,6 +188,11 @@ def give_back(tx: sa.Connection, held: Collection[tuple[int, int]], now: datetim
 def held_by(tx: sa.Connection, engine: int) -> set[tuple[int, int]]:
     """Return the claims of an engine: pairs of run id and token."""
     return {(row.id, row.token) for row in HELD_BY.rows(tx, engine=engine)}
+
+
+def alone_elsewhere(tx: sa.Connection, engine: int) -> list[tuple[int, datetime]]:
+    """Return the suspicions, and since when it could start, of each run that is alone in another engine."""
+    return [(row.suspicions, from_micros(row.ready_at)) for row in ALONE.rows(tx) if row.engine != engine]
 
 
 def share(tx: sa.Connection, engine: int) -> None:
