@@ -16,6 +16,7 @@ from scheduler_app.app import settings_of
 from scheduler_app.cli import audit, check, reference
 from scheduler_app.cli.moving import import_apscheduler
 from scheduler_app.cli.serve import serve
+from scheduler_app.cli.worker import work
 from scheduler_app.domain.text import one_line
 from scheduler_app.errors import SchedulerError
 
@@ -26,11 +27,13 @@ STORE = (
     click.option("--database", metavar="URL", help="SQLAlchemy URL of the store, in place of the one in the folder."),
     click.option("--config", metavar="FILE", help="A TOML file of settings."),
 )
+TASKS = click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks to offer; may be repeated.")
 SERVICE = (
     click.option("--host", help="Address to listen on (127.0.0.1)."),
     click.option("--port", help="Port to listen on (8000); 0 takes a free one."),
-    click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks to offer; may be repeated."),
+    TASKS,
     *STORE,
+    click.option("--no-engine", is_flag=True, help="Answer only: jobs are fired and run by engines elsewhere."),
 )
 
 __all__ = ["cli", "main"]
@@ -48,8 +51,9 @@ def options(decorators: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that were given."""
-    return {key: value for key, value in values.items() if value not in (None, ())}
+    """Return the options that were given, as settings."""
+    settings = {key: value for key, value in values.items() if value not in (None, (), False)}
+    return settings | {"engine": "off"} if settings.pop("no_engine", False) else settings
 
 
 @click.group(context_settings=CONTEXT)
@@ -63,6 +67,13 @@ def cli() -> None:
 def serve_command(**values: Any) -> None:
     """Run the service: HTTP API, engine and embedded store, in the foreground."""
     serve(lambda environ: settings_of(environ, given(values)))
+
+
+@cli.command("worker")
+@options((TASKS, *STORE))
+def worker_command(**values: Any) -> None:
+    """Run an engine without the web part, in the foreground."""
+    work(settings_of(os.environ, given(values)))
 
 
 @cli.command("check")

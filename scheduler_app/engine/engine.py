@@ -42,7 +42,6 @@ DRAIN_SECONDS = 20.0
 CANCEL_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
 LOOK_WHILE_WAITING = 0.02
-HUNG_AFTER = 25.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +134,11 @@ class Engine:
             return {"engine": "draining, or stopped: it takes no more work"}
         if not self._loops:
             return {}
-        return {"engine": self._engine_check(), **{loop.name: self._loop_check(loop) for loop in self._loops}}
+        return {
+            "engine": self._engine_check(),
+            "slots": f"{self.pool.lost} threads have ended" if self.pool.lost else True,
+            **{loop.name: loop.ailment or True for loop in self._loops},
+        }
 
     def _engine_check(self) -> object:
         if not self.running:
@@ -145,14 +148,6 @@ class Engine:
         if not self.heartbeat.is_current:
             return "it could not beat for 25 s and takes no work"
         return self.rescuer.hindrance or True
-
-    def _loop_check(self, loop: Loop) -> object:
-        if loop.passed_at is None:
-            return "no poll has succeeded yet"
-        silent = self.ctx.clock.monotonic() - loop.passed_at
-        if silent > HUNG_AFTER:
-            return f"the last good poll was {silent:.0f} s ago"
-        return loop.healthy or "the last poll failed"
 
     def start(self) -> None:
         """Start the threads and return; the store is opened by them. Starting twice changes nothing.

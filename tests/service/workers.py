@@ -50,7 +50,7 @@ def workers(folder: Path, **options: Any) -> Iterator[Gunicorn]:
     """A gunicorn for a block, killed after it whatever happens."""
     service = Gunicorn(folder, **options)
     try:
-        yield service.start()
+        yield service.start(within=45.0)
     finally:
         service.clean_up()
 
