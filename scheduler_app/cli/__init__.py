@@ -8,12 +8,14 @@ if sys.platform == "win32":
 import os
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import click
 
 from scheduler_app.app import settings_of
 from scheduler_app.cli import audit, check, reference
+from scheduler_app.cli.backup import back_up
 from scheduler_app.cli.moving import import_apscheduler
 from scheduler_app.cli.serve import serve
 from scheduler_app.cli.worker import work
@@ -90,6 +92,15 @@ def audit_command(as_json: bool, **values: Any) -> None:
     """Check what was promised on a store, also while it is in use. Changes nothing."""
     kept = audit.audit_store(settings_of(os.environ, given(values)), as_json=as_json)
     sys.exit(0 if kept else 1)
+
+
+@cli.command("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@options(STORE)
+def backup_command(file: Path, force: bool, **values: Any) -> None:
+    """Copy an SQLite store to FILE, also while it is in use, and check the copy."""
+    back_up(settings_of(os.environ, given(values)), file, replace=force)
 
 
 @cli.command("settings")
