@@ -33,7 +33,8 @@ class Gunicorn(Service):
         """The command line."""
         bind = f"127.0.0.1:{self.port}"
         app = "scheduler_app:create_app()"
-        return [str(GUNICORN), "-w", self._workers, "-b", bind, "--no-control-socket", *self._options, app]
+        own = () if "-c" in self._options else ("-w", self._workers, "--no-control-socket")
+        return [str(GUNICORN), "-b", bind, *own, *self._options, app]
 
     def engines(self) -> list[dict[str, Any]]:
         """The engines that run, as any of the workers tells."""
