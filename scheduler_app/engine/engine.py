@@ -71,6 +71,7 @@ class Engine:
         self._enlisted = 0
         self._draining = False
         self._retired = False
+        self._expected = False
         self._ended = threading.Event()
         self._ended.set()
         self._loops: list[Loop] = []
@@ -133,7 +134,7 @@ class Engine:
         if self._draining:
             return {"engine": "draining, or stopped: it takes no more work"}
         if not self._loops:
-            return {}
+            return {"engine": "not started yet"} if self._expected else {}
         return {
             "engine": self._engine_check(),
             "slots": f"{self.pool.lost} threads have ended" if self.pool.lost else True,
@@ -148,6 +149,10 @@ class Engine:
         if not self.heartbeat.is_current:
             return "it could not beat for 25 s and takes no work"
         return self.rescuer.hindrance or True
+
+    def expect(self) -> None:
+        """Be not ready until the start, which follows."""
+        self._expected = True
 
     def start(self) -> None:
         """Start the threads and return; the store is opened by them. Starting twice changes nothing.

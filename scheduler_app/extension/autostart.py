@@ -54,6 +54,7 @@ def start_when_serving(engine: Engine, clock: Clock) -> None:
 
 
 def _accompany_in_thread(engine: Engine, clock: Clock, server: Server) -> None:
+    engine.expect()
     threading.Thread(target=_accompany, args=(engine, clock, server), name="scheduler-start", daemon=True).start()
 
 
