@@ -108,6 +108,12 @@ class StoreTooNew(SchedulerError):
     code = "store_too_new"
 
 
+class BackupRefused(SchedulerError):
+    """A copy of the store cannot be written where it is wanted."""
+
+    code = "backup_refused"
+
+
 class ConfigurationError(SchedulerError):
     """A setting, a tasks file or a task registration is wrong; starting makes no sense."""
 

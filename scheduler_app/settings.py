@@ -17,6 +17,7 @@ from scheduler_app.errors import ConfigurationError, Fault
 
 PREFIX = "SCHEDULER_"
 CONFIG = "config"
+OPTIONS = {"engine": "no-engine"}
 SECRET = frozenset({"database"})
 FOREVER = "forever"
 ALL = "all"
@@ -188,7 +189,7 @@ def _in_words(kind: Mapping[str, Any]) -> str:
 
 def from_command_line(given: Mapping[str, Any]) -> Source:
     """Return the settings given as options."""
-    return Source(values=given, origin=lambda key: f"command line --{key.replace('_', '-')}")
+    return Source(values=given, origin=lambda key: f"command line --{OPTIONS.get(key, key.replace('_', '-'))}")
 
 
 def from_environment(environ: Mapping[str, str]) -> Source:

@@ -15,9 +15,10 @@ EXTENSION = "scheduler_app.ready"
 
 @dataclass(frozen=True, kw_only=True)
 class Readiness:
-    """Whether this process may get work, and what that was judged by."""
+    """Whether this process may get work, and what that was judged by; `engine` when it runs one."""
 
     ready: bool
+    engine: bool = False
     checks: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -41,7 +42,9 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Tell whether the process may get work.
 
-    503 while the database or the engine's threads do not work, and while the process stops.
+    503 while the database or the engine's threads do not work, and while the process stops. Each check is `true`, or a
+    sentence that says what is wrong.
     """
     state = cast("Callable[[], Readiness]", current_app.extensions[EXTENSION])()
-    return answer({"ready": state.ready, "checks": dict(state.checks)}, 200 if state.ready else 503)
+    body = {"ready": state.ready, "engine": "here" if state.engine else "none", "checks": dict(state.checks)}
+    return answer(body, 200 if state.ready else 503)

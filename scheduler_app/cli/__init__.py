@@ -8,14 +8,17 @@ if sys.platform == "win32":
 import os
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import click
 
 from scheduler_app.app import settings_of
 from scheduler_app.cli import audit, check, reference
+from scheduler_app.cli.backup import back_up
 from scheduler_app.cli.moving import import_apscheduler
 from scheduler_app.cli.serve import serve
+from scheduler_app.cli.worker import work
 from scheduler_app.domain.text import one_line
 from scheduler_app.errors import SchedulerError
 
@@ -32,6 +35,7 @@ SERVICE = (
     click.option("--port", help="Port to listen on (8000); 0 takes a free one."),
     TASKS,
     *STORE,
+    click.option("--no-engine", is_flag=True, help="Answer only: jobs are fired and run by engines elsewhere."),
 )
 
 __all__ = ["cli", "main"]
@@ -49,8 +53,9 @@ def options(decorators: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that were given."""
-    return {key: value for key, value in values.items() if value not in (None, ())}
+    """Return the options that were given, as settings."""
+    settings = {key: value for key, value in values.items() if value not in (None, (), False)}
+    return settings | {"engine": "off"} if settings.pop("no_engine", False) else settings
 
 
 @click.group(context_settings=CONTEXT)
@@ -64,6 +69,13 @@ def cli() -> None:
 def serve_command(**values: Any) -> None:
     """Run the service: HTTP API, engine and embedded store, in the foreground."""
     serve(lambda environ: settings_of(environ, given(values)))
+
+
+@cli.command("worker")
+@options((TASKS, *STORE))
+def worker_command(**values: Any) -> None:
+    """Run an engine without the web part, in the foreground."""
+    work(settings_of(os.environ, given(values)))
 
 
 @cli.command("check")
@@ -80,6 +92,15 @@ def audit_command(as_json: bool, **values: Any) -> None:
     """Check what was promised on a store, also while it is in use. Changes nothing."""
     kept = audit.audit_store(settings_of(os.environ, given(values)), as_json=as_json)
     sys.exit(0 if kept else 1)
+
+
+@cli.command("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@options(STORE)
+def backup_command(file: Path, force: bool, **values: Any) -> None:
+    """Copy an SQLite store to FILE, also while it is in use, and check the copy."""
+    back_up(settings_of(os.environ, given(values)), file, replace=force)
 
 
 @cli.command("settings")

@@ -5,12 +5,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import click
 from flask import Flask
 
 from scheduler_app.app import create_app
+from scheduler_app.cli.folder import make_folder
 from scheduler_app.cli.server import STOPS, run_server
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension.core import Core
@@ -22,7 +22,7 @@ BACKLOG = 2048
 def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
     """Run the service until it is stopped. Raises SchedulerError for what keeps it from starting."""
     settings = settings_of(os.environ)
-    _make_folder(settings.data)
+    make_folder(settings.data)
     app = create_app(settings)
     core: Core = app.extensions["scheduler_core"]
     core.open()
@@ -33,15 +33,6 @@ def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
         signal.signal(number, lambda _number, _frame: os._exit(0))
     _announce(app, listener, core)
     run_server(app, listener, settings)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigurationError(f"data {folder}: cannot make this folder: {error.strerror}") from None
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise ConfigurationError(f"data {folder}: this folder cannot be written; choose another with --data")
 
 
 def listen(host: str, port: int) -> socket.socket:

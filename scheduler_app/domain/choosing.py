@@ -6,6 +6,7 @@
   that the one that did is found out. That may stall nobody for long, and every run of a dead engine is to run again
   within 5 s: 2.5 s after the rescue nobody waits for an idle engine, or keeps it for itself, any more. Only from the
   third suspicion on does a run wait until it can be alone, to the end.
+- Of several engines one at a time does that for suspects: the others go on as if these were not there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,14 +76,27 @@ class Choice(Generic[C]):
     alone: bool = False
 
 
-def choose(candidates: Sequence[C], room: Room, now: datetime) -> Choice[C]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Peers:
+    """What the other engines leave to this one: `may_isolate` when none of them keeps itself for a suspect, and
+    `makes_room` when it is this one that lets its work run out for a run that insists."""
+
+    may_isolate: bool = True
+    makes_room: bool = True
+
+
+NO_PEERS = Peers()
+
+
+def choose(candidates: Sequence[C], room: Room, now: datetime, peers: Peers = NO_PEERS) -> Choice[C]:
     """Pick from the queue, given in the order in which the runs should start."""
     suspects = [run for run in candidates if _wants_solitude(run, now)]
     strict = [run for run in suspects if run.suspicions >= STRICTLY_ALONE_FROM]
-    if strict and not room.idle:
-        return Choice(runs=())
-    if suspects and room.idle and (strict or candidates[0] is suspects[0]):
-        return Choice(runs=(strict or suspects)[:1], alone=True)
+    if peers.may_isolate:
+        if strict and not room.idle and peers.makes_room:
+            return Choice(runs=())
+        if suspects and room.idle and (strict or candidates[0] is suspects[0]):
+            return Choice(runs=(strict or suspects)[:1], alone=True)
     return Choice(runs=_fill([run for run in candidates if run not in suspects], room))
 
 

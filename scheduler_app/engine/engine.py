@@ -41,9 +41,9 @@ from scheduler_app.store.identity import Identity
 
 DRAIN_SECONDS = 20.0
 CANCEL_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
 LOOK_WHILE_WAITING = 0.02
 LOOK_WHILE_HINDERED = 0.2
-HUNG_AFTER = 25.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,9 @@ class Engine:
         self._follows_rules = False
         self._draining = False
         self._retired = False
+        self._expected = False
+        self._ended = threading.Event()
+        self._ended.set()
         self._loops: list[Loop] = []
         self._threads: list[threading.Thread] = []
         self._watcher: Watcher | None = None
@@ -140,8 +143,12 @@ class Engine:
         if self._draining:
             return {"engine": "draining, or stopped: it takes no more work"}
         if not self._loops:
-            return {}
-        return {"engine": self._engine_check(), **{loop.name: self._loop_check(loop) for loop in self._loops}}
+            return {"engine": "not started yet"} if self._expected else {}
+        return {
+            "engine": self._engine_check(),
+            "slots": f"{self.pool.lost} threads have ended" if self.pool.lost else True,
+            **{loop.name: loop.ailment or True for loop in self._loops},
+        }
 
     def _engine_check(self) -> object:
         if not self.running:
@@ -152,20 +159,22 @@ class Engine:
             return "it could not beat for 25 s and takes no work"
         return self.rescuer.hindrance or True
 
-    def _loop_check(self, loop: Loop) -> object:
-        if loop.passed_at is None:
-            return "no poll has succeeded yet"
-        silent = self.ctx.clock.monotonic() - loop.passed_at
-        if silent > HUNG_AFTER:
-            return f"the last good poll was {silent:.0f} s ago"
-        return loop.healthy or "the last poll failed"
+    def expect(self) -> None:
+        """Be not ready until the start, which follows."""
+        self._expected = True
 
     def start(self) -> None:
-        """Start the threads and return at once; the store is opened by them. Starting twice changes nothing."""
+        """Start the threads and return; the store is opened by them. Starting twice changes nothing.
+
+        A stop under way is waited for.
+        """
+        if not self._loops:
+            self.ctx.clock.wait(self._ended, DRAIN_SECONDS + CANCEL_SECONDS + CLOSE_SECONDS)
         with self._moving:
             if self._loops or self._retired:
                 return
             self._draining = False
+            self._ended.clear()
             self.assemble(self._thread_pool())
             capture.install()
             self.pool.start()
@@ -274,12 +283,19 @@ class Engine:
         self._draining = True
 
     def stop(self, *, drain: float = DRAIN_SECONDS, grace: float = CANCEL_SECONDS) -> None:
-        """Stop, as gently as the seconds allow. Stopping twice changes nothing."""
+        """Stop, as gently as the seconds allow. Stopping twice changes nothing; the second waits for the first."""
         with self._moving:
             loops, threads = self._loops, self._threads
             self._loops, self._threads = [], []
         if not loops:
+            self.ctx.clock.wait(self._ended, drain + grace + CLOSE_SECONDS)
             return
+        try:
+            self._stop(loops, threads, drain, grace)
+        finally:
+            self._ended.set()
+
+    def _stop(self, loops: list[Loop], threads: list[threading.Thread], drain: float, grace: float) -> None:
         self.begin_drain()
         self._write(lambda tx: self._say(tx, EngineState.DRAINING))
         stale = [claim.held for claim in self.pool.stale(older_than=0.0)]

@@ -8,6 +8,7 @@ from scheduler_app.signals import Bus, LoopFailed
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
+HUNG_AFTER = 20.0
 
 
 class Loop:
@@ -15,22 +16,30 @@ class Loop:
 
     def __init__(self, name: str, poll: Callable[[], float], *, clock: Clock, bus: Bus) -> None:
         self.name = name
-        self.passed_at: float | None = None
         self._poll = poll
         self._clock = clock
         self._bus = bus
         self._failures = 0
+        self._has_passed = False
+        self._due_at = clock.monotonic()
+        self._thread: threading.Thread | None = None
         self._awake = threading.Event()
         self._stopping = False
 
     def run(self) -> None:
         """Poll until stopped."""
+        self._thread = threading.current_thread()
         while not self._stopping:
             self._clock.wait(self._awake, self.once())
             self._awake.clear()
 
     def once(self) -> float:
         """Poll once, whatever happens, and return how long to wait."""
+        wait = self._guarded()
+        self._due_at = self._clock.monotonic() + wait
+        return wait
+
+    def _guarded(self) -> float:
         try:
             wait = self._poll()
         except Exception as error:  # noqa: BLE001 - the loop guard
@@ -38,8 +47,7 @@ class Loop:
             pause: float = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
             self._bus.publish(LoopFailed(at=self._clock.now(), loop=self.name, error=error, retry_in=pause))
             return pause
-        self._failures = 0
-        self.passed_at = self._clock.monotonic()
+        self._failures, self._has_passed = 0, True
         return wait
 
     def wake(self) -> None:
@@ -52,6 +60,13 @@ class Loop:
         self._awake.set()
 
     @property
-    def healthy(self) -> bool:
-        """Whether the last poll went well."""
-        return self._failures == 0 and self.passed_at is not None
+    def ailment(self) -> str | None:
+        """What is wrong with it; None when it does what it should."""
+        if self._thread is not None and not self._thread.is_alive():
+            return "its thread has ended"
+        late = self._clock.monotonic() - self._due_at
+        if late > HUNG_AFTER:
+            return f"it hangs: its next poll was due {late:.0f} s ago"
+        if not self._has_passed:
+            return "no poll has succeeded yet"
+        return "the last poll failed" if self._failures else None

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import EPOCH, Clock
 from scheduler_app.domain import outcome as outcomes
-from scheduler_app.domain.choosing import choose
+from scheduler_app.domain.choosing import NO_PEERS, Choice, Peers, choose, insists_on_solitude
 from scheduler_app.domain.firing import UNPLANNABLE, FiringPlan, plan_firing, plan_resume, uncomputable
 from scheduler_app.domain.job import Job
 from scheduler_app.domain.policy import Delivery, Executor
@@ -30,13 +30,14 @@ from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused, RunEnded
-from scheduler_app.store import claims, facts, firing, logs, pauses, runs, settling
+from scheduler_app.store import claims, engines, facts, firing, logs, pauses, runs, settling
 from scheduler_app.store.database import Database
 from scheduler_app.store.outlook import Outlook, look_ahead
 
 BATCH = 250
 FALLBACK = 1.0
 LIVE_EVERY = 1.0
+BEHIND_SUSPECTS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +158,7 @@ class Pass:
             agenda.ready = _has_come(ahead.ready, agenda.now)
             if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
                 agenda.next_at = ahead.next_at
-                agenda.claimable = bool(self._candidates(tx, 1)) or self._is_outranked(tx)
+                agenda.claimable = bool(self._candidates(tx, min(1, ctx.pool.room().most))) or self._is_outranked(tx)
         agenda.more = len(due) == BATCH or bool(lapsed)
         for job in due:
             self._plan(job, agenda)
@@ -269,13 +270,30 @@ class Pass:
     def _highest_queued(self, tx: sa.Connection) -> int:
         return claims.highest_priority(tx, self._ctx.registry.names(), executor=Executor.THREAD)
 
-    def _candidates(self, tx: sa.Connection, most: int) -> Any:
-        limit = min(most, self._ctx.pool.room().most)
+    def _candidates(self, tx: sa.Connection, limit: int) -> Any:
         return claims.candidates(tx, self._ctx.registry.names(), executor=Executor.THREAD, limit=limit)
 
+    def _choose(self, tx: sa.Connection, agenda: Agenda) -> Choice[Any]:
+        """Choose from the queue; where suspects stand in it, from what is behind them too."""
+        room, peers = self._ctx.pool.room(), NO_PEERS
+        queue = self._candidates(tx, room.most)
+        suspects = [run for run in queue if run.suspicions]
+        if suspects:
+            peers = self._peers(tx, agenda, suspects[0].task)
+            queue = self._candidates(tx, room.most + BEHIND_SUSPECTS)
+        return choose(queue, room, agenda.now, peers)
+
+    def _peers(self, tx: sa.Connection, agenda: Agenda, task: str) -> Peers:
+        """Return what is left to this engine; the oldest that knows the task makes room for it."""
+        alone = claims.alone_elsewhere(tx, agenda.engine)
+        knowing = [row.id for row in engines.live(tx) if task in row.tasks]
+        return Peers(
+            may_isolate=not any(insists_on_solitude(number, (agenda.now - at).total_seconds()) for number, at in alone),
+            makes_room=agenda.engine <= min(knowing, default=agenda.engine),
+        )
+
     def _claim(self, tx: sa.Connection, agenda: Agenda) -> list[Claim]:
-        room = self._ctx.pool.room()
-        choice = choose(self._candidates(tx, room.most), room, agenda.now)
+        choice = self._choose(tx, agenda)
         if choice.runs and any(execution.claim.alone for execution in self._ctx.pool.held()):
             claims.share(tx, agenda.engine)
         return claims.take(

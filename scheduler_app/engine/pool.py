@@ -63,6 +63,10 @@ class Pool(Protocol):
     def expire(self) -> None:
         """Time out what is past its deadline."""
 
+    @property
+    def lost(self) -> int:
+        """How many slots have no thread any more."""
+
 
 class ThreadPool:
     """Executes claims on threads. A slot is taken until its thread is free again, timed out or not."""
@@ -214,3 +218,8 @@ class ThreadPool:
                     execution.timed_out = True
                     self._ended.append((execution, timed_out(execution)))
                     execution.cancel(Reason.TIMEOUT)
+
+    @property
+    def lost(self) -> int:
+        """How many slots have no thread any more."""
+        return sum(not thread.is_alive() for thread in self._threads)

@@ -123,8 +123,10 @@ class Rescuer:
         return self._seen[row.id].seconds >= DEAD_AFTER
 
     def _is_blamed(self, row: EngineRow) -> bool:
-        """Whether a run may have killed its engine: hardly when the process above it died too."""
-        return row.host != self._identity.host or not is_gone(row.parent_pid, row.parent_start)
+        """Whether a run may have killed its engine: hardly when the process above it, if there was any, died too."""
+        if row.host != self._identity.host or row.parent_pid == 0:
+            return True
+        return not is_gone(row.parent_pid, row.parent_start)
 
     def _rescue(self, row: EngineRow) -> None:
         now = self._clock.now()

@@ -3,6 +3,9 @@
 That is a gunicorn or uWSGI worker (under preload each child, by an after-fork hook) and the serving process of
 `flask run`, with and without the reloader. Not a `flask` subcommand, a shell, pytest, a Celery process or an arbiter,
 and not the first request: without traffic nothing would fire.
+
+A gunicorn worker that is told to stop, or has answered its `max_requests`, stops its engine at once, while it still
+finishes its requests: both together take no longer than the longer of the two.
 """
 
 import os
@@ -10,6 +13,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -23,32 +27,54 @@ from scheduler_app.engine.engine import Engine
 from scheduler_app.errors import ConfigurationError
 
 LOOK_EVERY = 0.02
+LOOK_WHILE_SERVING = 0.1
 GUNICORN_WORKER = "gunicorn.workers.base"
 GUNICORN_ARBITER = "gunicorn.arbiter"
+GUNICORN_FORKS_A_WORKER = "spawn_worker"
 UWSGI_THREADS = {"enable-threads", "threads"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """What runs the app: whether it has loaded it, and whether it still serves it."""
+
+    has_loaded: Callable[[], bool]
+    serves: Callable[[], bool] | None = None
 
 
 def start_when_serving(engine: Engine, clock: Clock) -> None:
     """Start the engine as soon as its app is loaded, if this process, or a child of it, serves requests."""
-    ready = _flask_run() or _gunicorn_worker()
-    if ready is not None:
-        threading.Thread(target=_start_when, args=(engine, clock, ready), name="scheduler-start", daemon=True).start()
+    server = _flask_run() or _gunicorn_worker(_frame_of(GUNICORN_WORKER), "self")
+    if server is not None:
+        _accompany_in_thread(engine, clock, server)
     elif _frame_of(GUNICORN_ARBITER) is not None:
-        _start_in_children(engine)
+        _start_in_children(engine, clock)
     elif "uwsgi" in sys.modules:
         _start_in_uwsgi(engine, sys.modules["uwsgi"])
 
 
-def _start_when(engine: Engine, clock: Clock, ready: Callable[[], bool]) -> None:
-    """Wait until the app has been loaded, so that all its tasks are registered, and start."""
+def _accompany_in_thread(engine: Engine, clock: Clock, server: Server) -> None:
+    engine.expect()
+    threading.Thread(target=_accompany, args=(engine, clock, server), name="scheduler-start", daemon=True).start()
+
+
+def _accompany(engine: Engine, clock: Clock, server: Server) -> None:
+    """Start when the app has been loaded, so that all its tasks are registered; stop when it is served no more.
+
+    At the end of the process the engine is stopped in any case, and a stop under way is waited for.
+    """
     never = threading.Event()
-    while not ready():
+    while not server.has_loaded():
         clock.wait(never, LOOK_EVERY)
     engine.start()
+    if server.serves is not None:
+        while server.serves():
+            clock.wait(never, LOOK_WHILE_SERVING)
+        engine.stop()
 
 
-def _flask_run() -> Callable[[], bool] | None:
-    """Return what tells that `flask run` has loaded its app, if this is the process of it that serves."""
+def _flask_run() -> Server | None:
+    """Return `flask run`, if this is the process of it that serves."""
     context = click.get_current_context(silent=True)
     if context is None or context.info_name != "run" or not isinstance(context.obj, ScriptInfo):
         return None
@@ -57,14 +83,15 @@ def _flask_run() -> Callable[[], bool] | None:
     if reloads and not is_running_from_reloader():
         return None
     info = context.obj
-    return lambda: info._loaded_app is not None
+    return Server(has_loaded=lambda: info._loaded_app is not None)
 
 
-def _gunicorn_worker() -> Callable[[], bool] | None:
-    """Return what tells that the gunicorn worker that loads this app has booted."""
-    frame = _frame_of(GUNICORN_WORKER)
-    worker = None if frame is None else frame.f_locals.get("self")
-    return None if worker is None else lambda: bool(worker.booted)
+def _gunicorn_worker(frame: FrameType | None, name: str) -> Server | None:
+    """Return the gunicorn worker that a frame of gunicorn's has under a name."""
+    worker = None if frame is None else frame.f_locals.get(name)
+    if worker is None:
+        return None
+    return Server(has_loaded=lambda: bool(worker.booted), serves=lambda: bool(worker.alive))
 
 
 def _frame_of(module: str) -> FrameType | None:
@@ -78,14 +105,20 @@ def _frames() -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _start_in_children(engine: Engine) -> None:
-    """Start in each worker that this arbiter forks, but not in what a worker forks itself."""
+def _start_in_children(engine: Engine, clock: Clock) -> None:
+    """Start in each worker that this arbiter forks, once it has given up root and set its signals.
+
+    Not in what a worker forks itself, nor in the child that becomes the next arbiter (USR2).
+    """
     arbiter, held = os.getpid(), weakref.ref(engine)
 
     def start() -> None:
-        engine = held()
-        if engine is not None and os.getppid() == arbiter:
-            engine.start()
+        engine, frame = held(), _frame_of(GUNICORN_ARBITER)
+        if engine is None or frame is None or os.getppid() != arbiter:
+            return
+        server = _gunicorn_worker(frame, "worker") if frame.f_code.co_name == GUNICORN_FORKS_A_WORKER else None
+        if server is not None:
+            _accompany_in_thread(engine, clock, server)
 
     os.register_at_fork(after_in_child=start)
 

@@ -24,6 +24,7 @@ from scheduler_app.services.opening import KEY_FILE, prepare
 from scheduler_app.services.references import References
 from scheduler_app.settings import Settings
 from scheduler_app.signals import Bus
+from scheduler_app.store import facts
 from scheduler_app.store.database import Database, default_url
 
 DEFAULT_HABITS = Habits()
@@ -54,7 +55,8 @@ class Core:
     def answers(self) -> bool | str:
         """Whether the store answers; a sentence when it does not."""
         try:
-            with self.database.read():
+            with self.database.read() as tx:
+                facts.paused_since(tx)
                 return True
         except SchedulerError as error:
             return error.detail

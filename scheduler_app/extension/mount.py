@@ -69,5 +69,6 @@ def mount_at_root(app: Flask, core: Callable[[], Core], hosts: Collection[str]) 
 
 def readiness(core: Core) -> Readiness:
     """Whether this process does what it is for: its store answers, and its engine, if it has one, is well."""
-    checks = {"database": core.answers(), **core.engine.checks()}
-    return Readiness(ready=all(value is True for value in checks.values()), checks=checks)
+    engine = core.engine.checks()
+    checks = {"database": core.answers(), **engine}
+    return Readiness(ready=all(value is True for value in checks.values()), engine=bool(engine), checks=checks)

@@ -17,4 +17,7 @@ class ReadyOut(WireOut):
     """Whether the process may get work."""
 
     ready: bool
+    engine: Literal["here", "none"] = Field(
+        description="Whether this process runs an engine; with none, jobs are accepted and run by engines elsewhere."
+    )
     checks: dict[str, Any] = Field(description="What that was judged by.")

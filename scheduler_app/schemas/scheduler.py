@@ -1,6 +1,6 @@
 """The scheduler as a whole on the wire."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -26,8 +26,10 @@ class EngineOut(WireOut):
     pid: int
     version: str
     slots: int = Field(description="Runs it executes at one time.")
+    running: int = Field(description="Runs it executes now.")
+    backlog: int = Field(description="Runs it has claimed ahead, which wait for a slot of it.")
     tasks: list[str] = Field(description="The tasks it has registered.")
-    state: EngineState
+    state: EngineState = Field(description="`draining`: it takes no more work, and ends.")
     beat: int
     started_at: datetime
     beat_at: datetime
@@ -38,9 +40,12 @@ class SchedulerOut(WireOut):
     """Every engine, and how much there is to do."""
 
     paused: PauseOut | None
-    engines: list[EngineOut] = Field(description="The newest 20, ended ones too.")
+    engines: list[EngineOut] = Field(description="Every one that has not ended, and the newest 20 that have.")
     backlog: int = Field(description="Runs that may start now and have not.")
     open_runs: dict[str, int] = Field(description="How many runs are in each state that is not final.")
+    unknown_tasks: list[str] = Field(
+        description="Tasks that unfinished jobs name and no living engine has registered: their runs wait for one."
+    )
     jobs: dict[str, int] = Field(description="How many jobs are in each state.")
     next_run_time: datetime | None
     lag: float = Field(description="Seconds that the longest overdue job waits.")
@@ -54,13 +59,19 @@ class SchedulerState(Protocol):
     def engines(self) -> Sequence[EngineRow]:
         """The engines to show."""
 
+    @property
+    def holdings(self) -> Mapping[int, int]:
+        """How many runs each engine holds."""
 
-def render_engine(engine: EngineRow) -> dict[str, Any]:
-    """Return an engine as `EngineOut` says."""
-    return {name: getattr(engine, name) for name in EngineOut.model_fields}
+
+def render_engine(engine: EngineRow, held: int) -> dict[str, Any]:
+    """Return an engine as `EngineOut` says; it holds more runs than it has slots only when it claimed ahead."""
+    counts = {"running": min(held, engine.slots), "backlog": max(0, held - engine.slots)}
+    return counts | {name: getattr(engine, name) for name in EngineOut.model_fields if name not in counts}
 
 
 def render_scheduler(view: SchedulerState) -> dict[str, Any]:
     """Return the scheduler as `SchedulerOut` says."""
     values = {name: getattr(view, name) for name in SchedulerOut.model_fields}
-    return values | {"engines": [render_engine(engine) for engine in view.engines]}
+    rows = [render_engine(engine, view.holdings.get(engine.id, 0)) for engine in view.engines]
+    return values | {"engines": rows}

@@ -15,7 +15,7 @@ from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import SchedulerError
 from scheduler_app.services.context import Context
 from scheduler_app.services.jobs import find
-from scheduler_app.store import facts, firing, jobs
+from scheduler_app.store import facts, firing, jobs, orphans
 
 PAUSED = "the whole scheduler is paused; POST /scheduler/resume lets it fire again"
 
@@ -46,11 +46,17 @@ def forecast(job_id: str, *, count: int, ctx: Context) -> Forecast:
         job = find(tx, job_id)
         is_paused = facts.get(tx, facts.PAUSE) is not None
         skips = jobs.skips(tx, [job.key]).get(job.key, 0)
+        is_orphan = orphans.is_unknown(tx, job.task)
     try:
         times = [] if is_paused else list(islice(_running_times(job, skips, now), count))
     except SchedulerError as error:
         return Forecast(job=job, next_run_times=[], why=error.detail)
-    return Forecast(job=job, next_run_times=times, why=PAUSED if is_paused else _why(job, skips, bool(times)))
+    why = PAUSED if is_paused else _why(job, skips, bool(times))
+    return Forecast(job=job, next_run_times=times, why=why or (_nobody_knows(job) if is_orphan else None))
+
+
+def _nobody_knows(job: Job) -> str:
+    return f"no engine has registered the task {job.task}: its runs wait, queued, for one that has"
 
 
 def upcoming(*, within: float, limit: int, ctx: Context) -> Upcoming:

@@ -9,18 +9,23 @@ import sqlalchemy as sa
 from scheduler_app.clock import rfc3339
 from scheduler_app.services.context import Context
 from scheduler_app.services.planning import fire_single, resume
-from scheduler_app.store import claims, engines, facts, firing, jobs, pauses, runs
+from scheduler_app.store import claims, engines, facts, firing, jobs, orphans, pauses, runs
 
 BATCH = 500
-ENGINES_SHOWN = 20
+ENDED_SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulerView:
-    """What `GET /scheduler` tells. `lag` is how many seconds the longest overdue job waits."""
+    """What `GET /scheduler` tells. `lag` is how many seconds the longest overdue job waits.
+
+    `holdings` is how many runs each engine holds, `unknown_tasks` what jobs name and no engine has registered.
+    """
 
     paused: dict[str, Any] | None
     engines: list[engines.EngineRow]
+    holdings: dict[int, int]
+    unknown_tasks: list[str]
     backlog: int
     open_runs: dict[str, int]
     jobs: dict[str, int]
@@ -39,7 +44,9 @@ def _view(tx: sa.Connection, now: datetime) -> SchedulerView:
     next_due = firing.next_due(tx)
     return SchedulerView(
         paused=facts.get(tx, facts.PAUSE),
-        engines=engines.recent(tx, ENGINES_SHOWN),
+        engines=engines.known(tx, ENDED_SHOWN),
+        holdings=claims.holdings(tx),
+        unknown_tasks=orphans.unknown_tasks(tx),
         backlog=claims.backlog(tx),
         open_runs=runs.count_open(tx),
         jobs=jobs.count_by_state(tx),

@@ -99,6 +99,16 @@ CANCELS = Statement(
         sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"), runs.c.cancel_requested.is_(True)
     )
 )
+ALONE = Statement(
+    sa.select(runs.c.engine, runs.c.suspicions, runs.c.ready_at).where(
+        sa.text("state = 'running'"), runs.c.engine > 0, runs.c.alone.is_(True)
+    )
+)
+HOLDINGS = Statement(
+    sa.select(runs.c.engine, sa.func.count().label("number"))
+    .where(sa.text("state = 'running'"), runs.c.engine > 0)
+    .group_by(runs.c.engine)
+)
 SHARE = Statement(
     runs.update()
     .where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine_"), runs.c.alone.is_(True))
@@ -183,6 +193,16 @@ def give_back(tx: sa.Connection, held: Collection[tuple[int, int]], now: datetim
 def held_by(tx: sa.Connection, engine: int) -> set[tuple[int, int]]:
     """Return the claims of an engine: pairs of run id and token."""
     return {(row.id, row.token) for row in HELD_BY.rows(tx, engine=engine)}
+
+
+def alone_elsewhere(tx: sa.Connection, engine: int) -> list[tuple[int, datetime]]:
+    """Return the suspicions, and since when it could start, of each run that is alone in another engine."""
+    return [(row.suspicions, from_micros(row.ready_at)) for row in ALONE.rows(tx) if row.engine != engine]
+
+
+def holdings(tx: sa.Connection) -> dict[int, int]:
+    """Return how many runs each engine holds, those included that wait for a slot of it."""
+    return {row.engine: int(row.number) for row in HOLDINGS.rows(tx)}
 
 
 def share(tx: sa.Connection, engine: int) -> None:

@@ -102,10 +102,16 @@ def live(tx: sa.Connection) -> list[EngineRow]:
     return [_engine(row) for row in LIVE_ENGINES.rows(tx)]
 
 
-def recent(tx: sa.Connection, limit: int) -> list[EngineRow]:
-    """Return the newest engines, ended ones too."""
-    rows = tx.execute(sa.select(engines).order_by(engines.c.id.desc()).limit(limit))
-    return [_engine(row) for row in rows]
+def known(tx: sa.Connection, most_ended: int) -> list[EngineRow]:
+    """Return every engine that has not ended, and the newest that have; the newest first."""
+    ended = sa.select(engines.c.id).where(engines.c.state.not_in(LIVE)).order_by(engines.c.id.desc()).limit(most_ended)
+    shown = sa.or_(engines.c.state.in_(LIVE), engines.c.id.in_(ended))
+    return [_engine(row) for row in tx.execute(sa.select(engines).where(shown).order_by(engines.c.id.desc()))]
+
+
+def tasks_of_live(tx: sa.Connection) -> frozenset[str]:
+    """Return the tasks that any engine which has not ended has registered."""
+    return frozenset(task for row in live(tx) for task in row.tasks)
 
 
 def forget_ended(tx: sa.Connection, *, keep: int) -> None:

@@ -71,7 +71,6 @@ def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) 
         keys = {settlement.outcome.claim.job_key for settlement in valid}
         unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
         finish_idle(tx, keys)
-    firsts = {id(settlement) for settlement in valid}
     written = {id(settlement) for settlement in valid}
     late = _late(tx, [settlement for settlement in settlements if id(settlement) not in written])
     refuse(tx, [outcome.claim for outcome in late])

@@ -108,6 +108,11 @@ class InlinePool:
     def expire(self) -> None:
         """Nothing to do: the clock's alarm times out."""
 
+    @property
+    def lost(self) -> int:
+        """Return 0: there are no threads."""
+        return 0
+
 
 class Bench:
     """Drives one engine: fire, claim, execute, settle, beat and rescue, in the order of simulated time.

@@ -13,13 +13,22 @@ def test_the_process_is_healthy_without_a_key(build: Callable[..., OpenAPI]) -> 
 
 
 def test_readiness_is_what_the_checks_say(build: Callable[..., OpenAPI]) -> None:
-    states = [Readiness(ready=True, checks={"database": "ok"}), Readiness(ready=False, checks={"database": "gone"})]
+    states = [
+        Readiness(ready=True, engine=True, checks={"database": True}),
+        Readiness(ready=False, checks={"database": "gone"}),
+    ]
     client = build(ready=lambda: states.pop(0)).test_client()
 
     good, bad = client.get("/readyz"), client.get("/readyz")
 
-    assert (good.status_code, good.get_json()) == (200, {"ready": True, "checks": {"database": "ok"}})
-    assert (bad.status_code, bad.get_json()) == (503, {"ready": False, "checks": {"database": "gone"}})
+    assert (good.status_code, good.get_json()) == (
+        200,
+        {"ready": True, "engine": "here", "checks": {"database": True}},
+    )
+    assert (bad.status_code, bad.get_json()) == (
+        503,
+        {"ready": False, "engine": "none", "checks": {"database": "gone"}},
+    )
 
 
 def test_building_an_api_touches_no_database(build: Callable[..., OpenAPI]) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from scheduler_app.clock import to_micros
-from scheduler_app.domain.choosing import Room, choose
+from scheduler_app.domain.choosing import NO_PEERS, Peers, Room, choose
 from scheduler_app.testing.clock import START
 
 ROOM = Room(slots=4, free=4, waiting=0, idle=True, alone=False, durations={})
@@ -26,8 +26,8 @@ class Queued:
         return to_micros(START - timedelta(seconds=self.waited))
 
 
-def chosen(queue, room):
-    choice = choose(queue, room, START)
+def chosen(queue, room, peers=NO_PEERS):
+    choice = choose(queue, room, START, peers)
     return " ".join(run.name for run in choice.runs) + (" alone" if choice.alone else "")
 
 
@@ -62,6 +62,27 @@ def several(count, **more):
 )
 def test_what_is_taken(queue, room, expected):
     assert chosen(queue, room) == expected
+
+
+STRICT = Queued("s", suspicions=3, waited=60.0)
+ISOLATED = Peers(may_isolate=False)
+SECOND = Peers(makes_room=False)
+
+
+@pytest.mark.parametrize(
+    ("queue", "room", "peers", "expected"),
+    [
+        # while another engine is kept for a suspect, this one goes on
+        ([Queued("s", suspicions=1), Queued("a")], ROOM, ISOLATED, "a"),
+        ([Queued("a"), STRICT], ROOM, ISOLATED, "a"),
+        ([Queued("a"), STRICT], BUSY, ISOLATED, "a"),
+        # one engine lets its work run out, but any that happens to be idle may be faster
+        ([Queued("a"), STRICT], BUSY, SECOND, "a"),
+        ([Queued("a"), STRICT], ROOM, SECOND, "s alone"),
+    ],
+)
+def test_one_engine_at_a_time_is_kept_for_a_suspect(queue, room, peers, expected):
+    assert chosen(queue, room, peers) == expected
 
 
 def test_nothing_is_looked_at_beside_a_run_that_is_alone():

@@ -126,6 +126,15 @@ def test_a_run_is_not_blamed_for_its_whole_service_being_killed(scheduler, fake_
     assert (row.crashes, row.suspicions, row.crashes_alone) == (5, 0, 0)
 
 
+def test_a_container_whose_first_process_is_the_engine_has_nothing_above_it_that_could_die(
+    scheduler, fake_clock, nothing
+):
+    run = nothing.delay()
+    for _ in range(3):
+        crash_alone(scheduler, fake_clock, run, parent_pid=0, parent_start="unknown")
+    assert (run.state, run.run.error.type) == ("failed", "EngineDied")
+
+
 def test_nobody_is_blameless_for_ever(scheduler, fake_clock, nothing):
     run = nothing.delay()
     for _ in range(20):

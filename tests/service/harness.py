@@ -52,6 +52,8 @@ class Mark:
 class Service:
     """One `scheduler-app serve` on a data folder, started as often as wanted, always on the port it got first."""
 
+    listening = LISTENING
+
     def __init__(self, folder: Path, *, options: Iterable[str] = ()) -> None:
         self.folder = folder
         self.data = folder / "data"
@@ -73,13 +75,16 @@ class Service:
     def pid(self) -> int:
         return self.process.pid
 
+    def command(self) -> list[str]:
+        """The command line."""
+        return [str(COMMAND), "serve", "--data", str(self.data), "--port", str(self.port), *self._options]
+
     def launch(self) -> None:
         """Start the process and return at once."""
-        command = [str(COMMAND), "serve", "--data", str(self.data), "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._written = log.tell()
             self._process = subprocess.Popen(
-                [*command, *self._options],
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -101,7 +106,7 @@ class Service:
         return self.log.read_bytes()[self._written :].decode(errors="replace") if self.log.exists() else ""
 
     def listens(self) -> bool:
-        found = LISTENING.search(self.said())
+        found = self.listening.search(self.said())
         if found is None:
             assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.said()}"
             return False
