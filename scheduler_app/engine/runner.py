@@ -5,7 +5,7 @@ import json
 import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -38,7 +38,7 @@ def execute(execution: Execution, surroundings: Surroundings) -> Outcome:
     execution.start()
     outcome = contextvars.Context().run(_attempt, execution, surroundings)
     execution.log.close()
-    return replace(outcome, finished_at=execution.clock.now())
+    return outcome
 
 
 def _attempt(execution: Execution, surroundings: Surroundings) -> Outcome:

@@ -186,6 +186,8 @@ def _claim(row: sa.Row[Any], token: int, alone: bool) -> Claim:
 
 def give_back(tx: sa.Connection, held: Collection[tuple[int, int]], now: datetime) -> None:
     """Return claims that did not start, named by run id and token, without charging an attempt."""
+    if not held:
+        return
     GIVE_BACK.many(tx, [{"id_": run_id, "token_": token} for run_id, token in held])
     readmit(tx, [run_id for run_id, _ in held], now)
 

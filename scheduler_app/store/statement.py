@@ -107,8 +107,7 @@ class Statement:
     def rows(self, tx: sa.Connection, **parameters: Any) -> list[Any]:
         """Execute, and return the rows as named tuples of what the driver gives."""
         compiled = self._of(tx)
-        cursor = driver_of(tx).execute(compiled.text, compiled.values(parameters))
-        return [compiled.row(row) for row in cursor.fetchall()]
+        return list(map(compiled.row, driver_of(tx).execute(compiled.text, compiled.values(parameters))))
 
     def scalar(self, tx: sa.Connection, **parameters: Any) -> Any:
         """Execute, and return the first column of the first row, or None."""
