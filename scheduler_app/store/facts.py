@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import facts
@@ -22,7 +22,7 @@ def get(tx: sa.Connection, name: str) -> dict[str, Any] | None:
 
 def put(tx: sa.Connection, name: str, value: dict[str, Any]) -> None:
     """Set a fact."""
-    insert = sqlite.insert(facts).values(name=name, value=json.dumps(value))
+    insert = postgresql.insert(facts).values(name=name, value=json.dumps(value))
     tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}))
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.firing import NO_RUNS, FiringPlan, Places, place
@@ -94,7 +94,7 @@ FIRED = (
     "executor",
 )
 # a clock that was set back may find a time that has fired already
-INSERT = Statement(sqlite.insert(runs).on_conflict_do_nothing(), columns=FIRED)
+INSERT = Statement(postgresql.insert(runs).on_conflict_do_nothing(), columns=FIRED)
 ADVANCE = Statement(
     jobs.update()
     .where(jobs.c.key == sa.bindparam("key_"))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.job import Job, JobState, LastRun
@@ -44,7 +44,7 @@ def values_of(job: Job) -> dict[str, Any]:
 
 
 INSERT = Statement(
-    sqlite.insert(jobs).on_conflict_do_nothing(index_elements=["id"]).returning(jobs.c.key),
+    postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["id"]).returning(jobs.c.key),
     columns=[column.name for column in jobs.columns if column.name not in ("key", "skip_count", "pruned_until")],
 )
 

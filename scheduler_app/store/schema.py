@@ -26,7 +26,7 @@ def upgrade(database: Connections | Database, *, on_create: Callable[[sa.Connect
             return
     runner = importlib.import_module(RUNNER)
     with MIGRATING:
-        database.write(lambda connection: runner.migrate(connection, on_create))
+        database.write_alone(lambda connection: runner.migrate(connection, on_create))
 
 
 def state(tx: sa.Connection) -> str:

