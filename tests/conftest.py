@@ -23,9 +23,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test twice whose store may be either."""
+    """Run a test twice whose store may be either: all of some rooms, elsewhere those that are marked."""
     room = metafunc.definition.path.relative_to(TESTS).parts[0]
-    if "scheduler_database" in metafunc.fixturenames and room in CONFORMING:
+    conforms = room in CONFORMING or metafunc.definition.get_closest_marker("databases") is not None
+    if "scheduler_database" in metafunc.fixturenames and conforms:
         metafunc.parametrize("scheduler_database", DATABASES, indirect=True)
 
 

@@ -3,7 +3,7 @@
 Invariants kept here:
 - A write transaction begins by taking one advisory lock, and holds it to the end of COMMIT. PostgreSQL queues for it in
   order of arrival and gives it up with the session, so that a killed writer frees it at once; one that neither works
-  nor ends loses its transaction after `patience`. It is what the gate is on SQLite: places of a job, concurrency keys,
+  nor ends loses its transaction after 5 s. It is what the gate is on SQLite: places of a job, concurrency keys,
   the global pause and keys of calls are read, then written, by the same functions on both. With finer locks, each of
   these would need its own, in one order; and a transaction serves up to 250 writes of a process anyhow.
 - Nothing waits for ever: not for a connection, nor for an answer (the server may be stopped, or the network gone, which
@@ -35,6 +35,9 @@ OUR_LOCK = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))"
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', ''); COMMIT"
 LISTENS_FOR = 0.5
 PATIENT = 600.0
+# a writer that is stopped in the middle keeps the others out for so long; one that is only slow must not lose its work
+WRITER_IDLES = 5.0
+READER_IDLES = 60.0
 OLDEST = 14
 # a connection that the network has lost is noticed within 10 s, also while nothing is sent
 NETWORK = {
@@ -129,17 +132,22 @@ def _refuse_unfit(connection: psycopg.Connection[Any]) -> None:
 
 
 def _begin_write(patience: float) -> str:
-    return f"BEGIN ISOLATION LEVEL READ COMMITTED; {_limits(patience)}; SET LOCAL synchronous_commit = on; {OUR_LOCK}"
+    limits = _limits(patience, idle=max(WRITER_IDLES, patience))
+    return f"BEGIN ISOLATION LEVEL READ COMMITTED; {limits}; SET LOCAL synchronous_commit = on; {OUR_LOCK}"
 
 
 def _begin_read(patience: float) -> str:
-    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_limits(patience)}"
+    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_limits(patience, idle=max(READER_IDLES, patience))}"
 
 
-def _limits(patience: float) -> str:
+def _limits(patience: float, *, idle: float) -> str:
     """Let the server give up a little before this side does, so that it can say why."""
-    limits = {"lock_timeout": 0.8, "statement_timeout": 0.85, "idle_in_transaction_session_timeout": 1.0}
-    return "; ".join(f"SET LOCAL {name} = {int(patience * part * 1000)}" for name, part in limits.items())
+    limits = {
+        "lock_timeout": 0.8 * patience,
+        "statement_timeout": 0.85 * patience,
+        "idle_in_transaction_session_timeout": idle,
+    }
+    return "; ".join(f"SET LOCAL {name} = {int(seconds * 1000)}" for name, seconds in limits.items())
 
 
 class NoGate:
