@@ -9,8 +9,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -61,8 +62,26 @@ class Server:
         return int((self._data / "postmaster.pid").read_text().splitlines()[0])
 
     def kill(self) -> None:
-        """Kill the postmaster; its children notice and end."""
-        os.kill(self.pid, signal.SIGKILL)
+        """Kill the postmaster, and wait until it is reaped and its children have noticed."""
+        pid, limit = self.pid, time.monotonic() + 20.0
+        os.kill(pid, signal.SIGKILL)
+        while self.processes() or Path(f"/proc/{pid}").exists():
+            assert time.monotonic() < limit, "it was killed, and is still there"
+            time.sleep(0.02)
+
+    def processes(self) -> list[int]:
+        """The pids of its processes, told by the folder that they work in."""
+        found = []
+        for process in Path("/proc").iterdir():
+            with suppress(OSError):
+                if process.name.isdecimal() and process.joinpath("cwd").resolve() == self._data.resolve():
+                    found.append(int(process.name))
+        return found
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to each of its processes."""
+        for pid in self.processes():
+            os.kill(pid, number)
 
     def url(self, database: str) -> str:
         """The SQLAlchemy URL of a database, over the socket."""

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -146,7 +145,7 @@ class Pass:
             agenda.ready = _has_come(ahead.ready, agenda.now)
             if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
                 agenda.next_at = ahead.next_at
-                agenda.claimable = bool(self._candidates(tx, 1)) or self._is_outranked(tx)
+                agenda.claimable = self._may_claim(tx) or self._is_outranked(tx)
         agenda.more = len(due) == BATCH or bool(lapsed)
         for job in due:
             self._plan(job, agenda)
@@ -242,13 +241,14 @@ class Pass:
     def _highest_queued(self, tx: sa.Connection) -> int:
         return claims.highest_priority(tx, self._ctx.registry.names(), executor=Executor.THREAD)
 
-    def _candidates(self, tx: sa.Connection, most: int) -> Any:
-        limit = min(most, self._ctx.pool.room().most)
-        return claims.candidates(tx, self._ctx.registry.names(), executor=Executor.THREAD, limit=limit)
+    def _may_claim(self, tx: sa.Connection) -> bool:
+        names = self._ctx.registry.names()
+        return self._ctx.pool.room().most > 0 and claims.is_any_queued(tx, names, executor=Executor.THREAD)
 
     def _claim(self, tx: sa.Connection, agenda: Agenda) -> list[Claim]:
-        room = self._ctx.pool.room()
-        choice = choose(self._candidates(tx, room.most), room, agenda.now)
+        room, names = self._ctx.pool.room(), self._ctx.registry.names()
+        found = claims.candidates(tx, names, executor=Executor.THREAD, limit=room.most)
+        choice = choose(found, room, agenda.now)
         if choice.runs and any(execution.claim.alone for execution in self._ctx.pool.held()):
             claims.share(tx, agenda.engine)
         return claims.take(

@@ -12,10 +12,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from scheduler_app.clock import Clock
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.store.backend import Backend, Probe, T, Work, shown, translated
 from scheduler_app.store.sqlite import SQLite
@@ -158,6 +160,16 @@ class Database:
     def look(self, work: Work[T]) -> T:
         """Run `work` on a snapshot of the store as it stands, unprepared; NotFound when there is none."""
         return self.backend.look(work)
+
+    def ahead(self, clock: Clock) -> tuple[timedelta, timedelta] | None:
+        """Return how far the server's clock is ahead, and by how much that may be wrong; None without a server."""
+        if self.path is not None:
+            return None
+        with self.read() as tx:
+            before = clock.now()
+            there: datetime = tx.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+            half = (clock.now() - before) / 2
+        return there - before - half, half
 
     def probe(self) -> Probe:
         """Return what sees the commits of others, on a connection of its own."""

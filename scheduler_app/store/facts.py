@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import facts
 
@@ -27,7 +28,8 @@ def put(tx: sa.Connection, name: str, value: dict[str, Any]) -> None:
 
 
 def drop(tx: sa.Connection, name: str) -> None:
-    """Remove a fact."""
+    """Remove a fact; whoever waited for its end may go on."""
+    wake_others(tx)
     tx.execute(facts.delete().where(facts.c.name == name))
 
 

@@ -63,9 +63,10 @@ NEXT_DUE = Statement(
     .limit(1)
 )
 STILL = Statement(
-    sa.select(jobs.c.key, jobs.c.version, jobs.c.next_run_time).where(
-        Among(jobs.c.key, "keys"), jobs.c.state == JobState.ACTIVE
-    )
+    sa.select(jobs.c.key, jobs.c.version, jobs.c.next_run_time)
+    .where(Among(jobs.c.key, "keys"), jobs.c.state == JobState.ACTIVE)
+    # what another program has locked fires when it lets go
+    .with_for_update(skip_locked=True)
 )
 NAMES = [column.name for column in jobs.columns]
 POLICY_COLUMNS = slice(NAMES.index(POLICY_NAMES[0]), NAMES.index(POLICY_NAMES[-1]) + 1)
