@@ -19,6 +19,8 @@ import psycopg
 
 NOBODY = 65534
 TEMPLATE = "scheduler_template"
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+POOLER_PORT = 6432
 
 
 def programs() -> Path:
@@ -97,6 +99,35 @@ class Server:
         """Execute one statement."""
         with self.connect(database) as connection:
             connection.execute(statement)
+
+    @contextmanager
+    def pooler(self) -> Iterator[str]:
+        """PgBouncer before it, which gives each transaction one of three connections; the query of a URL to it."""
+        settings = {
+            "listen_addr": "",
+            "unix_socket_dir": self.folder,
+            "listen_port": POOLER_PORT,
+            "auth_type": "any",
+            "pool_mode": "transaction",
+            "default_pool_size": 3,
+            "max_client_conn": 200,
+            "server_reset_query_always": 1,
+        }
+        lines = ["[databases]", f"* = host={self.folder} user=postgres", "[pgbouncer]"]
+        file = self.folder / "pgbouncer.ini"
+        file.write_text("\n".join([*lines, *(f"{name} = {value}" for name, value in settings.items())]) + "\n")
+        demoted = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+        with (self.folder / "pgbouncer.log").open("wb") as log:
+            process = subprocess.Popen([PGBOUNCER, file], cwd="/", stdout=log, stderr=log, **demoted)
+        try:
+            limit = time.monotonic() + 20.0
+            while not (self.folder / f".s.PGSQL.{POOLER_PORT}").exists():
+                assert process.poll() is None and time.monotonic() < limit, (self.folder / "pgbouncer.log").read_text()
+                time.sleep(0.02)
+            yield f"&port={POOLER_PORT}"
+        finally:
+            process.kill()
+            process.wait()
 
     def fresh(self, template: str = "template1") -> str:
         """Make a database and return its URL."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.job import Job
 from scheduler_app.domain.ledger import Recorded
+from scheduler_app.store import schema
 from scheduler_app.store.facts import PAUSE
 from scheduler_app.store.promises import CHECKS, KNOWS_JSON, POSTGRESQL, SQLITE, Check, in_words
 from scheduler_app.store.rows import job_of, moment
@@ -75,6 +76,12 @@ def damages(tx: sa.Connection) -> list[str]:
     if tx.dialect.name != "sqlite":
         return []
     return [row[0] for row in tx.execute(sa.text("PRAGMA integrity_check")) if row[0] != "ok"]
+
+
+def differences(tx: sa.Connection) -> list[str]:
+    """Return in what the tables are not those of this version: another schema, or something that is missing."""
+    problem = schema.unknown_version(tx)
+    return missing_structure(tx) if problem is None else [problem]
 
 
 def missing_structure(tx: sa.Connection) -> list[str]:
