@@ -27,7 +27,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     room = metafunc.definition.path.relative_to(TESTS).parts[0]
     conforms = room in CONFORMING or metafunc.definition.get_closest_marker("databases") is not None
     if "scheduler_database" in metafunc.fixturenames and conforms:
-        metafunc.parametrize("scheduler_database", DATABASES, indirect=True)
+        only = metafunc.definition.get_closest_marker("postgresql") is not None
+        metafunc.parametrize("scheduler_database", DATABASES[1:] if only else DATABASES, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -31,17 +31,18 @@ def programs() -> Path:
 
 
 class Server:
-    """A server in a folder of its own that is reached over a unix socket, and over loopback when it has a `port`."""
+    """A server in a folder of its own that is reached over a unix socket; the role `app` needs a password for it."""
 
-    def __init__(self, folder: Path, *, durable: bool = False, port: int | None = None) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder
-        self.port = port
         self._data = folder / "data"
         self._names = (f"t{number}" for number in count())
         self._options = [f"-c unix_socket_directories={folder}", "-c max_connections=200"]
-        self._options += ["-c listen_addresses=''"] if port is None else [f"-c listen_addresses=127.0.0.1 -p {port}"]
+        self._options += ["-c listen_addresses=''"]
         self._options += [] if durable else ["-c fsync=off", "-c full_page_writes=off"]
         self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C")
+        rules = self._data / "pg_hba.conf"
+        rules.write_text("local all app scram-sha-256\n" + rules.read_text())
 
     def _run(self, program: str, *words: object) -> None:
         demoted = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
@@ -87,13 +88,11 @@ class Server:
 
     def url(self, database: str) -> str:
         """The SQLAlchemy URL of a database, over the socket."""
-        port = "" if self.port is None else f"&port={self.port}"
-        return f"postgresql+psycopg://postgres@/{database}?host={self.folder}{port}"
+        return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
         """A connection of an operator, beside those of the scheduler."""
-        port = {} if self.port is None else {"port": self.port}
-        return psycopg.connect(host=str(self.folder), dbname=database, user="postgres", autocommit=True, **port)
+        return psycopg.connect(host=str(self.folder), dbname=database, user="postgres", autocommit=True)
 
     def execute(self, statement: str, database: str = "postgres") -> None:
         """Execute one statement."""
@@ -137,7 +136,7 @@ class Server:
 
 
 @contextmanager
-def running(**options: bool | int) -> Iterator[Server]:
+def running(**options: bool) -> Iterator[Server]:
     """A server for a block; the path to its socket is short, since the kernel allows no more than 107 bytes."""
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     folder.chmod(0o755)

@@ -34,7 +34,7 @@ class Lanes:
         except BaseException:
             with suppress(Exception):
                 driver.rollback()
-            connection.close()
+            drop(connection)
             raise
         self._idle.append(connection)
 
@@ -47,7 +47,7 @@ class Lanes:
         try:
             driver_of(connection).execute(self._begin)
         except BaseException:
-            connection.close()
+            drop(connection)
             raise
         return connection
 
@@ -93,6 +93,12 @@ def undone(connection: sa.Connection) -> Iterator[None]:
     finally:
         driver.execute("ROLLBACK TO scheduler_rehearsal")
         driver.execute("RELEASE scheduler_rehearsal")
+
+
+def drop(connection: sa.Connection) -> None:
+    """Close a connection that may be broken: nothing is said on it any more."""
+    connection.invalidate()
+    connection.close()
 
 
 def driver_of(connection: sa.Connection) -> Any:

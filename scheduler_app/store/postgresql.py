@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import SystemClock
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
 from scheduler_app.store.backend import Opened, T, Work, translated
-from scheduler_app.store.lanes import WAKES, Lanes, driver_of
+from scheduler_app.store.lanes import WAKES, Lanes, driver_of, drop
 
 R = TypeVar("R")
 CLOCK = SystemClock()
@@ -186,7 +186,7 @@ class ServerLanes(Lanes):
             try:
                 driver_of(connection).execute(self._begin)
             except psycopg.OperationalError as error:
-                connection.close()
+                drop(connection)
                 if error.sqlstate is not None and not _is_gone(error.sqlstate):
                     raise
             else:
