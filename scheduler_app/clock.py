@@ -24,13 +24,24 @@ class Clock(Protocol):
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait until `event` is set or `seconds` have passed; return whether it is set."""
 
+    def adjust(self, ahead: timedelta, *, within: timedelta) -> None:
+        """Learn that the clock all engines go by is ahead of this one, give or take `within`."""
+
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's own clocks; the wall clock is corrected by what it is told of the database's."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta()
 
     def now(self) -> datetime:
         """Return the wall clock as an aware UTC datetime."""
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self._offset
+
+    def adjust(self, ahead: timedelta, *, within: timedelta) -> None:
+        """Go as the database does from now on, unless the difference may be one of measuring."""
+        if abs(ahead) > within:
+            self._offset += ahead
 
     def monotonic(self) -> float:
         """Return seconds on the machine's monotonic clock."""

@@ -6,7 +6,7 @@ default. An unknown key in a file fails with the nearest name.
 
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -52,7 +52,13 @@ class Settings(BaseModel):
     database: str | None = Field(
         None,
         description="Where jobs and runs are kept, an SQLAlchemy URL; without one, the file `scheduler.db` in `data`.",
-        examples=["sqlite:////var/lib/scheduler/scheduler.db"],
+        examples=["sqlite:////var/lib/scheduler/scheduler.db", "postgresql+psycopg://user:password@host/name"],
+    )
+    database_file: Path | None = Field(
+        None, description="A file that holds the URL of `database`, so that a password stands in no environment."
+    )
+    pooler: bool = Field(
+        False, description="Whether a transaction pooler, such as PgBouncer, stands before PostgreSQL."
     )
     data: Path = Field(Path("data"), description="The folder of the embedded store and of the admin key.")
     host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
@@ -125,7 +131,7 @@ def seek(*sources: Source) -> Sought:
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     faults: list[Fault] = []
-    for source in sources:
+    for source in map(_with_url, sources):
         faults += source.faults
         for key, value in source.values.items():
             if key not in KEYS:
@@ -136,6 +142,29 @@ def seek(*sources: Source) -> Sought:
     right = {key: value for key, value in values.items() if f"/{key}" not in {fault.pointer for fault in wrong}}
     settings = Settings.model_validate(right)
     return Sought(settings=settings, faults=(*faults, *wrong), origins=origins)
+
+
+def _with_url(source: Source) -> Source:
+    """Put the URL that stands in a file in its place: a source that names the file gives `database`."""
+    given = source.values.get("database_file")
+    if given is None:
+        return source
+    origin = source.origin("database_file")
+    try:
+        url = Path(str(given)).read_text().strip()
+        wrong = "the file is empty" if not url else None
+    except (OSError, ValueError) as error:
+        url, wrong = "", getattr(error, "strerror", None) or "it holds no text"
+    if "database" in source.values:
+        wrong = "give database or database_file, not both"
+    if wrong is not None:
+        return replace(source, faults=(*source.faults, fault("database_file", origin, f"{wrong}, got {given}")))
+    names = {"database": f"file {given}"}
+    return replace(
+        source,
+        values={**source.values, "database": url},
+        origin=lambda key: names.get(key) or source.origin(key),
+    )
 
 
 def _faults(values: dict[str, Any], origins: Mapping[str, str]) -> list[Fault]:

@@ -1,11 +1,70 @@
-"""For the whole suite: in CI a skipped test is a failure, so that nothing is left out unseen."""
+"""For the whole suite: which tests run on both databases, and that in CI a skipped test is a failure."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from scheduler_app.store import schema
+from scheduler_app.store.database import Database
+from scheduler_app.testing.template import lay_store
+from tests import postgres
+
+TESTS = Path(__file__).parent
+# the rooms whose tests say what holds on every database
+CONFORMING = ("store", "engine", "api")
+# a second time is not worth the wait of who runs the fast tests again and again
+DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test twice whose store may be either: all of some rooms, elsewhere those that are marked."""
+    room = metafunc.definition.path.relative_to(TESTS).parts[0]
+    conforms = room in CONFORMING or metafunc.definition.get_closest_marker("databases") is not None
+    if "scheduler_database" in metafunc.fixturenames and conforms:
+        only = metafunc.definition.get_closest_marker("postgresql") is not None
+        metafunc.parametrize("scheduler_database", DATABASES[1:] if only else DATABASES, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, on PostgreSQL, what is about SQLite."""
+    apart = [item for item in items if item.get_closest_marker("sqlite") and _is_on_postgresql(item)]
+    if apart:
+        config.hook.pytest_deselected(items=apart)
+        items[:] = [item for item in items if item not in apart]
+
+
+def _is_on_postgresql(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("scheduler_database") == "postgresql"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Server]:
+    """A server for all tests of this process, with a template of a store that is up to date."""
+    with postgres.running() as server:
+        server.execute(f"CREATE DATABASE {postgres.TEMPLATE}")
+        database = Database(
+            server.url(postgres.TEMPLATE), prepare=lambda store: schema.upgrade(store, on_create=lambda _: None)
+        )
+        with database.read():
+            pass
+        database.close()
+        yield server
+
+
+@pytest.fixture
+def scheduler_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store: a file, or a database that is dropped with its server."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        lay_store(tmp_path / "scheduler.db")
+        return f"sqlite:///{tmp_path / 'scheduler.db'}"
+    server: postgres.Server = request.getfixturevalue("postgresql")
+    return server.fresh(postgres.TEMPLATE)

@@ -32,7 +32,7 @@ from scheduler_app.services.jobs import insert
 from scheduler_app.services.opening import prepare
 from scheduler_app.services.references import References
 from scheduler_app.store import jobs
-from scheduler_app.store.database import Database
+from scheduler_app.store.database import Connections, Database
 from scheduler_app.store.presence import present
 from scheduler_app.store.scratch import temporary_database
 
@@ -68,9 +68,11 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
         self.references = References(_packages(task_modules), Registry(parent=default_registry))
         self.url = self._url_of(url, engine)
         self._clock: Clock = SystemClock()
-        self._database = Database(
-            self.url, prepare=lambda store: prepare(store, self._database.path.parent, self._clock)
-        )
+        self._database = Database(self.url, prepare=self._prepare)
+
+    def _prepare(self, store: Connections) -> None:
+        path = self._database.path
+        prepare(store, None if path is None else path.parent, self._clock)
 
     def _url_of(self, url: str | None, engine: Any) -> str:
         if url is None and engine is None:

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from scheduler_app.app import settings_of
-from scheduler_app.cli import audit, check, reference
+from scheduler_app.cli import audit, check, db, reference
 from scheduler_app.cli.backup import back_up
 from scheduler_app.cli.moving import import_apscheduler
 from scheduler_app.cli.serve import serve
@@ -101,6 +101,32 @@ def audit_command(as_json: bool, **values: Any) -> None:
 def backup_command(file: Path, force: bool, **values: Any) -> None:
     """Copy an SQLite store to FILE, also while it is in use, and check the copy."""
     back_up(settings_of(os.environ, given(values)), file, replace=force)
+
+
+@cli.group("db")
+def db_group() -> None:
+    """The schema of a store, without starting a service on it."""
+
+
+@db_group.command("current")
+@options(STORE)
+def db_current_command(**values: Any) -> None:
+    """Print which schema a store has. Changes nothing."""
+    db.current(settings_of(os.environ, given(values)))
+
+
+@db_group.command("upgrade")
+@options(STORE)
+def db_upgrade_command(**values: Any) -> None:
+    """Bring a store up to this version's schema, as a start would."""
+    db.upgrade(settings_of(os.environ, given(values)))
+
+
+@db_group.command("check")
+@options(STORE)
+def db_check_command(**values: Any) -> None:
+    """Compare the tables of a store with those of this version. Changes nothing."""
+    sys.exit(0 if db.check(settings_of(os.environ, given(values))) else 1)
 
 
 @cli.command("settings")

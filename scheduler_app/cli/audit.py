@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +14,6 @@ from scheduler_app.services.audit import Audit, audit
 from scheduler_app.settings import Settings
 from scheduler_app.store.auditing import Breach
 from scheduler_app.store.database import Database, default_url
-from scheduler_app.store.snapshot import look
 
 PROMISES = (
     "the store is whole",
@@ -32,19 +30,20 @@ PROMISES = (
 
 def audit_store(settings: Settings, *, as_json: bool) -> bool:
     """Audit the store of these settings and print what was found; whether every promise is kept."""
-    path = Database(settings.database or default_url(settings.data)).path
+    database = Database(settings.database or default_url(settings.data), pooler=settings.pooler)
+    name = str(database.path or database.shown)
     now = SystemClock().now()
-    found = look(path, lambda tx: audit(tx, now))
-    lines = [json.dumps(_document(found, path, now), ensure_ascii=False, indent=2)] if as_json else _told(found, path)
+    found = database.look(lambda tx: audit(tx, now))
+    lines = [json.dumps(_document(found, name, now), ensure_ascii=False, indent=2)] if as_json else _told(found, name)
     for line in lines:
         click.echo(line)
     return not found.breaches
 
 
-def _document(found: Audit, path: Path, now: datetime) -> dict[str, Any]:
+def _document(found: Audit, name: str, now: datetime) -> dict[str, Any]:
     return {
         "ok": not found.breaches,
-        "store": str(path),
+        "store": name,
         "at": rfc3339(now),
         "breaches": [{**asdict(breach), "means": PROMISES[breach.promise]} for breach in found.breaches],
         "checked": {**found.counts, "checks": found.checks, "jobs_judged": found.judged},
@@ -52,7 +51,7 @@ def _document(found: Audit, path: Path, now: datetime) -> dict[str, Any]:
     }
 
 
-def _told(found: Audit, path: Path) -> Iterator[str]:
+def _told(found: Audit, name: str) -> Iterator[str]:
     for breach in found.breaches:
         yield one_line(_sentence(breach))
     for job_id, why in found.not_judged.items():
@@ -61,11 +60,11 @@ def _told(found: Audit, path: Path) -> Iterator[str]:
     verdict = "every promise is kept" if not number else f"{number} {'breach' if number == 1 else 'breaches'}"
     if found.checks:
         yield (
-            f"{path}: {verdict}; {found.checks} checks of {found.counts['jobs']} jobs and {found.counts['runs']} runs, "
+            f"{name}: {verdict}; {found.checks} checks of {found.counts['jobs']} jobs and {found.counts['runs']} runs, "
             f"the firings of {found.judged} jobs compared with their triggers"
         )
     else:
-        yield f"{path}: {verdict}; nothing else could be checked"
+        yield f"{name}: {verdict}; nothing else could be checked"
 
 
 def _sentence(breach: Breach) -> str:

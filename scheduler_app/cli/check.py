@@ -24,8 +24,7 @@ from scheduler_app.errors import Fault, NotFound, SchedulerError
 from scheduler_app.settings import KEYS, SECRET, Sought, fault, strange_variables
 from scheduler_app.store import schema
 from scheduler_app.store.database import Database, default_url
-from scheduler_app.store.snapshot import look
-from scheduler_app.store.sqlite import refuse_network_folder, sqlite_version
+from scheduler_app.store.sqlite import sqlite_version
 
 DEFAULT = "default"
 
@@ -56,7 +55,6 @@ class Inspection:
 
     def faults(self) -> list[Fault]:
         """Look at everything and return what is wrong."""
-        self.findings.append(sqlite_version())
         looks = {"data": self._folder, "database": self._database, "tasks": self._tasks, "port": self._port}
         found = []
         for key, look_at in looks.items():
@@ -92,17 +90,25 @@ class Inspection:
 
     def _database(self) -> Iterator[str]:
         settings = self._settings
+        named = ""
         try:
-            database = Database(settings.database or default_url(settings.data))
+            database = Database(settings.database or default_url(settings.data), pooler=settings.pooler)
             self._store = database.shown
-            refuse_network_folder(database.path)
-            self.findings.append(f"store {database.path}: {look(database.path, schema.state)}")
-        except NotFound:
-            self.findings.append(f"store {database.path}: not there yet, the first start makes it")
-            if settings.database is not None and not os.access(_existing(database.path.parent), os.W_OK | os.X_OK):
-                yield f"{database.path} cannot be made: its folder cannot be written"
+            named = "" if database.path is not None else f"{database.shown}: "
+            yield from self._state_of(database)
         except SchedulerError as error:
-            yield error.detail
+            yield named + error.detail
+
+    def _state_of(self, database: Database) -> Iterator[str]:
+        path = database.path
+        try:
+            version, state = database.look(lambda tx: (database.backend.version(tx), schema.state(tx)))
+        except NotFound:
+            version, state = sqlite_version(), "not there yet, the first start makes it"
+            folder = None if path is None or self._settings.database is None else _existing(path.parent)
+            if folder is not None and not os.access(folder, os.W_OK | os.X_OK):
+                yield f"{path} cannot be made: its folder cannot be written"
+        self.findings += [version, f"store {path or database.shown}: {state}"]
 
     def _tasks(self) -> Iterator[str]:
         write, sys.dont_write_bytecode = sys.dont_write_bytecode, True

@@ -13,6 +13,7 @@ from scheduler_app.store.database import Database
 BEAT_EVERY = 10.0
 RETRY_EVERY = 1.0
 LOST_AFTER = 25.0
+COMPARE_EVERY = 60.0
 
 
 class Heartbeat:
@@ -38,6 +39,7 @@ class Heartbeat:
         self._on_silence = on_silence
         self._on_death = on_death
         self._beaten_at = clock.monotonic()
+        self._compare_at = self._beaten_at
 
     @property
     def is_current(self) -> bool:
@@ -62,7 +64,19 @@ class Heartbeat:
             self._on_death()
             return RETRY_EVERY
         self.reset()
+        self._compare_clocks()
         return BEAT_EVERY
+
+    def _compare_clocks(self) -> None:
+        """Go by the clock of the database, as all engines on it do; it only shifts when things are due."""
+        now = self._clock.monotonic()
+        if now < self._compare_at:
+            return
+        self._compare_at = now + COMPARE_EVERY
+        found = self._database.ahead(self._clock)
+        if found is not None:
+            ahead, within = found
+            self._clock.adjust(ahead, within=within)
 
     def _beat(self, engine: int) -> bool:
         now, tasks, passed_at = self._clock.now(), self._tasks(), self._passed_at()

@@ -158,7 +158,7 @@ class Pass:
             agenda.ready = _has_come(ahead.ready, agenda.now)
             if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
                 agenda.next_at = ahead.next_at
-                agenda.claimable = bool(self._candidates(tx, min(1, ctx.pool.room().most))) or self._is_outranked(tx)
+                agenda.claimable = self._may_claim(tx) or self._is_outranked(tx)
         agenda.more = len(due) == BATCH or bool(lapsed)
         for job in due:
             self._plan(job, agenda)
@@ -269,6 +269,10 @@ class Pass:
 
     def _highest_queued(self, tx: sa.Connection) -> int:
         return claims.highest_priority(tx, self._ctx.registry.names(), executor=Executor.THREAD)
+
+    def _may_claim(self, tx: sa.Connection) -> bool:
+        names = self._ctx.registry.names()
+        return self._ctx.pool.room().most > 0 and claims.is_any_queued(tx, names, executor=Executor.THREAD)
 
     def _candidates(self, tx: sa.Connection, limit: int) -> Any:
         return claims.candidates(tx, self._ctx.registry.names(), executor=Executor.THREAD, limit=limit)

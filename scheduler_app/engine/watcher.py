@@ -2,33 +2,32 @@
 
 from collections.abc import Callable
 
+from scheduler_app.store.backend import Probe
 from scheduler_app.store.database import Database
-from scheduler_app.store.sqlite import ChangeProbe
-
-LOOK_EVERY = 0.05
 
 
 class Watcher:
-    """Reads the store's change counter (3 µs) on a connection of its own."""
+    """Asks the store's probe. One that fails is closed, and opened again at the next poll."""
 
     def __init__(self, database: Database, *, on_change: Callable[[], None]) -> None:
         self._database = database
         self._on_change = on_change
-        self._probe: ChangeProbe | None = None
-        self._version: int | None = None
+        self._probe: Probe | None = None
 
     def poll(self) -> float:
         """Look once and return how long to wait."""
-        if self._probe is None:
-            self._probe = ChangeProbe(self._database.path)
-        version = self._probe.version()
-        if version != self._version:
-            self._version = version
+        probe = self._probe = self._probe or self._database.probe()
+        try:
+            changed = probe.has_changed()
+        except BaseException:
+            self.close()
+            raise
+        if changed:
             self._on_change()
-        return LOOK_EVERY
+        return probe.rest
 
     def close(self) -> None:
         """Close the connection."""
-        if self._probe is not None:
-            self._probe.close()
-            self._probe = None
+        probe, self._probe = self._probe, None
+        if probe is not None:
+            probe.close()

@@ -41,11 +41,12 @@ class Core:
     engine: Engine
     ctx: Context
     desk: Desk
+    folder: Path
 
     @property
     def key_file(self) -> Path:
         """Where the admin key of the store is written."""
-        return self.database.path.parent / KEY_FILE
+        return self.folder / KEY_FILE
 
     def open(self) -> None:
         """Open the store and bring it up to date. Raises StoreUnavailable or StoreTooNew."""
@@ -83,8 +84,12 @@ def build(app: Flask, kit: Kit) -> Core:
     settings, registry, clock = kit.settings, kit.registry, kit.clock
     url = settings.database or default_database(app)
     database = Database(
-        url, synchronous=kit.synchronous, prepare=lambda store: prepare(store, database.path.parent, clock)
+        url,
+        synchronous=kit.synchronous,
+        pooler=settings.pooler,
+        prepare=lambda store: prepare(store, folder, clock),
     )
+    folder = Path(app.instance_path) if database.path is None else database.path.parent
     bus = Bus()
     engine = Engine(
         EngineContext(
@@ -102,10 +107,18 @@ def build(app: Flask, kit: Kit) -> Core:
     bus.subscribe(engine.scheduler.listeners)
     ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=engine.wake)
     references = References(settings.task_modules, registry)
-    address = database.url.render_as_string(hide_password=True)
-    desk = Desk(ctx, references, kit.habits, engine.scheduler, address=address)
+    desk = Desk(ctx, references, kit.habits, engine.scheduler, address=database.shown)
     engine.scheduler.keep(desk, InnerStore(database, references, clock), kit.habits.zone)
-    return Core(settings=settings, database=database, registry=registry, clock=clock, engine=engine, ctx=ctx, desk=desk)
+    return Core(
+        settings=settings,
+        database=database,
+        registry=registry,
+        clock=clock,
+        engine=engine,
+        ctx=ctx,
+        desk=desk,
+        folder=folder,
+    )
 
 
 def retention_of(settings: Settings) -> Retention:

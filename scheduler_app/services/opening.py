@@ -13,13 +13,15 @@ from scheduler_app.store.database import Connections
 KEY_FILE = "admin.key"
 
 
-def prepare(store: Connections, folder: Path, clock: Clock) -> None:
-    """Bring a store up to date; the key of a new one is written into its folder."""
+def prepare(store: Connections, folder: Path | None, clock: Clock) -> None:
+    """Bring a store up to date; the key of a new one is written into a folder. Without one, nobody needs a key."""
     secret = new_secret()
 
     def on_create(tx: sa.Connection) -> None:
-        add_admin_key(tx, secret, clock.now())
-        _write_secret(folder / KEY_FILE, secret)
+        if folder is not None:
+            add_admin_key(tx, secret, clock.now())
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write_secret(folder / KEY_FILE, secret)
 
     schema.upgrade(store, on_create=on_create)
 

@@ -1,7 +1,7 @@
 """Read from a store what an audit needs: the rows that break a promise, the structure, the jobs and their firings."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.job import Job
 from scheduler_app.domain.ledger import Recorded
+from scheduler_app.store import schema
 from scheduler_app.store.facts import PAUSE
-from scheduler_app.store.promises import CHECKS, Check
+from scheduler_app.store.promises import CHECKS, KNOWS_JSON, POSTGRESQL, SQLITE, Check, in_words
 from scheduler_app.store.rows import job_of, moment
 from scheduler_app.store.tables import facts, jobs, metadata, runs
 
@@ -47,8 +48,18 @@ def broken_rows(tx: sa.Connection, now: datetime) -> Iterator[tuple[Check, list[
         "fires": attended and not _is_paused(tx),
         "overdue": to_micros(now - OVERDUE),
     }
-    for check in CHECKS:
+    for check in _checks(tx):
         yield check, list(tx.execute(sa.text(check.sql), values))
+
+
+def _checks(tx: sa.Connection) -> Iterator[Check]:
+    """Return the checks in the words of the database, those left out that it has no words for."""
+    words = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+    lacks = words is POSTGRESQL and (tx.dialect.server_version_info or ()) < KNOWS_JSON
+    for check in CHECKS:
+        sql = in_words(check.sql, words)
+        if not (lacks and " IS JSON" in sql):
+            yield replace(check, sql=sql)
 
 
 def _is_attended(tx: sa.Connection, now: datetime) -> bool:
@@ -61,12 +72,22 @@ def _is_paused(tx: sa.Connection) -> bool:
 
 
 def damages(tx: sa.Connection) -> list[str]:
-    """Return what SQLite finds wrong with the file."""
+    """Return what SQLite finds wrong with the file; a server looks after its own."""
+    if tx.dialect.name != "sqlite":
+        return []
     return [row[0] for row in tx.execute(sa.text("PRAGMA integrity_check")) if row[0] != "ok"]
+
+
+def differences(tx: sa.Connection) -> list[str]:
+    """Return in what the tables are not those of this version: another schema, or something that is missing."""
+    problem = schema.unknown_version(tx)
+    return missing_structure(tx) if problem is None else [problem]
 
 
 def missing_structure(tx: sa.Connection) -> list[str]:
     """Return which tables, indexes and unique constraints are not as this version makes them."""
+    if tx.dialect.name != "sqlite":
+        return list(_missing_names(tx))
     fresh = sa.create_engine("sqlite://")
     metadata.create_all(fresh)
     with fresh.connect() as connection:
@@ -78,6 +99,22 @@ def missing_structure(tx: sa.Connection) -> list[str]:
         for (kind, name), sql in wanted.items()
         if found.get((kind, name)) != sql
     ]
+
+
+def _missing_names(tx: sa.Connection) -> Iterator[str]:
+    """Return which tables, columns and indexes a server's database lacks, or has otherwise."""
+    inspector = sa.inspect(tx)
+    present = set(inspector.get_table_names())
+    for table in metadata.sorted_tables:
+        if table.name not in present:
+            yield f"table {table.name} is missing"
+            continue
+        columns = {column["name"] for column in inspector.get_columns(table.name)}
+        yield from (f"column {table.name}.{name} is missing" for name in set(table.columns.keys()) - columns)
+        indexes = {index["name"]: index["unique"] for index in inspector.get_indexes(table.name)}
+        for index in table.indexes:
+            if indexes.get(str(index.name)) is not index.unique:
+                yield f"index {index.name} is {'not as it was made' if index.name in indexes else 'missing'}"
 
 
 def _structure(tx: sa.Connection) -> dict[tuple[str, str], str]:

@@ -18,10 +18,11 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from scheduler_app.errors import BackupRefused, StoreUnavailable
-from scheduler_app.store.database import translated
+from scheduler_app.store.backend import translated
 from scheduler_app.store.lanes import driver_of
 from scheduler_app.store.schema import VERSION_TABLE
 from scheduler_app.store.snapshot import look
+from scheduler_app.store.sqlite import explain
 
 PAGES_AT_ONCE = 1000
 Progress = Callable[[int, int], None]
@@ -63,7 +64,7 @@ def back_up(source: Path, target: Path, *, replace: bool, progress: Progress) ->
 def _copy(source: Path, target: Path, draft: Path, *, replace: bool, progress: Progress) -> Copy:
     os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     look(source, lambda tx: _fill(tx, draft, progress))
-    with translated():
+    with translated(explain):
         schema, jobs, runs = _checked(draft)
     _force(draft)
     if replace:

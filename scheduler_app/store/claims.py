@@ -10,6 +10,7 @@ from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.firing import NO_RUNS, Places
 from scheduler_app.domain.policy import LOWEST_PRIORITY, Delivery
 from scheduler_app.domain.run import Claim, Reason, RunState
+from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.places import ADOPT, BLOCK, QUEUE, locked, places_of, readmit
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
@@ -43,6 +44,8 @@ CANDIDATES = Statement(
     )
     .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
     .limit(sa.bindparam("most"))
+    # what another program has locked is not waited for
+    .with_for_update(skip_locked=True)
 )
 TAKE = Statement(
     runs.update()
@@ -135,10 +138,15 @@ def promote(tx: sa.Connection, now: datetime) -> None:
 
 
 def candidates(tx: sa.Connection, tasks: Collection[str], *, executor: str, limit: int) -> Sequence[sa.Row[Any]]:
-    """Return queued runs in the order in which they should start."""
+    """Return queued runs in the order in which they should start, to be claimed in this transaction."""
     if not tasks or limit <= 0:
         return []
     return CANDIDATES.rows(tx, tasks=list(tasks), executor=executor, most=limit)
+
+
+def is_any_queued(tx: sa.Connection, tasks: Collection[str], *, executor: str) -> bool:
+    """Whether a run of these tasks waits to be claimed."""
+    return HIGHEST.scalar(tx, tasks=list(tasks), executor=executor) is not None
 
 
 def highest_priority(tx: sa.Connection, tasks: Collection[str], *, executor: str) -> int:
@@ -188,6 +196,7 @@ def give_back(tx: sa.Connection, held: Collection[tuple[int, int]], now: datetim
     """Return claims that did not start, named by run id and token, without charging an attempt."""
     if not held:
         return
+    wake_others(tx)
     GIVE_BACK.many(tx, [{"id_": run_id, "token_": token} for run_id, token in held])
     readmit(tx, [run_id for run_id, _ in held], now)
 

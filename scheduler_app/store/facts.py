@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 
+from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import facts
 
@@ -22,12 +23,13 @@ def get(tx: sa.Connection, name: str) -> dict[str, Any] | None:
 
 def put(tx: sa.Connection, name: str, value: dict[str, Any]) -> None:
     """Set a fact."""
-    insert = sqlite.insert(facts).values(name=name, value=json.dumps(value))
+    insert = postgresql.insert(facts).values(name=name, value=json.dumps(value))
     tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}))
 
 
 def drop(tx: sa.Connection, name: str) -> None:
-    """Remove a fact."""
+    """Remove a fact; whoever waited for its end may go on."""
+    wake_others(tx)
     tx.execute(facts.delete().where(facts.c.name == name))
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.firing import NO_RUNS, FiringPlan, Places, place
@@ -26,7 +26,7 @@ from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
 from scheduler_app.store import places
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.rows import READ_ERRORS, compact, due_moment, micros, policies_from, read_object, told
-from scheduler_app.store.statement import Statement
+from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
 
@@ -62,6 +62,10 @@ NEXT_DUE = Statement(
     .order_by(jobs.c.next_run_time)
     .limit(1)
 )
+LOCK = Statement(
+    # what another program has locked fires when it lets go
+    sa.select(jobs.c.key).where(Among(jobs.c.key, "keys")).with_for_update(skip_locked=True)
+)
 NAMES = [column.name for column in jobs.columns]
 POLICY_COLUMNS = slice(NAMES.index(POLICY_NAMES[0]), NAMES.index(POLICY_NAMES[-1]) + 1)
 FIRED = (
@@ -89,7 +93,7 @@ FIRED = (
     "executor",
 )
 # a clock that was set back may find a time that has fired already
-INSERT = Statement(sqlite.insert(runs).on_conflict_do_nothing(), columns=FIRED)
+INSERT = Statement(postgresql.insert(runs).on_conflict_do_nothing(), columns=FIRED)
 ADVANCE = Statement(
     jobs.update()
     .where(
@@ -182,7 +186,9 @@ def next_due(tx: sa.Connection) -> datetime | None:
 
 def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> int:
     """Write what the plans say, of those jobs that still stand as planned; return how many did."""
-    valid = [(job, plan) for job, plan in planned if _advance(tx, job, plan)]
+    free = _free(tx, planned)
+    advanced = ADVANCE.each(tx, [_advance(job, plan) for job, plan in free])
+    valid = [entry for entry, changed in zip(free, advanced, strict=True) if changed]
     if not valid:
         return 0
     _insert_firings(tx, valid, now)
@@ -190,17 +196,23 @@ def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now:
     return len(valid)
 
 
-def _advance(tx: sa.Connection, job: DueJob, plan: FiringPlan) -> bool:
-    """Move a job on from the time that was planned; False when somebody else has, or has changed the job."""
-    advanced = ADVANCE.run(
-        tx,
-        key_=job.key,
-        version_=job.version,
-        from_=to_micros(job.next_run_time),
-        next_=micros(plan.next_run_time),
-        skipped_=len(plan.skipped),
-    )
-    return advanced == 1
+def _free(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]]) -> Sequence[tuple[DueJob, FiringPlan]]:
+    """Return what nobody else has locked, and lock it; SQLite has one writer at a time."""
+    if not planned or tx.dialect.name == "sqlite":
+        return planned
+    free = {row.key for row in LOCK.rows(tx, keys=[job.key for job, _ in planned])}
+    return [(job, plan) for job, plan in planned if job.key in free]
+
+
+def _advance(job: DueJob, plan: FiringPlan) -> dict[str, Any]:
+    """Move a job on from the time that was planned, unless somebody else has, or has changed the job."""
+    return {
+        "key_": job.key,
+        "version_": job.version,
+        "from_": to_micros(job.next_run_time),
+        "next_": micros(plan.next_run_time),
+        "skipped_": len(plan.skipped),
+    }
 
 
 def _insert_firings(tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> None:

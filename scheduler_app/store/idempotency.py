@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import to_micros
 from scheduler_app.store.tables import idempotency
@@ -48,7 +48,7 @@ def find(tx: sa.Connection, call: KeyedCall, now: datetime) -> tuple[str, KeptAn
 
 def keep(tx: sa.Connection, call: KeyedCall, answer: KeptAnswer, now: datetime) -> None:
     """Keep an answer, in place of one that is too old."""
-    insert = sqlite.insert(idempotency).values(
+    insert = postgresql.insert(idempotency).values(
         api_key=call.api_key,
         key=call.key,
         fingerprint=call.fingerprint,

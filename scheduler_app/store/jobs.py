@@ -6,15 +6,18 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.job import Job, JobState, LastRun
+from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import job_of, job_values
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import FINISHED, HELD, OPEN, job_tags, jobs, runs
 
 LARGEST = 2**63 - 1
+# an engine looks every second; what is due after that needs no waking
+FOUND_ANYHOW = 1_500_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,7 @@ def values_of(job: Job) -> dict[str, Any]:
 
 
 INSERT = Statement(
-    sqlite.insert(jobs).on_conflict_do_nothing(index_elements=["id"]).returning(jobs.c.key),
+    postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["id"]).returning(jobs.c.key),
     columns=[column.name for column in jobs.columns if column.name not in ("key", "skip_count", "pruned_until")],
 )
 
@@ -54,6 +57,7 @@ def insert(tx: sa.Connection, job: Job, values: Mapping[str, Any]) -> int | None
     key: int | None = INSERT.scalar(tx, **values)
     if key is None:
         return None
+    _wake_for(tx, values)
     insert_tags(tx, key, job.policies.tags)
     return key
 
@@ -78,8 +82,16 @@ def find(tx: sa.Connection, job_id: str) -> Job | None:
 def update(tx: sa.Connection, job: Job, *, version: int | None) -> bool:
     """Write a changed job if it still has `version`, when one is given; whether it had."""
     still = sa.true() if version is None else jobs.c.version == version
-    changed = tx.execute(jobs.update().where(jobs.c.key == job.key, still).values(job_values(job))).rowcount
-    return changed == 1
+    values = job_values(job)
+    _wake_for(tx, values)
+    return tx.execute(jobs.update().where(jobs.c.key == job.key, still).values(values)).rowcount == 1
+
+
+def _wake_for(tx: sa.Connection, values: Mapping[str, Any]) -> None:
+    """Wake the other engines for a job that is due before they look by themselves."""
+    due, changed_at = values.get("next_run_time"), values.get("updated_at")
+    if due is not None and (changed_at is None or due <= changed_at + FOUND_ANYHOW):
+        wake_others(tx)
 
 
 def delete(tx: sa.Connection, key: int) -> None:

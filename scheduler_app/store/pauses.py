@@ -9,6 +9,7 @@ from scheduler_app.domain.firing import FiringPlan
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.store import firing
 from scheduler_app.store.jobs import finish_idle
+from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import job_of, micros
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import jobs
@@ -56,6 +57,7 @@ def end(tx: sa.Connection, job: Job, plan: FiringPlan, now: datetime) -> None:
     values = {"version_": job.version, "next_": micros(plan.next_run_time), "now_": to_micros(now)}
     if END.run(tx, key_=job.key, **values) != 1:
         return  # somebody changed or resumed it meanwhile
+    wake_others(tx)
     firing.insert_missed(tx, job, plan.missed, now)
     if plan.next_run_time is None:
         finish_idle(tx, [job.key])

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.firing import NO_RUNS, Places
 from scheduler_app.domain.run import Reason, RunState
+from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
@@ -150,4 +151,5 @@ def rearrange(tx: sa.Connection, job: int, *, before: str | None, after: str | N
     values: dict[str, Any] = {"state": RunState.SCHEDULED, "reason": Reason.BLOCKED}
     tx.execute(runs.update().where(runs.c.job_key == job, runs.c.state == RunState.QUEUED).values(values))
     tx.execute(runs.update().where(*waiting).values(concurrency_key=after))
+    wake_others(tx)
     unblock(tx, [job], [before, after], now)

@@ -4,12 +4,15 @@ A check selects `job` and `run` (which may be null) and `detail`, what was found
 in the README; 0 is the store itself. A check is silent where a row may be as it is for an honest reason: what waits for
 an engine is not overdue while none lives, and limits that were changed hold from the change on.
 
+Where databases have different words for the same, the SQL has a name in double angle brackets, that of a `Words` field.
+
 Parameters: `overdue`, a time before which what was due should have been done; `attended`, whether an engine was there
 to do it; `fires`, whether one was and firing is not paused.
 """
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from scheduler_app.domain.job import JobState
 from scheduler_app.domain.policy import Delivery
@@ -28,6 +31,53 @@ class Check:
     promise: int
     found: str
     sql: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Words:
+    """What the checks say differently on each database: which text is JSON, and which numbers were given last."""
+
+    is_json: str
+    tags_read: str
+    tags_value: str
+    due: str
+    ids: str
+    last_job: str
+    last_run: str
+    last_engine: str
+
+
+SQLITE = Words(
+    is_json="json_valid({})",
+    tags_read="json_valid(tags)",
+    tags_value="SELECT value FROM json_each(tags)",
+    due="strftime('%Y-%m-%dT%H:%M:%SZ', next_run_time / 1000000, 'unixepoch')",
+    ids="group_concat(id, ', ')",
+    last_job="SELECT seq FROM sqlite_sequence WHERE name = 'scheduler_jobs'",
+    last_run="SELECT seq FROM sqlite_sequence WHERE name = 'scheduler_runs'",
+    last_engine="SELECT seq FROM sqlite_sequence WHERE name = 'scheduler_engines'",
+)
+POSTGRESQL = Words(
+    is_json="({} IS JSON)",
+    tags_read="tags IS JSON ARRAY",
+    tags_value="SELECT json_array_elements_text(CASE WHEN tags IS JSON ARRAY THEN CAST(tags AS json) END)",
+    due="to_char(to_timestamp(next_run_time / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+    ids="string_agg(CAST(id AS text), ', ' ORDER BY id)",
+    last_job="SELECT last_value FROM scheduler_jobs_key_seq",
+    last_run="SELECT last_value FROM scheduler_runs_id_seq",
+    last_engine="SELECT last_value FROM scheduler_engines_id_seq",
+)
+# before that, PostgreSQL cannot tell what is JSON without failing
+KNOWS_JSON = (16,)
+
+
+def in_words(sql: str, words: Words) -> str:
+    """Return the SQL of a check for a database."""
+    for name, word in asdict(words).items():
+        if "{}" in word:
+            sql = re.sub(f"<<{name} (\\w+)>>", lambda found, word=word: word.format(found[1]), sql)  # type: ignore[misc]
+        sql = sql.replace(f"<<{name}>>", word)
+    return sql
 
 
 def _run(promise: int, found: str, where: str, detail: str = "NULL") -> Check:
@@ -56,8 +106,8 @@ RUN_CHECKS = (
     _run(
         0,
         "what it holds is no JSON",
-        "NOT (json_valid(args) AND json_valid(kwargs) AND json_valid(coalesce(result, 'null'))"
-        " AND json_valid(coalesce(retry, 'null')))",
+        "NOT (<<is_json args>> AND <<is_json kwargs>> AND (result IS NULL OR <<is_json result>>)"
+        " AND (retry IS NULL OR <<is_json retry>>))",
     ),
     _run(
         0,
@@ -68,7 +118,7 @@ RUN_CHECKS = (
     _run(
         0,
         "it belongs to a job that never was",
-        "job_key < 1 OR job_key > (SELECT seq FROM sqlite_sequence WHERE name = 'scheduler_jobs')",
+        "job_key < 1 OR job_key > (<<last_job>>)",
         "'key ' || job_key",
     ),
     _run(0, "a retry that does not say of which run", f"origin = '{Origin.RETRY}' AND retry_of IS NULL"),
@@ -157,23 +207,22 @@ JOB_CHECKS = (
     _job(
         0,
         "its tags cannot be found",
-        "tags <> '[]' AND json_valid(tags) AND "
-        + """EXISTS (SELECT value
- FROM json_each(tags) EXCEPT SELECT tag FROM scheduler_job_tags WHERE job_key = scheduler_jobs.key)""",
+        """tags <> '[]' AND <<tags_read>> AND EXISTS (
+ <<tags_value>> EXCEPT SELECT tag FROM scheduler_job_tags WHERE job_key = scheduler_jobs.key)""",
         "tags",
     ),
     _job(
         0,
         "it is found by tags that it has not",
-        """json_valid(tags) AND EXISTS (SELECT tag FROM scheduler_job_tags
- WHERE job_key = scheduler_jobs.key EXCEPT SELECT value FROM json_each(tags))""",
+        """<<tags_read>> AND EXISTS (SELECT tag FROM scheduler_job_tags
+ WHERE job_key = scheduler_jobs.key EXCEPT <<tags_value>>)""",
         "tags",
     ),
     _job(
         2,
         "due, but no engine fired it",
         "state = 'active' AND next_run_time < :overdue AND :fires",
-        "strftime('%Y-%m-%dT%H:%M:%SZ', next_run_time / 1000000, 'unixepoch')",
+        "<<due>>",
     ),
     _job(2, "finished, but it has a next_run_time", "state = 'finished' AND next_run_time IS NOT NULL"),
     _job(
@@ -199,7 +248,7 @@ OTHER_CHECKS = (
  SELECT job_id AS job, id AS run, scheduled_at, lag(id) OVER firings AS before,
  max(coalesce(missed_until, scheduled_at)) OVER (firings ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS until
  FROM scheduler_runs WHERE origin = 'schedule'
- WINDOW firings AS (PARTITION BY job_key ORDER BY scheduled_at, id)) WHERE scheduled_at <= until""",
+ WINDOW firings AS (PARTITION BY job_key ORDER BY scheduled_at, id)) AS recorded WHERE scheduled_at <= until""",
     ),
     Check(
         promise=3,
@@ -211,7 +260,7 @@ OTHER_CHECKS = (
     Check(
         promise=3,
         found="several runs of one concurrency_key are running",
-        sql="""SELECT NULL AS job, max(id) AS run, concurrency_key || ': runs ' || group_concat(id, ', ') AS detail
+        sql="""SELECT NULL AS job, max(id) AS run, concurrency_key || ': runs ' || <<ids>> AS detail
  FROM scheduler_runs WHERE state = 'running' AND concurrency_key IS NOT NULL
  GROUP BY concurrency_key HAVING count(*) > 1""",
     ),
@@ -230,17 +279,17 @@ OTHER_CHECKS = (
     Check(
         promise=0,
         found="its next rows would take numbers that were used",
-        sql="""SELECT NULL AS job, NULL AS run, t.name || ' begins again at ' || coalesce(s.seq, 0) AS detail
- FROM (SELECT 'scheduler_jobs' AS name, max(key) AS most FROM scheduler_jobs
- UNION SELECT 'scheduler_jobs', max(job_key) FROM scheduler_runs
- UNION SELECT 'scheduler_runs', max(id) FROM scheduler_runs
- UNION SELECT 'scheduler_engines', max(id) FROM scheduler_engines) t
- LEFT JOIN sqlite_sequence s ON s.name = t.name WHERE t.most > coalesce(s.seq, 0) GROUP BY t.name""",
+        sql="""SELECT NULL AS job, NULL AS run, name || ' begins again at ' || coalesce(max(last), 0) AS detail
+ FROM (SELECT 'scheduler_jobs' AS name, (<<last_job>>) AS last, max(key) AS most FROM scheduler_jobs
+ UNION SELECT 'scheduler_jobs', (<<last_job>>), max(job_key) FROM scheduler_runs
+ UNION SELECT 'scheduler_runs', (<<last_run>>), max(id) FROM scheduler_runs
+ UNION SELECT 'scheduler_engines', (<<last_engine>>), max(id) FROM scheduler_engines) AS numbers
+ WHERE most > coalesce(last, 0) GROUP BY name""",
     ),
     Check(
         promise=0,
         found="a fact that is no JSON",
-        sql="SELECT NULL AS job, NULL AS run, name AS detail FROM scheduler_facts WHERE NOT json_valid(value)",
+        sql="SELECT NULL AS job, NULL AS run, name AS detail FROM scheduler_facts WHERE NOT <<is_json value>>",
     ),
 )
 CHECKS = (*RUN_CHECKS, *JOB_CHECKS, *OTHER_CHECKS)

@@ -93,6 +93,8 @@ DELETE_RUNS = Statement(
     )
     .returning(runs.c.id, runs.c.job_key, runs.c.origin, runs.c.scheduled_at, runs.c.missed_until)
 )
+# what another program has locked is left for the next sweep
+UNLOCKED = Statement(sa.select(runs.c.id).where(Among(runs.c.id, "ids")).with_for_update(skip_locked=True))
 DELETE_LOGS = Statement(logs.delete().where(Among(logs.c.run_id, "ids")))
 NOTE_PRUNED = Statement(
     jobs.update()
@@ -185,6 +187,8 @@ def _divided(ids: Iterable[int], sizes: Mapping[int, int]) -> Iterator[list[int]
 
 def prune(tx: sa.Connection, ids: Sequence[int]) -> Pruned:
     """Delete these runs, but for those that may not go, with their logs and the finished jobs that have none left."""
+    if tx.dialect.name == "postgresql":
+        ids = [row.id for row in UNLOCKED.rows(tx, ids=list(ids))]
     gone = DELETE_RUNS.rows(tx, ids=list(ids))
     if not gone:
         return Pruned(runs=0, jobs=0)

@@ -13,6 +13,7 @@ from scheduler_app.domain.policy import Delivery
 from scheduler_app.domain.run import Reason, RunState
 from scheduler_app.store import engines
 from scheduler_app.store.jobs import finish_idle
+from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.places import readmit, unblock
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import runs
@@ -75,6 +76,7 @@ def take_over(tx: sa.Connection, engine: int, *, now: datetime, reason: Reason, 
         return Rescue()
     ends = [_end(row, now, reason, blamed=blamed or row.crashes >= MANY_CRASHES) for row in held]
     END.many(tx, ends)
+    wake_others(tx)
     keys = {row.job_key for row in held}
     unblock(tx, keys, {row.concurrency_key for row in held}, now)
     readmit(tx, [end["id_"] for end in ends if end["state_"] == RunState.QUEUED], now)

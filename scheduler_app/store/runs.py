@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunState
+from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import run_of
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import UNWELL, runs
@@ -62,6 +63,8 @@ INSERT = Statement(runs.insert().returning(runs.c.id), columns=BY_HAND)
 
 def insert(tx: sa.Connection, values: dict[str, Any]) -> int:
     """Insert a run and return its id."""
+    if values["state"] == RunState.QUEUED:
+        wake_others(tx)
     return int(INSERT.scalar(tx, **values))
 
 
@@ -70,6 +73,8 @@ INSERT_RETRY = Statement(runs.insert().returning(runs.c.id), columns=(*BY_HAND, 
 
 def insert_retry(tx: sa.Connection, values: dict[str, Any]) -> int:
     """Insert a run that a person asked for in place of another one, and return its id."""
+    if values["state"] == RunState.QUEUED:
+        wake_others(tx)
     return int(INSERT_RETRY.scalar(tx, **values))
 
 
@@ -116,6 +121,7 @@ def _conditions(where: RunFilter) -> Iterator[sa.ColumnElement[bool]]:
 
 def cancel_waiting(tx: sa.Connection, run_id: int, *, reason: Reason, now: datetime) -> bool:
     """Cancel a run that has not started; False when it has."""
+    wake_others(tx)  # what it kept waiting may start
     changed = tx.execute(
         runs.update()
         .where(runs.c.id == run_id, runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]))
@@ -126,6 +132,7 @@ def cancel_waiting(tx: sa.Connection, run_id: int, *, reason: Reason, now: datet
 
 def request_cancel(tx: sa.Connection, run_id: int) -> bool:
     """Ask the engine of a running run to stop it; False when it is not running."""
+    wake_others(tx)
     changed = tx.execute(
         runs.update().where(runs.c.id == run_id, runs.c.state == RunState.RUNNING).values(cancel_requested=True)
     ).rowcount
@@ -134,6 +141,7 @@ def request_cancel(tx: sa.Connection, run_id: int) -> bool:
 
 def cancel_waiting_of_job(tx: sa.Connection, key: int, *, reason: Reason, now: datetime) -> None:
     """Cancel every run of a job that has not started."""
+    wake_others(tx)
     tx.execute(
         runs.update()
         .where(runs.c.job_key == key, runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]))

@@ -65,14 +65,15 @@ def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) 
     """Write how attempts ended, queue what waited for their places, and return the outcomes that came too late."""
     if not settlements:
         return []
-    valid = [settlement for settlement in settlements if WRITE.run(tx, **_values(settlement)) == 1]
+    written = WRITE.each(tx, map(_values, settlements))
+    valid = [settlement for settlement, changed in zip(settlements, written, strict=True) if changed]
     if valid:
         _cancel_orphans(tx, valid)
         keys = {settlement.outcome.claim.job_key for settlement in valid}
         unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
         finish_idle(tx, keys)
-    written = {id(settlement) for settlement in valid}
-    late = _late(tx, [settlement for settlement in settlements if id(settlement) not in written])
+    refused = [settlement for settlement, changed in zip(settlements, written, strict=True) if not changed]
+    late = _late(tx, refused)
     refuse(tx, [outcome.claim for outcome in late])
     return late
 

@@ -1,24 +1,22 @@
-"""Read a store as it stands: in one read transaction, and without making or changing any file."""
+"""Read an SQLite store as it stands: in one read transaction, and without making or changing any file."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from scheduler_app.errors import NotFound
-from scheduler_app.store.database import translated
+from scheduler_app.store.backend import T, Work
 from scheduler_app.store.lanes import driver_of
 
-T = TypeVar("T")
 PATIENCE = 5.0
 
 
-def look(path: Path, work: Callable[[sa.Connection], T]) -> T:
-    """Run `work` on a snapshot of a store. NotFound when there is no such file, StoreUnavailable when it is no store.
+def look(path: Path, work: Work[T]) -> T:
+    """Run `work` on a snapshot of a store. NotFound when there is no such file.
 
     A store that nobody has open has no write-ahead log; reading it in the usual way would leave one. If one appears
     meanwhile, somebody has opened it, and what was read may be torn: it is read again.
@@ -42,6 +40,6 @@ def _snapshot(path: Path, how: str) -> Iterator[sa.Connection]:
         return sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, isolation_level=None, timeout=PATIENCE)
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT")
-    with translated(), engine.connect() as connection:
+    with engine.connect() as connection:
         driver_of(connection).execute("BEGIN")
         yield connection

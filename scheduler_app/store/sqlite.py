@@ -1,12 +1,19 @@
-"""SQLite as a durable store: WAL, `synchronous=FULL`, explicit transactions."""
+"""SQLite as a durable store: WAL, `synchronous=FULL`, explicit transactions, one writer behind the gate."""
 
+import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
-from scheduler_app.errors import ConfigurationError
+from scheduler_app.errors import ConfigurationError, StoreUnavailable
+from scheduler_app.store.backend import Opened, T, Work, shown, translated
+from scheduler_app.store.gate import Gate
+from scheduler_app.store.lanes import Lanes
+from scheduler_app.store.snapshot import look
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {
@@ -32,6 +39,76 @@ WAL_FAULT_FIXED = (3, 51, 3)
 # a checkpoint syncs the database file: a rarer one writes the pages that every commit touches once, not often
 CHECKPOINT_PAGES = 4000
 MOUNTS = Path("/proc/mounts")
+
+
+LOOK_EVERY = 0.05
+
+
+def explain(error: Exception) -> str | None:
+    """Say that the file is busy, gone or damaged; None for the fault of one statement."""
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):
+        return f"the store does not answer: {cause}"
+    if type(error) in (DatabaseError, sqlite3.DatabaseError):
+        return f"the store cannot be read: {cause}"
+    return None
+
+
+class SQLite:
+    """A file on this host."""
+
+    shares_fate = False
+
+    def __init__(self, url: sa.URL, *, synchronous: str, patience: float) -> None:
+        path = sqlite_path(url)
+        if path is None:
+            raise ConfigurationError(
+                f"database: {shown(url)!r} is not supported; a store in SQLite is a file: sqlite:////absolute/path.db"
+            )
+        self.path: Path | None = path
+        self._file = path
+        self._url = url
+        self._synchronous = synchronous
+        self._patience = patience
+
+    def open(self) -> Opened:
+        """Open the file, and make it if there is none."""
+        try:
+            refuse_network_folder(self._file)
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _create(self._file)
+            gate = Gate(self._file.with_name(self._file.name + ".gate"))
+        except OSError as error:
+            raise StoreUnavailable(f"cannot open {self._file}: {error.strerror}") from error
+        writer = Lanes(self._engine(writes=True), "BEGIN IMMEDIATE")
+        return Opened(reader=Lanes(self._engine(writes=False), "BEGIN"), writer=writer, patient=writer, gate=gate)
+
+    def _engine(self, *, writes: bool) -> sa.Engine:
+        return prepare_engine(self._url, writes=writes, synchronous=self._synchronous, patience=self._patience)
+
+    def explain(self, error: Exception) -> str | None:
+        """Say that the store is busy, gone or damaged; None for the fault of one statement."""
+        return explain(error)
+
+    def version(self, tx: sa.Connection | None = None) -> str:
+        """Return the version in use, and what is to be known about it."""
+        return sqlite_version()
+
+    def probe(self) -> "ChangeProbe":
+        """Return what sees the commits of others."""
+        return ChangeProbe(self._file)
+
+    def look(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot, making and changing nothing; NotFound when there is no such file."""
+        refuse_network_folder(self._file)
+        with translated(self.explain):
+            return look(self._file, work)
+
+
+def _create(path: Path) -> None:
+    """Make the file for its owner alone. One that exists is not touched: closing it would drop SQLite's locks on it."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def sqlite_path(url: sa.URL) -> Path | None:
@@ -73,14 +150,18 @@ def sqlite_version() -> str:
 
 
 class ChangeProbe:
-    """A connection that only asks whether another one has committed."""
+    """A connection that only asks whether another one has committed (3 µs)."""
+
+    rest = LOOK_EVERY
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.0)
+        self._version: int | None = None
 
-    def version(self) -> int:
-        """Return a number that changes when another connection commits (3 µs)."""
-        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+    def has_changed(self) -> bool:
+        """Whether another connection has committed since the last time this was asked."""
+        before, self._version = self._version, self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return before != self._version
 
     def close(self) -> None:
         """Close the connection."""

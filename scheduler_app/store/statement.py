@@ -33,12 +33,19 @@ class Among(sa.ColumnElement[bool]):
     def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
         self.column = column
         self.members: sa.BindParameter[str] = sa.bindparam(name, type_=Members())
+        self.array: sa.BindParameter[Any] = sa.bindparam(name, type_=sa.ARRAY(column.type))
 
 
 @compiles(Among, "sqlite")
 def _among_sqlite(element: Among, compiler: SQLCompiler, **options: Any) -> str:
     column = compiler.process(element.column, **options)
     return f"{column} IN (SELECT value FROM json_each({compiler.process(element.members, **options)}))"  # noqa: S608 - no values
+
+
+@compiles(Among, "postgresql")
+def _among_postgresql(element: Among, compiler: SQLCompiler, **options: Any) -> str:
+    column = compiler.process(element.column, **options)
+    return f"{column} = ANY({compiler.process(element.array, **options)})"
 
 
 def _row_maker(names: Sequence[str]) -> Callable[[Iterable[Any]], Any]:
@@ -120,9 +127,22 @@ class Statement:
         compiled = self._of(tx)
         return int(driver_of(tx).execute(compiled.text, compiled.values(parameters)).rowcount)
 
+    def each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Execute once for each row of parameters, and return how many rows each has changed."""
+        compiled = self._of(tx)
+        values = [compiled.values(row) for row in rows]
+        if tx.dialect.name == "sqlite" or len(values) < 2:  # an answer from a server costs a round trip
+            return [int(driver_of(tx).execute(compiled.text, value).rowcount) for value in values]
+        cursor = driver_of(tx).cursor()
+        cursor.executemany(compiled.text, values, returning=True)
+        changed = [int(cursor.rowcount)]
+        while cursor.nextset():
+            changed.append(int(cursor.rowcount))
+        return changed
+
     def many(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute once for each row of parameters; all rows have the same names."""
         compiled = self._of(tx)
         values = [compiled.ordered(row) for row in rows]
         if values:
-            driver_of(tx).executemany(compiled.text, values)
+            driver_of(tx).cursor().executemany(compiled.text, values)

@@ -80,6 +80,9 @@ class FakeClock:
         self._shift(seconds)
         return event.is_set()
 
+    def adjust(self, ahead: timedelta, *, within: timedelta) -> None:
+        """Stay as it is: simulated time is nobody else's."""
+
     def set_alarm(self, at: float, ring: Callable[[], None]) -> None:
         """Call `ring` when a wait reaches this monotonic time; there is one alarm at a time."""
         self._alarm = (at, ring)

@@ -1,7 +1,8 @@
 """The pytest plugin: `fake_clock` and `scheduler`.
 
 A test that asks for either gets the Scheduler of its own `app` fixture, if there is one, else one of its own, on a
-temporary store (`synchronous=OFF`) and on simulated time. Nothing of it is left when the test ends.
+temporary store (`synchronous=OFF`) and on simulated time. Nothing of it is left when the test ends. The store is an
+SQLite file, unless your own fixture `scheduler_database` returns the URL of another.
 """
 
 from collections.abc import Iterator
@@ -19,15 +20,21 @@ from scheduler_app.testing.template import lay_store
 
 
 @pytest.fixture
-def fake_clock(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeClock]:
+def scheduler_database(tmp_path: Path) -> str:
+    """The URL of the store that a test works on: a file of its own."""
+    path = tmp_path / "scheduler.db"
+    lay_store(path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def fake_clock(request: pytest.FixtureRequest, scheduler_database: str) -> Iterator[FakeClock]:
     """Simulated time that runs, when moved, what would have run: `fake_clock.advance(days=3)`."""
     app = _app_of(request)
     before: Core = app.extensions[CORE]
     clock = FakeClock()
     clock.start()
-    path = tmp_path / "scheduler.db"
-    lay_store(path)
-    changes = {"database": f"sqlite:///{path}", **_everything_kept(before.settings)}
+    changes = {"database": scheduler_database, **_everything_kept(before.settings)}
     settings = before.settings.model_copy(update=changes)
     kit = Kit(settings=settings, registry=before.registry, clock=clock, habits=before.desk.habits, synchronous="OFF")
     core = build(app, kit)

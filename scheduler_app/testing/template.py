@@ -32,4 +32,5 @@ def _new_store() -> tuple[bytes, bytes]:
         with database.read():
             pass
         database.close()
+        assert database.path is not None
         return database.path.read_bytes(), (folder / KEY_FILE).read_bytes()

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +14,10 @@ from werkzeug.test import TestResponse
 from scheduler_app.api import Readiness, create_api
 from scheduler_app.domain.task import Registry, Task
 from scheduler_app.services.context import Context
+from scheduler_app.services.keys import add_admin_key
 from scheduler_app.signals import Bus
 from scheduler_app.store.database import Database
-from scheduler_app.store.keys import digest_of
 from scheduler_app.store.tables import api_keys
-from scheduler_app.testing.template import lay_store
 
 KEY = "a-good-key"
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -92,15 +90,15 @@ def clock() -> SettableClock:
 
 
 @pytest.fixture
-def ctx(tmp_path: Path, clock: SettableClock) -> Iterator[Context]:
-    yield from new_context(tmp_path, clock)
+def ctx(scheduler_database: str, clock: SettableClock) -> Iterator[Context]:
+    yield from new_context(scheduler_database, clock)
 
 
-def new_context(folder: Path, clock: SettableClock) -> Iterator[Context]:
-    """Make a store with a key, and two tasks; it is closed afterwards."""
-    database = Database(f"sqlite:///{folder}/scheduler.db", synchronous="OFF")
-    lay_store(database.path)
-    database.write(lambda tx: tx.execute(api_keys.update().values(digest=digest_of(KEY))))
+def new_context(url: str, clock: SettableClock) -> Iterator[Context]:
+    """A store with a key and two tasks; it is closed afterwards."""
+    database = Database(url, synchronous="OFF")
+    database.write(lambda tx: tx.execute(api_keys.delete()))
+    database.write(lambda tx: add_admin_key(tx, KEY, clock.now()))
     registry = Registry()
     registry.add(Task.of(greet, max_retries=2))
     registry.add(Task.of(total))

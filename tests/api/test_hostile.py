@@ -15,7 +15,7 @@ DIGITS = "9" * 5000
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    contexts = new_context(tmp_path_factory.mktemp("hostile"), SettableClock())
+    contexts = new_context(f"sqlite:///{tmp_path_factory.mktemp('hostile')}/scheduler.db", SettableClock())
     ctx = next(contexts)
     call = Caller(create_api(ctx, hosts=(), ready=lambda: Readiness(ready=True)).test_client())
     call.given_job("a")

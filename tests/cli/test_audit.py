@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from scheduler_app import Scheduler
@@ -22,12 +23,29 @@ from tests.cli.damages import DAMAGES, NOW
 
 BUSY: list[bytes] = []
 
+# a damage of each kind that the databases find in their own words
+ON_BOTH = {
+    "a firing was doubled",
+    "a due job that nobody fires",
+    "two running runs of one place",
+    "two running runs of one concurrency key",
+    "arguments that are no JSON",
+    "a run of a job that never was",
+    "a tag that was lost",
+    "a tag too many",
+    "a fact that is no JSON",
+    "an index that was dropped",
+    "an index that is not unique any more",
+    "a table that was dropped",
+    "a schema of another version",
+}
+
 
 @pytest.fixture
 def audited(scheduler: Scheduler, fake_clock: FakeClock) -> Callable[[], Audit]:
     """Audit the store of the test, at the simulated time."""
     core = scheduler.core
-    return lambda: look(core.database.path, lambda tx: audit(tx, fake_clock.now()))
+    return lambda: core.database.look(lambda tx: audit(tx, fake_clock.now()))
 
 
 @pytest.fixture
@@ -74,6 +92,14 @@ def found(breaches: Audit) -> list[str]:
     return [f"{b.promise} {b.job} {b.run}: {b.found}" for b in breaches.breaches]
 
 
+def driver_connection(database):
+    """A connection past the package."""
+    if database.path is not None:
+        return sqlite3.connect(database.path)
+    return psycopg.connect(dbname=database.url.database, user="postgres", host=database.url.query["host"])
+
+
+@pytest.mark.databases
 def test_a_healthy_store_has_no_breach(busy, audited):
     result = audited()
     assert found(result) == []
@@ -121,12 +147,25 @@ def test_a_damage_is_named(copy, name):
     assert any(words in breach for breach in breaches), breaches
 
 
+@pytest.mark.databases
+@pytest.mark.postgresql
+@pytest.mark.parametrize("name", ON_BOTH)
+def test_a_damage_is_named_on_postgresql_too(busy, audited, name):
+    damage, words = DAMAGES[name]
+    with closing(driver_connection(busy.core.database)) as store:
+        damage(store)
+        store.commit()
+    breaches = found(audited())
+    assert any(words in breach for breach in breaches), breaches
+
+
 def test_nothing_is_overdue_while_no_engine_lives(busy, audited, fake_clock):
     busy.core.engine.stop()
     fake_clock._set(fake_clock.now() + timedelta(days=30))
     assert found(audited()) == []
 
 
+@pytest.mark.databases
 def test_the_command_says_what_it_checked(busy, fake_clock, said):
     status, out, _ = said("audit", "--database", busy.core.settings.database)
     assert status == 0

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 import sqlalchemy as sa
 
 from scheduler_app.services import jobs
@@ -197,6 +198,7 @@ def beat(scheduler, engine: int) -> None:
     )
 
 
+@pytest.mark.sqlite
 def test_a_second_host_on_one_file_does_nothing_and_says_so(scheduler, fake_clock, nothing):
     first = other_engine(scheduler, host="another boot/of its own", node="first")
     run = nothing.delay()
@@ -224,6 +226,7 @@ def test_it_begins_when_the_first_host_has_stopped(scheduler, fake_clock, nothin
     assert run.state == "succeeded"
 
 
+@pytest.mark.sqlite
 def test_a_row_from_before_a_crash_of_the_machine_delays_the_first_pass_by_one_beat_only(
     scheduler, fake_clock, nothing
 ):

@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from flask import Flask
 
 from scheduler_app import Scheduler
@@ -27,6 +28,7 @@ def content_of(path: Path) -> list[str]:
         return [line for line in store.iterdump() if not line.startswith(OWN)]
 
 
+@pytest.mark.sqlite
 def test_it_neither_declares_nor_follows_nor_rescues_nor_adopts_zone_rules(scheduler, fake_clock, nothing):
     first = other_engine(scheduler, host=ELSEWHERE)
     dead = other_engine(scheduler, host=Identity.of_this_process().host, **GONE)

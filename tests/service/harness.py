@@ -178,6 +178,12 @@ class Service:
             self.signal(signal.SIGTERM)
         return self.wait(within)
 
+    def run_command(self, word: str) -> int:
+        """Run another command of ours on the same store, and return its exit code; what it says is in the log."""
+        words = [str(COMMAND), word, "--data", str(self.data), *self._options[2:]]
+        with self.log.open("ab") as log:
+            return subprocess.run(words, stdout=log, stderr=log, cwd=self.folder, timeout=60, check=False).returncode
+
     def clean_up(self) -> None:
         self.close_client()
         if self._process is not None:
