@@ -241,7 +241,7 @@ def from_toml(path: Path) -> Source:
     """Return the settings in a TOML file; one that cannot be read is a fault."""
     origin = f"file {path}"
     try:
-        return Source(values=tomllib.loads(path.read_text()), origin=lambda _: origin)
+        return Source(values=tomllib.loads(path.read_text(encoding="utf-8")), origin=lambda _: origin)
     except OSError as error:
         wrong = str(error.strerror)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

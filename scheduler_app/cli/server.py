@@ -9,6 +9,7 @@
 
 import ctypes
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -124,6 +125,7 @@ def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
     }
     app.wsgi_app = with_readable_chunks(app.wsgi_app)  # type: ignore[method-assign]
     server = Server(app, options)
+    gc.freeze()  # what is loaded by now stays: neither the fork copies it to mark it, nor does a stop look through it
     PatientArbiter(server).run()
 
 

@@ -7,6 +7,7 @@ time inside a gap fires right after it, one that comes twice fires the first tim
 """
 
 from bisect import bisect_right
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,6 +25,7 @@ TIMES = {"hour": 23, "minute": 59, "second": 59}
 DAY = timedelta(days=1)
 LAST_DAY = END.date() - DAY
 YEAR = timedelta(days=366)
+COMMON_YEAR = 2023
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,11 +145,11 @@ class Calendar:
         return [*self._skipped_months(), *self._clock_changes(now)]
 
     def _skipped_months(self) -> Iterator[str]:
-        day = self.dates.start.day
-        if self.period.months and not self.period.days and day > 28:
-            what = "years" if self.period.months % 12 == 0 else "months"
-            if what == "months" or (day == 29 and self.dates.start.month == 2):
-                yield f"It skips {what} without a day {day}; for the last day of each month use cron with day 'last'."
+        start, step = self.dates.start, self.period.months
+        reached = {(start.month - 1 + step * number) % 12 + 1 for number in range(12)}
+        if step and not self.period.days and any(monthrange(COMMON_YEAR, month)[1] < start.day for month in reached):
+            what = "months" if step % 12 else "years"
+            yield f"It skips {what} without a day {start.day}; for the last day of each month use cron with day 'last'."
 
     def _clock_changes(self, now: datetime) -> Iterator[str]:
         firing = self.after(now)

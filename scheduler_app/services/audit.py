@@ -9,10 +9,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from scheduler_app.domain.firing import UNPLANNABLE, uncomputable
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.ledger import Scope, disagreements
 from scheduler_app.domain.trigger import parse_trigger
-from scheduler_app.errors import SchedulerError
 from scheduler_app.store import auditing, schema
 from scheduler_app.store.auditing import Breach, JobRecord
 from scheduler_app.store.promises import Check
@@ -77,9 +77,9 @@ def _of_job(tx: sa.Connection, record: JobRecord, found: Audit) -> list[Breach]:
         return []
     try:
         breaches = list(_firings(tx, job, record))
-    except (SchedulerError, ArithmeticError, ValueError, TypeError, KeyError) as error:
-        found.not_judged[job.id] = f"its trigger cannot be computed: {error}"
-        return [Breach(promise=7, job=job.id, run=None, found=f"its trigger cannot be computed: {error}")]
+    except UNPLANNABLE as error:
+        found.not_judged[job.id] = why = uncomputable(error)
+        return [Breach(promise=7, job=job.id, run=None, found=why)]
     found.judged += 1
     return breaches[:MOST_OF_A_KIND]
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 import sqlalchemy as sa
 
-from scheduler_app.clock import rfc3339
+from scheduler_app.clock import MICROSECOND, rfc3339
 from scheduler_app.domain.due import firings
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.trigger import parse_trigger
@@ -101,10 +101,11 @@ def _times(job: Job, now: datetime) -> Iterator[datetime]:
     if not fires or job.trigger is None or job.next_run_time is None:
         return
     trigger = parse_trigger(job.trigger, now=now)
-    if resumes_at is None or job.next_run_time > resumes_at:
-        yield job.next_run_time
-        resumes_at = job.next_run_time
-    yield from firings(trigger, resumes_at)
+    if resumes_at is not None and job.next_run_time < resumes_at:
+        yield from firings(trigger, resumes_at - MICROSECOND)  # the firing at the very end of a pause runs
+        return
+    yield job.next_run_time
+    yield from firings(trigger, job.next_run_time)
 
 
 def _why(job: Job, skips: int, has_times: bool) -> str | None:

@@ -49,7 +49,7 @@ def insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -
         raise taken(job.id)
     job = replace(job, key=key)
     if job.trigger is None:
-        run_id = runs.insert(tx, by_hand(tx, job, Origin.ONCE, job.args, job.kwargs, now))
+        run_id = runs.insert(tx, by_hand(tx, job, Origin.ONCE, now))
         job = replace(job, last_run=LastRun(id=run_id, state=RunState.QUEUED))
     failpoint("add.before_commit")
     return job
@@ -193,7 +193,8 @@ def run_job(job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any
             raise Conflict(f"job {job.id!r} is broken: {job.reason}; change its arguments, or give some for this run")
         given = (args or [], kwargs or {}) if args is not None or kwargs is not None else (job.args, job.kwargs)
         checked = admit_arguments(ctx.registry.get(job.task), *given)
-        run_id = runs.insert(tx, by_hand(tx, job, Origin.MANUAL, *checked, now))
+        asked = replace(job, args=checked[0], kwargs=checked[1])
+        run_id = runs.insert(tx, by_hand(tx, asked, Origin.MANUAL, now))
         run = runs.find(tx, run_id)
         assert run is not None
         return run
@@ -203,9 +204,7 @@ def run_job(job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any
     return run
 
 
-def by_hand(
-    tx: sa.Connection, job: Job, origin: Origin, args: list[Any], kwargs: dict[str, Any], now: datetime
-) -> dict[str, Any]:
+def by_hand(tx: sa.Connection, job: Job, origin: Origin, now: datetime) -> dict[str, Any]:
     """Return the row of a run that no trigger asked for: it waits when its job is busy, it is never skipped."""
     policies = job.policies
     free = places.has_room(tx, job.key, most=policies.max_instances, concurrency_key=policies.concurrency_key)
@@ -213,8 +212,8 @@ def by_hand(
         "job_key": job.key,
         "job_id": job.id,
         "task": job.task,
-        "args": compact(args),
-        "kwargs": compact(kwargs),
+        "args": compact(job.args),
+        "kwargs": compact(job.kwargs),
         "origin": origin,
         "scheduled_at": to_micros(now),
         "ready_at": to_micros(now),

@@ -1,6 +1,6 @@
 """Retry a run by hand: a new run of the same work, in place of one that has ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -38,7 +38,7 @@ def retry_run(run_id: int, *, ctx: Context) -> Retried:
         if job is None or job.key != run.job_key:
             raise Conflict(f"the job {run.job_id!r} of run {run_id} was deleted; add it again and run it")
         args, kwargs = admit_arguments(ctx.registry.get(run.task), run.args, run.kwargs)
-        values = by_hand(tx, job, Origin.RETRY, args, kwargs, now) | {
+        values = by_hand(tx, replace(job, args=args, kwargs=kwargs), Origin.RETRY, now) | {
             "task": run.task,
             "scheduled_at": to_micros(run.scheduled_at),
             "retry_of": run.id,

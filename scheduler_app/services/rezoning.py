@@ -13,12 +13,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros
-from scheduler_app.domain.firing import plan_firing
+from scheduler_app.domain.firing import UNPLANNABLE, plan_firing
 from scheduler_app.domain.job import JobState
 from scheduler_app.domain.rezoning import counterpart, promised, renewed
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.domain.zone_rules import is_newer
-from scheduler_app.errors import SchedulerError
 from scheduler_app.store import facts, firing, jobs, zoned
 from scheduler_app.store.database import Database
 from scheduler_app.store.rows import micros
@@ -70,15 +69,15 @@ def _adopt_batch(database: Database, after: int, now: datetime, moved: list[str]
 
 def _judged(tx: sa.Connection, row: sa.Row[Any], now: datetime, *, paused: bool) -> Move | None:
     """Return what is to be done with a job; None when its time stands. One that cannot be computed breaks when due."""
-    planned = from_micros(row.next_run_time)
     try:
+        planned = from_micros(row.next_run_time)
         trigger = parse_trigger(json.loads(row.trigger), now=now)
         if planned <= now:
             stays = paused or row.state != JobState.ACTIVE or counterpart(trigger, planned) == planned
             return None if stays else Move(row=row, trigger=trigger, is_due=True)
         last = zoned.last_firing(tx, row.key)
         following = renewed(trigger, planned, last=None if last is None else from_micros(last), now=now)
-    except (SchedulerError, ArithmeticError, ValueError, TypeError, KeyError):
+    except UNPLANNABLE:
         return None
     return None if following == planned else Move(row=row, trigger=trigger, is_due=False, next_run_time=following)
 

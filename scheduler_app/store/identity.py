@@ -72,7 +72,7 @@ def is_gone(pid: int, process_start: str) -> bool:
 def _start_of(pid: int) -> str | None:
     """Return the start time of a live process in clock ticks since boot, None when it is gone."""
     try:
-        stat = (PROC / str(pid) / "stat").read_text()
+        stat = (PROC / str(pid) / "stat").read_text(errors="replace")  # a process may be called anything
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from scheduler_app.schemas.forecast import ForecastOut, UpcomingOut
 from scheduler_app.services.context import Context
 from scheduler_app.store.tables import jobs
@@ -105,3 +107,20 @@ def test_it_is_said_why_nothing_is_upcoming(call: Caller) -> None:
         assert not told.get("items") and not told.get("next_run_times")
     for bad in ("within=0", "within=99999999999", "within=x", "limit=1001"):
         assert_problem(call("GET", f"/upcoming?{bad}"), 400, "bad_query")
+
+
+@pytest.mark.parametrize(
+    ("until", "then"),
+    [
+        ("12:04", ["12:05", "12:10"]),
+        ("12:05", ["12:05", "12:10"]),  # the firing at the very end of a pause runs
+        ("12:07", ["12:10", "12:15"]),
+        ("12:10", ["12:10", "12:15"]),
+    ],
+)
+def test_a_job_that_is_paused_until_a_time_runs_from_that_time_on(call: Caller, until: str, then: list[str]) -> None:
+    call.given_job("a")
+    call("POST", "/jobs/a/pause", {"until": f"2030-01-01T{until}:00Z"})
+    assert minutes(forecast(call, "a", "?limit=2")) == then
+    (item,) = upcoming(call, "?within=960")["items"]
+    assert minutes(item)[:2] == then

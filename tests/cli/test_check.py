@@ -4,6 +4,7 @@ import os
 import socket
 import sqlite3
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,15 @@ def test_without_faults_it_says_what_is_in_force_and_where_from(said, here: Path
     assert "tasks: demo.count, demo.flaky, reports.send" in out
     assert f"store {here}/data/scheduler.db: not there yet" in out
     assert everything_in(here) == before, "it changes nothing"
+
+
+def test_a_file_of_settings_is_utf_8_wherever_it_is_read(here: Path):
+    Path("mine.toml").write_text('# für alle\nhosts = ["bücher.example"]\n', encoding="utf-8")
+    reads = "from pathlib import Path; from scheduler_app.settings import from_toml\n"
+    reads += "print(ascii(from_toml(Path('mine.toml')).values))"
+    plain = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    said = subprocess.run([sys.executable, "-c", reads], env=plain, capture_output=True, check=True, timeout=60)
+    assert said.stdout == b"{'hosts': ['b\\xfccher.example']}\n"
 
 
 def test_every_fault_is_told_at_once(said, here: Path, monkeypatch):

@@ -212,6 +212,8 @@ def test_it_is_told_in_words(fields: dict[str, object], words: str) -> None:
     ("zone", "fields", "said"),
     [
         ("UTC", {"months": 1, "start_date": "2027-01-31"}, "It skips months without a day 31"),
+        ("UTC", {"months": 5, "start_date": "2027-07-29"}, "It skips months without a day 29"),
+        ("UTC", {"months": 6, "start_date": "2027-08-30"}, "It skips months without a day 30"),
         ("UTC", {"years": 1, "start_date": "2028-02-29"}, "It skips years without a day 29"),
         ("Europe/Berlin", {"days": 1, "hour": 2, "minute": 30}, "2027-03-28 02:30:00 does not exist in Europe/Berlin"),
         ("Europe/Berlin", {"days": 1, "hour": 2, "minute": 30}, "2027-10-31 02:30:00 comes twice in Europe/Berlin"),
@@ -223,5 +225,14 @@ def test_it_warns_of_what_may_surprise(zone: str, fields: dict[str, object], sai
     assert any(said in text for text in every(zone, **fields).warnings())
 
 
-def test_it_does_not_warn_without_need() -> None:
-    assert every("Europe/Berlin", months=1, hour=9, start_date="2026-11-01").warnings() == []
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"months": 1, "hour": 9, "start_date": "2026-11-01"},
+        {"months": 2, "start_date": "2027-01-30"},  # every other month has 30 days
+        {"months": 12, "start_date": "2027-01-31"},
+        {"months": 1, "days": 1, "start_date": "2027-02-28"},
+    ],
+)
+def test_it_does_not_warn_without_need(fields: dict[str, object]) -> None:
+    assert every("Europe/Berlin", **fields).warnings() == []

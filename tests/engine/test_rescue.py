@@ -1,6 +1,8 @@
 """Rescue: what becomes of the runs of an engine that has died."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -50,6 +52,16 @@ def test_a_process_is_told_by_its_start_time_since_pids_are_used_again():
     assert is_gone(own.pid, "another start")
     assert not is_gone(own.parent_pid, own.parent_start)
     assert own.parent_pid == os.getppid()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the names of processes in this way")
+def test_a_process_may_have_any_bytes_for_a_name():
+    with Path("/proc/self/comm").open("r+b", buffering=0) as comm:
+        before = comm.read()
+        comm.write(b"caf\xc3) Z 1")  # cut inside a letter, as names longer than 15 bytes are
+        own = Identity.of_this_process()
+        assert not is_gone(own.pid, own.process_start)
+        comm.write(before.strip())
 
 
 def test_an_engine_elsewhere_is_dead_after_its_beat_stood_still_for_thirty_seconds(scheduler, fake_clock, nothing):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from scheduler_app.domain import zone
 from scheduler_app.domain.zone_rules import is_newer, rules_version
@@ -234,3 +235,28 @@ def test_rules_of_a_folder_that_tells_no_version_are_known_by_their_digest(insta
     assert rules_version().startswith("digest-")
     zoneinfo.reset_tzpath(to=[])
     assert rules_version()[:2] == "20"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"next_run_time": "garbage"},
+        {"next_run_time": b"\x00"},
+        {"next_run_time": 2**62},
+        {"trigger": "[" * 100_000},
+        {"trigger": '"a text"'},
+        {"trigger": "[]"},
+        {"trigger": '{"type": "cron", "expression": 7}'},
+        {"version": "garbage"},
+    ],
+    ids=["text", "bytes", "too far", "deep", "a text", "a list", "no expression", "version"],
+)
+def test_a_damaged_job_keeps_no_other_from_moving(daily, scheduler, fake_clock, install, restart, watch, damage):
+    scheduler.add_job("damaged", "nothing", trigger="cron", expression="0 9 * * *", timezone="Europe/Berlin")
+    columns = ", ".join(f"{name} = :{name}" for name in damage)
+    statement = sa.text(f"UPDATE scheduler_jobs SET {columns} WHERE id = 'damaged'")
+    scheduler.core.database.write(lambda tx: tx.execute(statement, damage))
+    install("2098b", "CET-3")
+    restart()
+    fake_clock.advance(days=2)
+    assert hours(watch) == [6, 30]
