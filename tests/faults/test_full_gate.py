@@ -46,7 +46,7 @@ def test_of_eight_processes_that_write_at_once_none_waits_long_and_none_starves(
 
 @pytest.mark.slow
 def test_an_engine_that_is_killed_while_it_holds_the_gate_frees_it_at_once(tmp_path: Path) -> None:
-    with a_lab(tmp_path, rate=1.0) as lab:
+    with a_lab(tmp_path) as lab:
         holder = lab.engine(**{VARIABLE: "claim.before_commit=stop"})
         run = lab.one_off("work")
         wait_until(lambda: "failpoint claim.before_commit" in holder.said(), within=5.0)

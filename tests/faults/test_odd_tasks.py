@@ -73,10 +73,10 @@ def test_what_a_task_logs_and_prints_is_kept_in_order(shared: Service) -> None:
 
 
 @pytest.mark.slow
-def test_a_task_that_holds_the_interpreter_for_20_s_is_not_taken_for_dead(tmp_path: Path) -> None:
+def test_a_task_that_holds_the_interpreter_for_20_s_is_not_taken_for_dead(tmp_path: Path, database: str | None) -> None:
     """Of the engines' clock, that is: in the short form it runs five times as fast."""
     rate = form(5.0, 1.0)
-    with a_lab(tmp_path, rate) as lab:
+    with a_lab(tmp_path, rate, database) as lab:
         lab.engine()
         lab.engine()
         greedy = lab.one_off("greedy", kwargs={"seconds": 20.0 / rate})
