@@ -1,6 +1,6 @@
 """Engines in processes of their own, without a web part, on a clock that the test moves.
 
-Run as a module it is such a process: `python -m tests.faults.lone_engine FOLDER`; it stops when its input ends.
+Run as a module it is such a process, `python -m tests.faults.lone_engine FOLDER [DATABASE]`, until its input ends.
 """
 
 import logging
@@ -31,21 +31,21 @@ ROOT = Path(__file__).parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def core_on(folder: Path, registry: Registry) -> Core:
-    """Put an app's parts together on the store and the clock of a folder."""
+def core_on(folder: Path, database: str | None, registry: Registry) -> Core:
+    """Put an app's parts together on the clock of a folder, and on a store: that of the folder, or another."""
     clock = MovedClock(folder / "clock")
     app = Flask("lone_engine", instance_path=str(folder))
-    return build(app, Kit(settings=Settings(data=folder), registry=registry, clock=clock))
+    return build(app, Kit(settings=Settings(data=folder, database=database), registry=registry, clock=clock))
 
 
 class LoneEngine:
     """One engine in a process of its own."""
 
-    def __init__(self, folder: Path, name: str, env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, database: str | None, name: str, env: dict[str, str]) -> None:
         self.log = folder / f"{name}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.lone_engine", str(folder)],
+                [sys.executable, "-m", "tests.faults.lone_engine", str(folder), *filter(None, [database])],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -90,7 +90,7 @@ class Lab:
 
     def engine(self, **env: str) -> LoneEngine:
         """Start an engine and wait until it works."""
-        engine = LoneEngine(self.folder, f"engine-{len(self.engines)}", env)
+        engine = LoneEngine(self.folder, self.core.settings.database, f"engine-{len(self.engines)}", env)
         self.engines.append(engine)
         wait_until(engine.is_started, within=20.0)
         return engine
@@ -134,7 +134,7 @@ class Lab:
 
 
 @contextmanager
-def a_lab(folder: Path, rate: float) -> Iterator[Lab]:
+def a_lab(folder: Path, rate: float = 1.0, database: str | None = None) -> Iterator[Lab]:
     """A lab for a block; whatever it started is killed after it."""
     clock = MovedClock.made(folder / "clock", rate)
     registry = Registry()
@@ -144,7 +144,7 @@ def a_lab(folder: Path, rate: float) -> Iterator[Lab]:
         registry._tasks = default_registry._tasks
     finally:
         default_registry._tasks = before
-    lab = Lab(folder, clock, core_on(folder, registry))
+    lab = Lab(folder, clock, core_on(folder, database, registry))
     try:
         lab.core.open()
         yield lab
@@ -154,11 +154,11 @@ def a_lab(folder: Path, rate: float) -> Iterator[Lab]:
         lab.core.close()
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, database: str | None = None) -> None:
     """Be an engine until the input ends."""
     logging.basicConfig(level=logging.INFO)
     load_tasks([str(TASKS)], demo=False)
-    core = core_on(folder, default_registry)
+    core = core_on(folder, database, default_registry)
     core.open()
     core.engine.start()
     wait_until(lambda: core.engine.id is not None, within=20.0)
@@ -168,4 +168,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -54,4 +54,4 @@ def every_slot_was_recorded_once(chaos: Chaos) -> None:
 
 def the_audit_finds_no_breach(service: Service) -> None:
     """Audit the store as the command does, whether the service works on it or not."""
-    assert audit_store(Settings(data=service.data), as_json=False), "see what it told"
+    assert audit_store(Settings(data=service.data, database=service.database), as_json=False), "see what it told"

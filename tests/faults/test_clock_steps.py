@@ -49,8 +49,10 @@ def live_engines(lab: Lab) -> Counter[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [HOUR, DAY], ids=["hour", "day"])
-def test_steps_of_the_clock_fire_nothing_twice_and_kill_nothing(tmp_path: Path, step: timedelta) -> None:
-    with a_lab(tmp_path, rate=1.0) as lab:
+def test_steps_of_the_clock_fire_nothing_twice_and_kill_nothing(
+    tmp_path: Path, database: str | None, step: timedelta
+) -> None:
+    with a_lab(tmp_path, database=database) as lab:
         lab.engine()
         lab.engine()
         policies = {

@@ -8,7 +8,6 @@ import pytest
 
 from scheduler_app.failpoints import POINTS, VARIABLE
 from tests.faults.forms import SEED, form
-from tests.faults.promises import the_audit_finds_no_breach
 from tests.service.harness import Service, wait_until
 
 JOBS, FIRINGS = 100, 5
@@ -53,6 +52,5 @@ def test_100_jobs_of_5_firings_end_as_500_runs(stopped: Service, points: list[st
     }
     assert set(Counter(mark.run for mark in stopped.marks("begin")).values()) == {1}
     assert len(stopped.marks("begin")) == JOBS * FIRINGS
-    the_audit_finds_no_breach(stopped)
     assert stopped.process.poll() is None
     assert "failpoint" in stopped.said()

@@ -4,18 +4,16 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.faults.chaos import FIRING, Chaos
 from tests.faults.forms import SEED, form
-from tests.faults.promises import every_slot_was_recorded_once, the_audit_finds_no_breach
+from tests.faults.promises import every_slot_was_recorded_once
 from tests.service.harness import Service, wait_until
 
 AROUND = (-3.0, -0.5, 0.0, 0.5)
@@ -42,7 +40,6 @@ def test_a_firing_around_a_stop_happens_once(service: Service) -> None:
     assert len(runs) == len({run["job_id"] for run in runs}) == len(AROUND) * form(1, 10)
     assert {(run["state"], run["attempt"], run["crashes"]) for run in runs} == {("succeeded", 1, 0)}
     assert Counter(mark.run for mark in service.marks("begin")) == dict.fromkeys([run["id"] for run in runs], 1)
-    the_audit_finds_no_breach(service)
 
 
 class Client(threading.Thread):
@@ -74,16 +71,6 @@ class Client(threading.Thread):
             time.sleep(0.05)
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[list[Service]]:
-    services = [Service(tmp_path), Service(tmp_path)]
-    try:
-        yield [service.start() for service in services]
-    finally:
-        for service in services:
-            service.clean_up()
-
-
 @pytest.mark.slow
 def test_rolling_restarts_under_load_lose_nothing_and_charge_nothing(pair: list[Service]) -> None:
     print(f"CHAOS_SEED={SEED}")
@@ -107,4 +94,3 @@ def test_rolling_restarts_under_load_lose_nothing_and_charge_nothing(pair: list[
     assert set(Counter(mark.run for mark in pair[0].marks("begin")).values()) == {1}
     assert len({mark.pid for mark in pair[0].marks("begin")}) > 2, "each of them worked"
     every_slot_was_recorded_once(chaos)
-    the_audit_finds_no_breach(pair[0])

@@ -21,8 +21,8 @@ def late_results(lab: Lab) -> dict[int, int]:
 
 
 @pytest.mark.slow
-def test_every_late_finish_is_refused_and_recorded(tmp_path: Path) -> None:
-    with a_lab(tmp_path, RATE) as lab:
+def test_every_late_finish_is_refused_and_recorded(tmp_path: Path, database: str | None) -> None:
+    with a_lab(tmp_path, RATE, database) as lab:
         still = lab.engine()
         again = [lab.one_off("numbered", kwargs={"seconds": 1.0}) for _ in range(7)]
         once = [lab.one_off("numbered", kwargs={"seconds": 1.0}, delivery="at_most_once") for _ in range(3)]

@@ -1,24 +1,12 @@
 """Two services on one store: they share the work, no firing is executed twice, and one rescues the other's runs."""
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.service.harness import Service, wait_until
 
 JOBS = 50
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[tuple[Service, Service]]:
-    first, second = Service(tmp_path), Service(tmp_path)
-    try:
-        yield first.start(), second.start()
-    finally:
-        first.clean_up()
-        second.clean_up()
 
 
 def fire_for(service: Service, firings: int) -> None:
@@ -32,7 +20,7 @@ def fire_for(service: Service, firings: int) -> None:
 
 
 @pytest.mark.slow
-def test_no_firing_is_executed_twice_and_both_work(pair: tuple[Service, Service]) -> None:
+def test_no_firing_is_executed_twice_and_both_work(pair: list[Service]) -> None:
     service, _ = pair
     fire_for(service, firings=16)
     runs = list(service.runs())
@@ -43,7 +31,7 @@ def test_no_firing_is_executed_twice_and_both_work(pair: tuple[Service, Service]
 
 
 @pytest.mark.slow
-def test_one_rescues_the_runs_of_the_other_within_five_seconds(pair: tuple[Service, Service]) -> None:
+def test_one_rescues_the_runs_of_the_other_within_five_seconds(pair: list[Service]) -> None:
     killed, rescuer = pair
     runs = [killed.add("polite", kwargs={"seconds": 3}) for _ in range(6)]
     wait_until(lambda: len(killed.marks("begin")) == 6, within=5.0)

@@ -67,6 +67,12 @@ class Service:
         self._client: httpx.Client | None = None
 
     @property
+    def database(self) -> str | None:
+        """The URL of the store, if it was given one."""
+        options = self._options
+        return options[options.index("--database") + 1] if "--database" in options else None
+
+    @property
     def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the service was not started"
         return self._process

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.promises import the_audit_finds_no_breach
 from tests.service.harness import Service, wait_until
 
 
@@ -51,3 +52,4 @@ def test_a_task_that_ends_its_process_fails_in_the_end_and_other_jobs_go_on(serv
     assert len(service.marks("begin", deadly)) == ended["crashes"] <= 6
     assert {service.ended(run, within=20.0)["state"] for run in others} == {"succeeded"}
     assert service.process.poll() is None
+    the_audit_finds_no_breach(service)

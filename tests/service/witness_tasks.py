@@ -1,5 +1,6 @@
 """Tasks that leave a mark outside the store: what a run did is told by the witness file, whatever the store says."""
 
+import ctypes
 import json
 import os
 import sys
@@ -162,3 +163,11 @@ def numbered(seconds: float) -> int:
     time.sleep(seconds)
     mark("end")
     return current_run.attempt
+
+
+@task(name="greedy")
+def greedy(seconds: float) -> None:
+    """Let no other thread of the process run: a call that keeps the interpreter's lock."""
+    mark("begin")
+    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+    mark("end")
