@@ -8,10 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import to_micros
+from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import idempotency
 
 KEPT = timedelta(hours=24)
 PRUNED_AT_ONCE = 20
+OLD = Statement(sa.select(idempotency.c.key).where(idempotency.c.created_at <= sa.bindparam("limit_")).limit(1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +65,7 @@ def keep(tx: sa.Connection, call: KeyedCall, answer: KeptAnswer, now: datetime) 
 
 def has_expired(tx: sa.Connection, now: datetime) -> bool:
     """Whether an answer is older than 24 h."""
-    return (
-        tx.execute(sa.select(idempotency.c.key).where(idempotency.c.created_at <= to_micros(now - KEPT))).first()
-        is not None
-    )
+    return OLD.scalar(tx, limit_=to_micros(now - KEPT)) is not None
 
 
 def prune(tx: sa.Connection, now: datetime, most: int = PRUNED_AT_ONCE) -> int:

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from scheduler_app.domain.job import JobState
-from scheduler_app.services import jobs
+from scheduler_app.services import jobs, planning
 from scheduler_app.services import scheduler as scheduling
 from scheduler_app.services.changes import JobChanges
 from scheduler_app.store.tables import jobs as job_table
@@ -148,6 +148,24 @@ def test_a_clock_that_is_set_back_fires_no_slot_twice(scheduler, fake_clock, wat
     fake_clock._set(START + timedelta(minutes=1))
     fake_clock.advance(minutes=3)
     assert watch.story("job") == [f"succeeded @{minute}" for minute in (1, 2, 3, 4)]
+
+
+EVERY_3_MINUTES = {"type": "interval", "minutes": 3}
+
+
+def test_what_was_done_since_the_last_pass_is_seen_by_the_next(scheduler, fake_clock, watch, nothing):
+    """A pass begins with what the last one saw ahead, and that may have changed."""
+    for job_id in ("fired", "deleted", "changed", "stays"):
+        scheduler.add_job(job_id, nothing, trigger="interval", minutes=1)
+    fake_clock.advance(minutes=1)
+    database, ctx = scheduler.core.database, scheduler.core.ctx
+    database.write(lambda tx: planning.catch_up(tx, watch.job("fired"), START + timedelta(minutes=2)))
+    scheduler.remove_job("deleted")
+    jobs.change_job("changed", JobChanges(fields={"trigger": EVERY_3_MINUTES}, policies={}), ctx=ctx)
+    fake_clock.advance(minutes=3)
+    assert watch.story("fired") == watch.story("stays") == [f"succeeded @{minute}" for minute in (1, 2, 3, 4)]
+    assert watch.story("deleted") == ["succeeded @1"]
+    assert watch.story("changed") == ["succeeded @1", "succeeded @4"]
 
 
 def test_firing_does_not_need_the_task_to_be_known(scheduler, fake_clock, watch, nothing):

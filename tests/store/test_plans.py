@@ -1,20 +1,37 @@
 """Every statement of the hot path is answered from an index, whatever the number of jobs and runs stored."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy.dialects import sqlite
 
-from scheduler_app.store import claims, engines, facts, firing, jobs, pauses, places, pruning, rescues, schema, settling
+from scheduler_app.store import (
+    claims,
+    engines,
+    facts,
+    firing,
+    idempotency,
+    jobs,
+    outlook,
+    pauses,
+    places,
+    pruning,
+    rescues,
+    schema,
+    settling,
+)
 from scheduler_app.store.database import Database
-from scheduler_app.store.statement import Statement
+from scheduler_app.store.statement import Compiled, Statement
 
-ROOMS = (claims, facts, firing, jobs, pauses, places, pruning, rescues, settling)
+ROOMS = (claims, facts, firing, idempotency, jobs, pauses, places, pruning, rescues, settling)
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
     for room in ROOMS
     for name, statement in vars(room).items()
     if isinstance(statement, Statement)
 } | {"engines.BEAT": engines.BEAT}
+COMPOSED = {"outlook.AHEAD": outlook.AHEAD}
 # partial indexes that hold only open work are read from their beginning on purpose
 # the jobs of a thousand runs are told apart
 SORTED = {"pruning.CROWDED"}
@@ -35,6 +52,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database = Database(f"sqlite:///{path}", prepare=lambda store: schema.upgrade(store, on_create=lambda _: None))
     yield database
     database.close()
+
+
+@pytest.mark.parametrize("name", STATEMENTS | COMPOSED)
+def test_a_hot_statement_has_no_parameter_but_those_that_its_caller_gives(name):
+    """SQLite prepares a statement anew whenever a parameter is bound on which the use of a partial index may depend."""
+    statement = (STATEMENTS | COMPOSED)[name]
+    order = Compiled(statement._statement, sqlite.dialect(), statement._columns).order
+    assert not [parameter for parameter in order if re.search(r"_\d+$", parameter)]
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

@@ -1,5 +1,6 @@
 """The fake clock drives real engine code on a real store."""
 
+import gc
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -41,6 +42,27 @@ def test_a_year_of_an_hourly_job_is_run_firing_by_firing(scheduler, fake_clock: 
     scheduler.add_job("hourly", nothing, trigger="interval", hours=1)
     fake_clock.advance(days=365)
     assert len(runs_of(scheduler, "hourly")) == 8760
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trigger", [{"type": "cron", "expression": "* * * * *"}, {"type": "interval", "minutes": 1}])
+def test_a_day_of_a_job_that_fires_every_minute_costs_one_commit_a_firing(scheduler, fake_clock: FakeClock, trigger):
+    """What a year costs, told without a watch: nothing else is written, and memory keeps nothing of a run."""
+    seen = []
+
+    @scheduler.task
+    def note() -> None:
+        seen.append(fake_clock.now())
+
+    scheduler.add_job("every-minute", note, trigger=trigger)
+    fake_clock.advance(hours=1)
+    commits, kept = scheduler.core.database.commits, len(gc.get_objects())
+    fake_clock.advance(days=1)
+    assert seen == [START + timedelta(minutes=minute) for minute in range(1, 25 * 60 + 1)]
+    assert scheduler.core.database.commits - commits <= 1440 + 5
+    assert {run.state for run in runs_of(scheduler, "every-minute")} == {"succeeded"}
+    del seen[:]
+    assert len(gc.get_objects()) - kept < 1440
 
 
 def test_a_task_that_takes_longer_than_its_interval_does_not_carry_the_clock_away(scheduler, fake_clock: FakeClock):
