@@ -44,7 +44,7 @@ class SchedulerOut(WireOut):
     backlog: int = Field(description="Runs that may start now and have not.")
     open_runs: dict[str, int] = Field(description="How many runs are in each state that is not final.")
     unknown_tasks: list[str] = Field(
-        description="Tasks that unfinished jobs name and no living engine has registered: their runs wait for one."
+        description="Tasks that unfinished jobs name and none of the living engines has registered: their runs wait."
     )
     jobs: dict[str, int] = Field(description="How many jobs are in each state.")
     next_run_time: datetime | None

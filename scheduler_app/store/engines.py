@@ -109,11 +109,6 @@ def known(tx: sa.Connection, most_ended: int) -> list[EngineRow]:
     return [_engine(row) for row in tx.execute(sa.select(engines).where(shown).order_by(engines.c.id.desc()))]
 
 
-def tasks_of_live(tx: sa.Connection) -> frozenset[str]:
-    """Return the tasks that any engine which has not ended has registered."""
-    return frozenset(task for row in live(tx) for task in row.tasks)
-
-
 def forget_ended(tx: sa.Connection, *, keep: int) -> None:
     """Remove ended engines but for the newest `keep`."""
     newest = sa.select(engines.c.id).order_by(engines.c.id.desc()).limit(keep)

@@ -20,11 +20,14 @@ TASKS = sa.text(
 
 
 def unknown_tasks(tx: sa.Connection) -> list[str]:
-    """Return the tasks of unfinished jobs that no engine knows.
+    """Return the tasks of unfinished jobs that none of the living engines knows; none where no engine lives at all.
 
     A reference, `package.module:function`, is registered when it is first needed, so nothing can be said of it.
     """
-    known = engines.tasks_of_live(tx)
+    rows = engines.live(tx)
+    if not rows:
+        return []
+    known = {task for row in rows for task in row.tasks}
     missing = [task for task in tx.execute(TASKS).scalars() if task not in known and ":" not in task]
     return [task for task in missing if _has_unfinished(tx, task)]
 
