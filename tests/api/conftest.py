@@ -20,6 +20,7 @@ from scheduler_app.signals import Bus
 from scheduler_app.store.database import Database
 from scheduler_app.store.keys import digest_of
 from scheduler_app.store.tables import api_keys
+from scheduler_app.testing.template import lay_store
 
 KEY = "a-good-key"
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -105,6 +106,8 @@ def know_key(tx: sa.Connection, now: datetime) -> None:
 def new_context(url: str, clock: SettableClock) -> Iterator[Context]:
     """A store with a key and two tasks; it is closed afterwards."""
     database = Database(url, synchronous="OFF")
+    if database.path is not None:
+        lay_store(database.path)
     database.write(lambda tx: know_key(tx, clock.now()))
     registry = Registry()
     registry.add(Task.of(greet, max_retries=2))
