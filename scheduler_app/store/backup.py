@@ -63,8 +63,8 @@ def back_up(source: Path, target: Path, *, replace: bool, progress: Progress) ->
 
 def _copy(source: Path, target: Path, draft: Path, *, replace: bool, progress: Progress) -> Copy:
     os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    look(source, lambda tx: _fill(tx, draft, progress))
     with translated(explain):
+        look(source, lambda tx: _fill(tx, draft, progress))
         schema, jobs, runs = _checked(draft)
     _force(draft)
     if replace:

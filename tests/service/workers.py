@@ -27,7 +27,7 @@ class Gunicorn(Service):
         super().__init__(folder)
         self._options = [*options]
         self._workers = str(workers)
-        self._env |= {"SCHEDULER_DATA": str(self.data), "SCHEDULER_TASKS": str(TASKS), **(settings or {})}
+        self.env |= {"SCHEDULER_DATA": str(self.data), "SCHEDULER_TASKS": str(TASKS), **(settings or {})}
 
     def command(self) -> list[str]:
         """The command line."""
