@@ -24,7 +24,7 @@ from scheduler_app.store.sqlite import SQLite
 from scheduler_app.store.writer import Writer
 
 PATIENCE = 2.0
-MIGRATION_PATIENCE = 600.0
+MIGRATION_PATIENCE = 60.0
 POSTGRESQL = "scheduler_app.store.postgresql"
 
 

@@ -31,7 +31,7 @@ MOST_READERS = 10
 CHANNEL = "scheduler_due"
 # any number that other users of the database are unlikely to lock; the schema is added, since it may hold a store too
 LOCK = 0x5C4ED
-OUR_LOCK = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))"
+OUR_LOCK = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(coalesce(current_schema(), '')))"
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', ''); COMMIT"
 LISTENS_FOR = 0.5
 PATIENT = 600.0
