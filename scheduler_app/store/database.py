@@ -60,12 +60,12 @@ class Connections:
     def write_alone(self, work: Work[T]) -> T:
         """Run `work` in a write transaction of its own, however long it takes and however long others write before."""
         opened = self._opened
-        with (
-            translated(self._backend.explain),
-            opened.gate.held(MIGRATION_PATIENCE),
-            opened.patient.transaction() as connection,
-        ):
-            return work(connection)
+        with translated(self._backend.explain), opened.gate.held(MIGRATION_PATIENCE):
+            try:
+                with opened.patient.transaction() as connection:
+                    return work(connection)
+            finally:
+                opened.patient.close()
 
     @property
     def commits(self) -> int:
