@@ -59,5 +59,6 @@ def _announce(app: Flask, listener: socket.socket, core: Core) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Listening on http://{shown}:{port} (API documentation: http://{shown}:{port}/docs)")
-    click.echo(f"Admin key in {core.key_file}")
+    known = core.key_file.exists()
+    click.echo(f"Admin key in {core.key_file}" if known else "The admin key lies where this store was made, not here")
     sys.stdout.flush()

@@ -24,7 +24,7 @@ from scheduler_app.store.sqlite import SQLite
 from scheduler_app.store.writer import Writer
 
 PATIENCE = 2.0
-MIGRATION_PATIENCE = 600.0
+MIGRATION_PATIENCE = 60.0
 POSTGRESQL = "scheduler_app.store.postgresql"
 
 
@@ -60,12 +60,12 @@ class Connections:
     def write_alone(self, work: Work[T]) -> T:
         """Run `work` in a write transaction of its own, however long it takes and however long others write before."""
         opened = self._opened
-        with (
-            translated(self._backend.explain),
-            opened.gate.held(MIGRATION_PATIENCE),
-            opened.patient.transaction() as connection,
-        ):
-            return work(connection)
+        with translated(self._backend.explain), opened.gate.held(MIGRATION_PATIENCE):
+            try:
+                with opened.patient.transaction() as connection:
+                    return work(connection)
+            finally:
+                opened.patient.close()
 
     @property
     def commits(self) -> int:

@@ -54,7 +54,7 @@ def read(tx: sa.Connection, run_id: int, *, offset: int, limit: int) -> list[Log
     """Return kept chunks that end after `offset`, in order, until about `limit` bytes."""
     query = (
         sa.select(logs.c.start, logs.c.size, logs.c.text)
-        .where(logs.c.run_id == run_id, logs.c.start + logs.c.size > offset)
+        .where(logs.c.run_id == run_id, logs.c.start + logs.c.size > sa.literal(offset, sa.BigInteger))
         .order_by(logs.c.start)
     )
     chunks: list[LogChunk] = []

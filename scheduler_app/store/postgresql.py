@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import SystemClock
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
-from scheduler_app.store.backend import Opened, T, Work, translated
+from scheduler_app.store.backend import Opened, T, Work, shown, translated
 from scheduler_app.store.lanes import WAKES, Lanes, driver_of, drop
 
 R = TypeVar("R")
@@ -31,7 +31,7 @@ MOST_READERS = 10
 CHANNEL = "scheduler_due"
 # any number that other users of the database are unlikely to lock; the schema is added, since it may hold a store too
 LOCK = 0x5C4ED
-OUR_LOCK = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))"
+OUR_LOCK = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(coalesce(current_schema(), '')))"
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', ''); COMMIT"
 LISTENS_FOR = 0.5
 PATIENT = 600.0
@@ -87,10 +87,13 @@ class PostgreSQL:
 
     def connect(self, patience: float) -> "BoundedConnection":
         """Return a new connection on which nothing takes longer than `patience`."""
-        options: dict[str, Any] = {**NETWORK, **self._url.translate_connect_args(username="user", database="dbname")}
-        options |= {**self._url.query, "client_encoding": "UTF8"}
+        _, given = self._url.get_dialect()().create_connect_args(self._url)
+        options: dict[str, Any] = {**NETWORK, **given, "client_encoding": "UTF8"}
         prepare_threshold = None if self._pooler else 5
-        connection = BoundedConnection.connect(autocommit=True, prepare_threshold=prepare_threshold, **options)
+        try:
+            connection = BoundedConnection.connect(autocommit=True, prepare_threshold=prepare_threshold, **options)
+        except psycopg.ProgrammingError as error:
+            raise ConfigurationError(f"database: {shown(self._url)}: {' '.join(str(error).split())}") from None
         connection.patience = patience
         _refuse_unfit(connection)
         return connection
@@ -187,7 +190,7 @@ class ServerLanes(Lanes):
                 driver_of(connection).execute(self._begin)
             except psycopg.OperationalError as error:
                 drop(connection)
-                if error.sqlstate is not None and not _is_gone(error.sqlstate):
+                if isinstance(error, NoAnswer) or not _is_gone(error.sqlstate):
                     raise
             else:
                 return connection
@@ -197,9 +200,9 @@ class ServerLanes(Lanes):
         driver.execute(NOTIFY if connection.info.pop(WAKES, False) else "COMMIT")
 
 
-def _is_gone(sqlstate: str) -> bool:
-    """Whether the server has ended the session, so that another one is worth a try."""
-    return sqlstate.startswith("08") or sqlstate in ("57P01", "57P02", "57P05", "25P03")
+def _is_gone(sqlstate: str | None) -> bool:
+    """Whether the server, or nobody known, has ended the session, so that another one is worth a try."""
+    return sqlstate is None or sqlstate.startswith("08") or sqlstate in ("57P01", "57P02", "57P05")
 
 
 class NoAnswer(psycopg.OperationalError):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from scheduler_app.errors import StoreTooNew
-from scheduler_app.store import facts
+from scheduler_app.store import facts, tables
 from scheduler_app.store.database import Connections, Database
 
 HEAD = "0004"
@@ -71,7 +71,7 @@ def unknown_version(tx: sa.Connection) -> str | None:
 def _serves_this(connection: sa.Connection) -> bool:
     """Whether a newer version wrote the store, and has left it so that this one can work on it."""
     version = _version(connection)
-    if version is None or version <= HEAD:
+    if version is None or version <= HEAD or not sa.inspect(connection).has_table(tables.facts.name):
         return False
     fact = facts.get(connection, FACT) or {}
     return fact.get("schema") == version and str(fact.get("serves", version)) <= HEAD

@@ -160,7 +160,7 @@ logs = sa.Table(
     "scheduler_logs",
     metadata,
     sa.Column("run_id", Key, primary_key=True),
-    sa.Column("start", sa.Integer, primary_key=True),
+    sa.Column("start", Key, primary_key=True),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("text", sa.LargeBinary, nullable=False),

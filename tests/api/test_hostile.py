@@ -8,14 +8,18 @@ import pytest
 
 from scheduler_app.api import Readiness, create_api
 from tests.api.conftest import Caller, SettableClock, every, new_context
+from tests.postgres import TEMPLATE
 
 PLAIN = {"task": "greet", "kwargs": {"name": "Ada"}, "trigger": every(minutes=5)}
 DIGITS = "9" * 5000
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    contexts = new_context(f"sqlite:///{tmp_path_factory.mktemp('hostile')}/scheduler.db", SettableClock())
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('hostile')}/scheduler.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").fresh(TEMPLATE)
+    contexts = new_context(url, SettableClock())
     ctx = next(contexts)
     call = Caller(create_api(ctx, hosts=(), ready=lambda: Readiness(ready=True)).test_client())
     call.given_job("a")

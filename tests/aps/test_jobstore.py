@@ -31,8 +31,11 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[SqlJobStore]:
-    store = SqlJobStore(url=f"sqlite:///{path}", task_modules=["tests.aps"])
+def store(path: Path, request: pytest.FixtureRequest) -> Iterator[SqlJobStore]:
+    """A started store in a file; where a test runs on both databases, in that one."""
+    on_both = request.node.get_closest_marker("databases") is not None
+    url = request.getfixturevalue("scheduler_database") if on_both else f"sqlite:///{path}"
+    store = SqlJobStore(url=url, task_modules=["tests.aps"])
     store.start(None, "default")
     yield store
     store.shutdown()
@@ -44,6 +47,8 @@ def job(func=work.note, *, at: datetime | None = SOON, **options) -> Job:
     return Job(BackgroundScheduler(timezone="UTC"), func=func, **fields | options)
 
 
+@pytest.mark.databases
+@pytest.mark.usefixtures("scheduler_database")
 def test_what_is_kept_comes_back_whole(store: SqlJobStore):
     store.add_job(job(id="a", args=[1], name="näme"))
     found = store.lookup_job("a")
@@ -52,6 +57,8 @@ def test_what_is_kept_comes_back_whole(store: SqlJobStore):
     assert (found.next_run_time, found.trigger.run_date) == (SOON, SOON)
 
 
+@pytest.mark.databases
+@pytest.mark.usefixtures("scheduler_database")
 def test_jobs_come_in_the_order_of_their_next_times_and_paused_ones_last(store: SqlJobStore):
     for name, at in (("late", SOON + timedelta(days=1)), ("paused", None), ("first", SOON), ("second", SOON)):
         store.add_job(job(id=name, at=at))
@@ -60,6 +67,8 @@ def test_jobs_come_in_the_order_of_their_next_times_and_paused_ones_last(store: 
     assert store.get_next_run_time() == SOON
 
 
+@pytest.mark.databases
+@pytest.mark.usefixtures("scheduler_database")
 def test_an_update_replaces_and_a_pause_keeps_the_time_to_come_back_to(store: SqlJobStore):
     store.add_job(job(id="a"))
     store.update_job(job(id="a", at=None, max_instances=5))
@@ -68,6 +77,8 @@ def test_an_update_replaces_and_a_pause_keeps_the_time_to_come_back_to(store: Sq
     assert store.get_next_run_time() is None
 
 
+@pytest.mark.databases
+@pytest.mark.usefixtures("scheduler_database")
 def test_what_is_not_there_and_what_is_there_already_is_told_as_apscheduler_does(store: SqlJobStore):
     store.add_job(job(id="a"))
     with pytest.raises(ConflictingIdError):

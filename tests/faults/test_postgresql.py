@@ -1,5 +1,6 @@
 """Three services on one PostgreSQL: no firing is lost or doubled, whatever becomes of the server or of one of them."""
 
+import random
 import signal
 import statistics
 import time
@@ -58,9 +59,9 @@ def assert_nothing_lost_or_doubled(service: Service) -> None:
     runs = list(service.runs())
     assert max(Counter((run["job_id"], run["scheduled_at"]) for run in runs).values()) == 1
     executed = {run["id"] for run in runs if run["state"] == "succeeded"}
-    begun = Counter(mark.run for mark in service.marks("begin"))
-    assert executed <= set(begun)
-    assert {run: times for run, times in begun.items() if times > 1} == {}
+    begun = Counter((mark.run, mark.attempt) for mark in service.marks("begin"))
+    assert executed <= {run for run, _ in begun}
+    assert {attempt: times for attempt, times in begun.items() if times > 1} == {}
     assert service.run_command("audit") == 0
 
 
@@ -79,6 +80,22 @@ def test_they_share_the_work_and_what_is_added_through_one_starts_in_the_others_
     fires(service)
     assert len({mark.pid for mark in service.marks("begin")}) == 2
     assert_nothing_lost_or_doubled(service)
+
+
+@pytest.mark.slow
+def test_services_killed_at_any_moment_stall_none_but_their_own_runs(serving):
+    services = [serving(), serving(), serving()]
+    fires(services[0])
+    dice = random.Random(seed := random.randrange(10**6))
+    print(f"seed {seed}")
+    for _ in range(4):
+        killed = dice.choice(services)
+        time.sleep(dice.random() / 2)
+        killed.kill()
+        number = len(killed.marks("begin"))
+        wait_until(has_fired_since(killed, number), within=3.0, what=f"the others went on, seed {seed}")
+        killed.start()
+    assert_nothing_lost_or_doubled(services[0])
 
 
 @pytest.mark.slow

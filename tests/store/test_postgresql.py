@@ -1,5 +1,7 @@
 """What is PostgreSQL's own: one lock for all writers, connections, waking, its clock, its password."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -79,6 +81,39 @@ def test_a_transaction_whose_connection_is_lost_is_undone_and_the_next_one_works
     database.write(note("after"))
     with database.read() as tx:
         assert (facts.get(tx, "lost"), facts.get(tx, "after")) == (None, {})
+
+
+def test_a_session_that_is_silent_is_given_up_within_two_seconds_and_no_other_tried(
+    database: Database, operator: psycopg.Connection
+):
+    with database.read(), database.read():
+        pass
+    others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    pids = [pid for (pid,) in operator.execute(others).fetchall()]
+    assert len(pids) == 2
+    began = time.monotonic()
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(StoreUnavailable, match="no answer within 2 s"), database.read():
+            pass
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    assert time.monotonic() - began < 2.0
+    with database.read() as tx:
+        assert facts.get(tx, "a") is None
+
+
+def test_an_option_that_does_not_exist_is_refused_without_the_password(postgresql: postgres.Server):
+    url = f"postgresql+psycopg://me:{PASSWORD}@/db?host={postgresql.folder}&sslmod=require"
+    with (
+        closing(Database(url)) as database,
+        pytest.raises(ConfigurationError, match="sslmod") as refused,
+        database.read(),
+    ):
+        pass
+    assert PASSWORD not in str(refused.value)
 
 
 def test_no_more_connections_are_opened_than_allowed_and_who_finds_none_is_told(database: Database):

@@ -87,7 +87,7 @@ JOBS: tuple[sa.schema.SchemaItem, ...] = (
 )
 LOGS: tuple[sa.schema.SchemaItem, ...] = (
     sa.Column("run_id", Key, nullable=False),
-    sa.Column("start", sa.Integer(), nullable=False),
+    sa.Column("start", Key, nullable=False),
     sa.Column("size", sa.Integer(), nullable=False),
     sa.Column("attempt", sa.Integer(), nullable=False),
     sa.Column("text", sa.LargeBinary(), nullable=False),
