@@ -89,7 +89,7 @@ class Chaos:
         armed = {VARIABLE: f"{failpoint}=kill:{number}", **env}
         self.service.env |= armed
         self.service.launch()
-        wait_until(lambda: f"failpoint {failpoint}" in self.service.said(), within=20.0, what=failpoint)
+        wait_until(lambda: f"failpoint {failpoint}" in self.service.said(), within=40.0, what=failpoint)
         self.service.kill()
         for name in armed:
             del self.service.env[name]

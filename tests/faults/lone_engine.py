@@ -92,7 +92,7 @@ class Lab:
         """Start an engine and wait until it works."""
         engine = LoneEngine(self.folder, self.core.settings.database, f"engine-{len(self.engines)}", env)
         self.engines.append(engine)
-        wait_until(engine.is_started, within=20.0)
+        wait_until(engine.is_started, within=60.0, what=f"an engine that works: {engine.log}")
         return engine
 
     def add(self, task: str, *, id: str | None = None, trigger: Any = None, **more: Any) -> Job:
@@ -161,7 +161,7 @@ def main(folder: Path, database: str | None = None) -> None:
     core = core_on(folder, database, default_registry)
     core.open()
     core.engine.start()
-    wait_until(lambda: core.engine.id is not None, within=20.0)
+    wait_until(lambda: core.engine.id is not None, within=60.0)
     print("started", flush=True)
     sys.stdin.read()
     core.close()
