@@ -12,7 +12,7 @@ from scheduler_app.store.schema import HEAD
 def empty(request: pytest.FixtureRequest, scheduler_database: str, tmp_path: Path) -> tuple[str, ...]:
     """The options that name a database without a table."""
     if scheduler_database.startswith("sqlite"):
-        return ("--data", str(tmp_path), "--database", scheduler_database)
+        return ("--data", str(tmp_path), "--database", f"sqlite:///{tmp_path / 'none.db'}")
     return ("--data", str(tmp_path), "--database", request.getfixturevalue("postgresql").fresh())
 
 

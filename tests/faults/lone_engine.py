@@ -5,6 +5,7 @@ Run as a module it is such a process, `python -m tests.faults.lone_engine FOLDER
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,8 +64,17 @@ class LoneEngine:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def stand_still(self) -> None:
+        """Stop the process where it is, until SIGCONT."""
+        self.signal(signal.SIGSTOP)
+        wait_until(lambda: self._stat()[0] == "T", within=10.0)
+
+    def _stat(self) -> list[str]:
+        """What proc(5) says of it, from the state on."""
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+
     def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = self._stat()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def stop(self) -> int:
