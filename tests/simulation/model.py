@@ -263,7 +263,8 @@ class World:
             work.state = "queued"
         elif plan.rules.overlap == "cancel_running":
             for other in mine:
-                if other.state == "running":
+                # one that ends now has done so, though nobody has written it yet
+                if other.state == "running" and other.ends > self.now:
                     other.cancelled, other.reason = True, "overlap"
                 elif other.firing and other.state in ("queued", "blocked"):
                     other.state, other.reason = "cancelled", "overlap"
