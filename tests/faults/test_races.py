@@ -102,7 +102,9 @@ class Races(RuleBasedStateMachine):
         self.model.now = moment
         self.clock._set(event)
         self._inside_the_next_pass(act)
+        self.model.seen_to_end = [work for work in self.model.in_order("running") if work.ends <= moment]
         told()
+        self.model.seen_to_end = []
         self.model.look()
 
     def _inside_the_next_pass(self, act: Callable[[], Any]) -> None:

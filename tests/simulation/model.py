@@ -87,6 +87,8 @@ class World:
         self.fell = ""
         self.made = 0
         self.open: list[Work] = []
+        # a pass knows that they ended, and has not written it yet: nothing cancels them any more
+        self.seen_to_end: list[Work] = []
 
     # what people do
 
@@ -263,8 +265,7 @@ class World:
             work.state = "queued"
         elif plan.rules.overlap == "cancel_running":
             for other in mine:
-                # one that ends now has done so, though nobody has written it yet
-                if other.state == "running" and other.ends > self.now:
+                if other.state == "running" and not any(other is done for done in self.seen_to_end):
                     other.cancelled, other.reason = True, "overlap"
                 elif other.firing and other.state in ("queued", "blocked"):
                     other.state, other.reason = "cancelled", "overlap"
