@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -114,6 +115,15 @@ class Server:
         with self.connect(database) as connection:
             connection.execute(statement)
 
+    def _answers(self, port: int) -> bool:
+        """Whether someone listens; a socket's file is there a moment before, and connecting is refused until then."""
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(self.folder / f".s.PGSQL.{port}"))
+            except OSError:
+                return False
+        return True
+
     @contextmanager
     def pooler(self) -> Iterator[str]:
         """PgBouncer before it, which gives each transaction one of three connections; the query of a URL to it."""
@@ -135,7 +145,7 @@ class Server:
             process = subprocess.Popen([PGBOUNCER, file], cwd="/", stdout=log, stderr=log, **demoted)
         try:
             limit = time.monotonic() + 20.0
-            while not (self.folder / f".s.PGSQL.{POOLER_PORT}").exists():
+            while not self._answers(POOLER_PORT):
                 assert process.poll() is None and time.monotonic() < limit, (self.folder / "pgbouncer.log").read_text()
                 time.sleep(0.02)
             yield f"&port={POOLER_PORT}"
