@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.store.identity import Identity
 from scheduler_app.store.rows import compact, micros, moment
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import engines
@@ -41,17 +42,10 @@ LIVE_ENGINES = Statement(sa.select(engines).where(sa.text("state IN ('running', 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EngineRow:
-    """An engine as the others see it."""
+class EngineRow(Identity):
+    """An engine as the others see it, with the process it lives in."""
 
     id: int
-    node: str
-    host: str
-    pid: int
-    process_start: str
-    parent_pid: int
-    parent_start: str
-    version: str
     slots: int
     tasks: tuple[str, ...]
     state: EngineState
@@ -117,14 +111,8 @@ def forget_ended(tx: sa.Connection, *, keep: int) -> None:
 
 def _engine(row: sa.Row[Any]) -> EngineRow:
     return EngineRow(
+        **{field.name: getattr(row, field.name) for field in fields(Identity)},
         id=row.id,
-        node=row.node,
-        host=row.host,
-        pid=row.pid,
-        process_start=row.process_start,
-        parent_pid=row.parent_pid,
-        parent_start=row.parent_start,
-        version=row.version,
         slots=row.slots,
         tasks=tuple(json.loads(row.tasks)),
         state=EngineState(row.state),
