@@ -108,7 +108,7 @@ def test_until_the_commit_a_handle_tells_what_the_transaction_holds_and_waits_fo
     job = ship.delay_until(START + timedelta(hours=1), 1, in_transaction=session)
     assert (run.state, run.result, job.state, job.run) == ("queued", None, "active", None)
     for handle in (run, job):
-        with pytest.raises(NotCommitted, match="cannot be waited for yet: .* is not committed"):
+        with pytest.raises(NotCommitted, match=r"cannot be waited for yet: .* is not committed"):
             handle.wait(timeout=60)
         with pytest.raises(NotCommitted, match="cannot be cancelled yet"):
             handle.cancel()
