@@ -30,9 +30,7 @@ def enqueue(spec: JobSpec, within: ForeignTransaction, *, start: Start | None = 
         within.wake()
 
     def tell() -> None:
-        with ctx.database.read() as tx:
-            found = jobs.find(tx, job.id)
-        if found is not None and found.key == job.key:  # else its savepoint was rolled back
+        if not within.in_savepoint or _is_kept(job, ctx):
             told(ctx, job, "added", now)
 
     within.on_commit(tell)
@@ -43,3 +41,10 @@ def _insert_run(job: Job, within: ForeignTransaction, ctx: Context) -> LastRun:
     reason = None if job.policies.concurrency_key is None else Reason.DELAYED
     run_id = within.insert_run(asked_row(job, Origin.ONCE, ctx.clock.now(), waits=reason))
     return LastRun(id=run_id, state=RunState.QUEUED if reason is None else RunState.SCHEDULED)
+
+
+def _is_kept(job: Job, ctx: Context) -> bool:
+    """Whether a job is there; a savepoint may have been rolled back."""
+    with ctx.database.read() as tx:
+        found = jobs.find(tx, job.id)
+    return found is not None and found.key == job.key

@@ -36,6 +36,10 @@ AS_WRITTEN: Any = {"schema_translate_map": None}
 PLACE = sa.text(
     "SELECT CAST(pg_postmaster_start_time() AS text), current_database(), CAST(to_regclass('scheduler_runs') AS oid)"
 )
+INSERT_JOB = postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["id"]).returning(jobs.c.key)
+INSERT_RUN = runs.insert().returning(runs.c.id)
+INSERT_TAG = job_tags.insert()
+NOTIFY = sa.select(sa.func.pg_notify(CHANNEL, ""))
 TAKES = "an SQLAlchemy Session, a scoped_session such as db.session, or a Connection"
 
 
@@ -52,6 +56,7 @@ class ForeignTransaction:
         transaction = self.connection.get_transaction()
         assert transaction is not None
         self._transaction = transaction
+        self.in_savepoint = self.connection.in_nested_transaction()
         self._database = database
 
     @property
@@ -61,21 +66,20 @@ class ForeignTransaction:
 
     def insert_job(self, values: Mapping[str, Any], *, tags: tuple[str, ...]) -> int | None:
         """Insert a job by its `values_of` and return its key; None when its id is taken."""
-        insert = postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["id"]).returning(jobs.c.key)
         self._database.expect_commit()
-        key: int | None = self._execute(insert, values).scalar()
+        key: int | None = self._execute(INSERT_JOB, values).scalar()
         if key is not None and tags:
-            self._execute(job_tags.insert(), [{"tag": tag, "job_key": key} for tag in dict.fromkeys(tags)])
+            self._execute(INSERT_TAG, [{"tag": tag, "job_key": key} for tag in dict.fromkeys(tags)])
         return key
 
     def insert_run(self, values: Mapping[str, Any]) -> int:
         """Insert a run and return its id."""
-        return int(self._execute(runs.insert().returning(runs.c.id), values).scalar_one())
+        return int(self._execute(INSERT_RUN, values).scalar_one())
 
     def wake(self) -> None:
         """Let the engines look as soon as this is committed, where they do not see every commit by themselves."""
         if self.connection.dialect.name == "postgresql" and not isinstance(self._transaction, sa.TwoPhaseTransaction):
-            self._execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+            self._execute(NOTIFY)
 
     def _execute(self, statement: Any, values: Any = None) -> sa.CursorResult[Any]:
         return self.connection.execute(statement, values, execution_options=AS_WRITTEN)
@@ -87,7 +91,7 @@ class ForeignTransaction:
         if UNTOLD not in self._session.info:
             self._session.info[UNTOLD] = []
             sa.event.listen(self._session, "after_commit", _tell)
-            sa.event.listen(self._session, "after_rollback", _forget)
+            sa.event.listen(self._session, "after_transaction_end", _forget)
         self._session.info[UNTOLD].append((self._transaction, tell))
 
 
@@ -98,7 +102,8 @@ def _tell(session: Any) -> None:
             tell()
 
 
-def _forget(session: Any) -> None:
+def _forget(session: Any, _transaction: Any) -> None:
+    """Tell nobody of what was not committed: this comes after every end, that of a commit included."""
     _ended(session)
 
 
