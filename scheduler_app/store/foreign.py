@@ -141,16 +141,19 @@ def _connection_of(given: Any, session: Any) -> sa.Connection:
 def _refuse_unfit(connection: sa.Connection, database: Database) -> None:
     if connection._is_autocommit_isolation():
         raise _refused("this connection commits each statement (AUTOCOMMIT), so that nothing could be rolled back")
-    theirs = connection.engine.url
     if connection.dialect.name != database.url.get_backend_name():
-        raise _elsewhere(shown(theirs), database)
+        raise _elsewhere(shown(connection.engine.url), database)
     if database.path is not None:
-        file = _file_of(connection)
-        if file is None or file.resolve() != database.path.resolve():
-            raise _elsewhere(f"sqlite:///{file}" if file else "a database in memory", database)
-        _open(database)
-    elif not _is_place(connection.execute(PLACE).one(), database):
-        raise _elsewhere(shown(theirs), database)
+        _refuse_other_file(connection, database, database.path)
+    elif not _is_place(connection, database):
+        raise _elsewhere(shown(connection.engine.url), database)
+
+
+def _refuse_other_file(connection: sa.Connection, database: Database, path: Path) -> None:
+    file = _file_of(connection)
+    if file is None or file.resolve() != path.resolve():
+        raise _elsewhere(f"sqlite:///{file}" if file else "a database in memory", database)
+    _open(database)
 
 
 def _file_of(connection: sa.Connection) -> Path | None:
@@ -169,9 +172,10 @@ def _open(database: Database) -> None:
         ) from error
 
 
-def _is_place(theirs: sa.Row[Any], database: Database) -> bool:
-    with database.read() as tx:
-        return tuple(tx.execute(PLACE).one()) == tuple(theirs)
+def _is_place(connection: sa.Connection, database: Database) -> bool:
+    with database.read() as tx:  # makes our tables, if there are none yet
+        ours = tuple(tx.execute(PLACE).one())
+    return tuple(connection.execute(PLACE).one()) == ours
 
 
 def _elsewhere(theirs: str, database: Database) -> InvalidInput:

@@ -190,3 +190,24 @@ def test_a_url_in_memory_is_refused(tmp_path: Path):
     app.config["SCHEDULER_DATABASE"] = "sqlite://"
     with pytest.raises(ConfigurationError, match="a store in SQLite is a file"):
         Scheduler(app)
+
+
+@pytest.mark.postgresql
+@pytest.mark.databases
+def test_on_postgresql_a_store_is_made_beside_a_transaction_that_writes(scheduler_database: str, postgresql, tmp_path):
+    url = postgresql.fresh()
+    app = Flask("shop", instance_path=str(tmp_path))
+    app.config["SCHEDULER_DATABASE"] = url
+    scheduler = Scheduler(app)
+
+    @scheduler.task
+    def nothing() -> None: ...
+
+    engine = sa.create_engine(url, isolation_level="SERIALIZABLE")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE notes (id integer)")
+        run = nothing.delay(in_transaction=connection)
+        connection.commit()
+    assert run.state == "queued"
+    engine.dispose()
+    scheduler.core.close()
