@@ -9,8 +9,18 @@ if TYPE_CHECKING:
     from scheduler_app.engine.execution import current_run
     from scheduler_app.errors import RunCancelled, SchedulerError
     from scheduler_app.extension import Scheduler, task
+    from scheduler_app.store.neighbours import include_name
 
-__all__ = ["RunCancelled", "Scheduler", "SchedulerError", "SqlJobStore", "create_app", "current_run", "task"]
+__all__ = [
+    "RunCancelled",
+    "Scheduler",
+    "SchedulerError",
+    "SqlJobStore",
+    "create_app",
+    "current_run",
+    "include_name",
+    "task",
+]
 
 HOMES = {
     "RunCancelled": "scheduler_app.errors",
@@ -19,6 +29,7 @@ HOMES = {
     "SqlJobStore": "scheduler_app.aps.jobstore",
     "create_app": "scheduler_app.app",
     "current_run": "scheduler_app.engine.execution",
+    "include_name": "scheduler_app.store.neighbours",
     "task": "scheduler_app.extension",
 }
 

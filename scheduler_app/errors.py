@@ -84,6 +84,12 @@ class Conflict(SchedulerError):
     code = "conflict"
 
 
+class NotCommitted(Conflict):
+    """A run or job was asked for more than it can tell before the transaction it was added in is committed."""
+
+    code = "not_committed"
+
+
 class IdTaken(Conflict):
     """A job with this id exists already."""
 

@@ -20,8 +20,10 @@ from scheduler_app.services import jobs, scheduler
 from scheduler_app.services.admission import admit_policies, admit_trigger
 from scheduler_app.services.context import Context
 from scheduler_app.services.definitions import Start, declare_job, define_job, edit_job, remove_all
+from scheduler_app.services.enqueueing import enqueue
 from scheduler_app.services.references import References
 from scheduler_app.store import apscheduler, claims, facts
+from scheduler_app.store.foreign import ForeignTransaction
 from scheduler_app.store.jobs import JobFilter, JobPlace
 
 LOG = logging.getLogger("scheduler_app")
@@ -135,6 +137,18 @@ class Desk:
             raise
         except SchedulerError as error:
             LOG.error("job %s of the configuration or of @scheduler.task is not added: %s", given.get("id"), error)
+
+    def add_within(self, given: Mapping[str, Any], within: ForeignTransaction) -> StoredJob:
+        """Add a job in a transaction of the caller's; without a trigger it runs once, when that is committed."""
+        options = Options.of(given, self.habits)
+        if options.replacing:
+            detail = "replace_existing: a job cannot be replaced in a transaction of yours; remove it before"
+            raise InvalidInput.of(Fault(pointer="/replace_existing", detail=detail))
+        spec = self._spec(options)
+        if spec.trigger is None and options.start is not None:
+            spec = replace(spec, trigger=self._date(options.start))
+        with understood():
+            return self._dress(enqueue(spec, within, start=options.start, ctx=self.ctx))
 
     def add(self, given: Mapping[str, Any], *, imports: bool = True) -> StoredJob:
         """Add a job; without a trigger it runs once, now."""

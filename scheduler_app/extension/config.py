@@ -4,8 +4,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from apscheduler.executors.base import BaseExecutor
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -19,6 +21,7 @@ from scheduler_app.domain.zone import find_zone
 from scheduler_app.errors import ConfigurationError, InvalidInput
 from scheduler_app.settings import KEYS, PREFIX, Settings, Source, from_flask, nearest_key
 from scheduler_app.store.scratch import temporary_database
+from scheduler_app.store.sqlite import sqlite_path
 
 LOG = logging.getLogger("scheduler_app")
 JOBS, STORES, EXECUTORS = "SCHEDULER_JOBS", "SCHEDULER_JOBSTORES", "SCHEDULER_EXECUTORS"
@@ -65,7 +68,20 @@ def sources(config: Mapping[str, Any], parent: Parent) -> tuple[Source, Source]:
     """Return the settings of an app's configuration, ours before those that Flask-APScheduler's words give."""
     ours = from_flask(config)
     values = {key: value for key, value in ours.values.items() if key != "timezone"}
+    if isinstance(values.get("database"), sa.URL):
+        values["database"] = values["database"].render_as_string(hide_password=False)
     return replace(ours, values=values), replace(ours, values=parent.settings)
+
+
+def below_instance(settings: Settings, folder: Path) -> Settings:
+    """Return an app's settings: a relative path of SQLite's is below its instance folder, as in Flask-SQLAlchemy."""
+    if not (settings.database or "").startswith("sqlite"):
+        return settings
+    url = sa.make_url(str(settings.database))
+    if sqlite_path(url) is None or Path(str(url.database)).is_absolute():
+        return settings
+    below = url.set(database=str(folder.absolute() / str(url.database)))
+    return settings.model_copy(update={"database": below.render_as_string(hide_password=False)})
 
 
 def warn_of_unknown(config: Mapping[str, Any]) -> None:

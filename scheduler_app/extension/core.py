@@ -50,8 +50,7 @@ class Core:
 
     def open(self) -> None:
         """Open the store and bring it up to date. Raises StoreUnavailable or StoreTooNew."""
-        with self.database.read():
-            pass
+        self.database.open()
 
     def answers(self) -> bool | str:
         """Whether the store answers; a sentence when it does not."""

@@ -5,6 +5,7 @@ import logging
 import os
 import weakref
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, overload
 
 from apscheduler.events import EVENT_ALL
@@ -19,11 +20,12 @@ from scheduler_app.domain.task import Registry, Task, default_registry
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
 from scheduler_app.extension.autostart import start_when_serving
-from scheduler_app.extension.config import Parent, read_config, sources
+from scheduler_app.extension.config import Parent, below_instance, read_config, sources
 from scheduler_app.extension.core import Core, Kit, build
 from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_of_current_app
 from scheduler_app.extension.mount import mount
 from scheduler_app.settings import Settings, from_environment, load
+from scheduler_app.store.foreign import ForeignTransaction
 
 LOG = logging.getLogger("scheduler_app")
 EXTENSION = "scheduler"
@@ -62,6 +64,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Set an app up: read its `SCHEDULER_…` configuration, mount the API, and start an engine when it is served."""
         parent = read_config(app.config)
         settings = load(from_environment(os.environ), *sources(app.config, parent))
+        settings = below_instance(settings, Path(app.instance_path))
         self._take_over(app.config, settings)
         self.wire(app, settings, parent)
         if self.api_enabled:
@@ -231,13 +234,20 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         if self._latest is not None:
             self.scheduler.remove_listener(callback)
 
-    def add_job(self, id: str | None = None, func: Any = None, **options: Any) -> Any:
+    def upgrade(self) -> None:
+        """Make our tables, or bring them up to date, now; else the first engine, or the first use, does."""
+        self.core.open()
+
+    def add_job(self, id: str | None = None, func: Any = None, *, in_transaction: Any = None, **options: Any) -> Any:
         """Add a job: of a registered task, or of a function below SCHEDULER_TASK_MODULES, or of the name of either.
 
         `trigger` is a type with its fields beside it, a trigger object of APScheduler's, or a JSON trigger; without one
-        it runs once, now. Before there is an app, it is remembered and added later.
+        it runs once, now. Before there is an app, it is remembered and added later. With `in_transaction`, a session or
+        connection of SQLAlchemy's on the same database, it is there when that commits.
         """
         given = {"id": id, "func": func, **options}
+        if in_transaction is not None:
+            return self.desk.add_within(given, ForeignTransaction(in_transaction, self.core.database))
         if self._latest is not None:
             return self.desk.add(given)
         self._declare(given)

@@ -208,7 +208,12 @@ def by_hand(tx: sa.Connection, job: Job, origin: Origin, now: datetime) -> dict[
     """Return the row of a run that no trigger asked for: it waits when its job is busy, it is never skipped."""
     policies = job.policies
     free = places.has_room(tx, job.key, most=policies.max_instances, concurrency_key=policies.concurrency_key)
-    return work_values(policies) | {
+    return asked_row(job, origin, now, waits=None if free else Reason.BLOCKED)
+
+
+def asked_row(job: Job, origin: Origin, now: datetime, *, waits: Reason | None) -> dict[str, Any]:
+    """Return the row of a run that somebody asked for: queued, or for a reason waiting."""
+    return work_values(job.policies) | {
         "job_key": job.key,
         "job_id": job.id,
         "task": job.task,
@@ -217,9 +222,9 @@ def by_hand(tx: sa.Connection, job: Job, origin: Origin, now: datetime) -> dict[
         "origin": origin,
         "scheduled_at": to_micros(now),
         "ready_at": to_micros(now),
-        "state": RunState.QUEUED if free else RunState.SCHEDULED,
-        "reason": None if free else Reason.BLOCKED,
-        "queued_at": to_micros(now) if free else None,
+        "state": RunState.QUEUED if waits is None else RunState.SCHEDULED,
+        "reason": waits,
+        "queued_at": to_micros(now) if waits is None else None,
     }
 
 
@@ -255,7 +260,12 @@ def told(ctx: Context, job: Job, change: str, now: datetime) -> Job:
 
     What is due within the watcher's next look wakes the engine, the rest it finds by itself.
     """
-    if job.next_run_time is None or job.next_run_time <= now + SOON:
+    if is_due_soon(job, now):
         ctx.wake()
     ctx.bus.publish(JobChanged(at=now, job_id=job.id, change=change))
     return job
+
+
+def is_due_soon(job: Job, now: datetime) -> bool:
+    """Whether there is something to do for a job before the engines look by themselves."""
+    return job.next_run_time is None or job.next_run_time <= now + SOON

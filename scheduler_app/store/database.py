@@ -43,6 +43,7 @@ class Connections:
         self._patience = patience
         self._opened = backend.open()
         self._writer = Writer(self._opened, backend, patience)
+        self.foreign = 0
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -69,8 +70,8 @@ class Connections:
 
     @property
     def commits(self) -> int:
-        """How many transactions have been begun to write."""
-        return self._writer.commits
+        """How many transactions have been begun to write, those of others included that write here."""
+        return self._writer.commits + self.foreign
 
     def close(self) -> None:
         """Close everything; the last connection's checkpoint too runs behind the gate."""
@@ -170,6 +171,15 @@ class Database:
             there: datetime = tx.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
             half = (clock.now() - before) / 2
         return there - before - half, half
+
+    def open(self) -> None:
+        """Open the store and prepare it."""
+        with self.read():
+            pass
+
+    def expect_commit(self) -> None:
+        """Count a transaction of the caller's own, which will commit something to the store."""
+        self.connections.foreign += 1
 
     def probe(self) -> Probe:
         """Return what sees the commits of others, on a connection of its own."""

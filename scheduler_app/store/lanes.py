@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from scheduler_app.errors import SchedulerError
 
 WAKES = "scheduler_wakes"
+# where a server tells that something is due
+CHANNEL = "scheduler_due"
 
 
 class Lanes:

@@ -23,12 +23,11 @@ import sqlalchemy as sa
 from scheduler_app.clock import SystemClock
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
 from scheduler_app.store.backend import Opened, T, Work, shown, translated
-from scheduler_app.store.lanes import WAKES, Lanes, driver_of, drop
+from scheduler_app.store.lanes import CHANNEL, WAKES, Lanes, driver_of, drop
 
 R = TypeVar("R")
 CLOCK = SystemClock()
 MOST_READERS = 10
-CHANNEL = "scheduler_due"
 # any number that other users of the database are unlikely to lock; the schema is added, since it may hold a store too
 LOCK = 0x5C4ED
 OUR_LOCK = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(coalesce(current_schema(), '')))"

@@ -39,6 +39,10 @@ WAL_FAULT_FIXED = (3, 51, 3)
 # a checkpoint syncs the database file: a rarer one writes the pages that every commit touches once, not often
 CHECKPOINT_PAGES = 4000
 MOUNTS = Path("/proc/mounts")
+HELD = (
+    "; another program, or a transaction of yours, is writing to the file: commit yours first, or add the job in it "
+    "(in_transaction=)"
+)
 
 
 LOOK_EVERY = 0.05
@@ -48,7 +52,8 @@ def explain(error: Exception) -> str | None:
     """Say that the file is busy, gone or damaged; None for the fault of one statement."""
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):
-        return f"the store does not answer: {cause}"
+        held = HELD if getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY else ""
+        return f"the store does not answer: {cause}{held}"
     if type(error) in (DatabaseError, sqlite3.DatabaseError):
         return f"the store cannot be read: {cause}"
     return None

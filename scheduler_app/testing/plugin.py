@@ -38,6 +38,7 @@ def fake_clock(request: pytest.FixtureRequest, scheduler_database: str) -> Itera
     settings = before.settings.model_copy(update=changes)
     kit = Kit(settings=settings, registry=before.registry, clock=clock, habits=before.desk.habits, synchronous="OFF")
     core = build(app, kit)
+    core.open()  # in a database of the user's it could not be made while a transaction of theirs writes
     _scheduler_of(app).replace_core(core)
     clock.drive(Bench(core.engine, clock))
     try:
