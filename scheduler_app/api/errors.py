@@ -49,7 +49,7 @@ MEANINGS = {
     400: "Malformed JSON, a bad query parameter, or a host that this service is not.",
     401: "No API key, or a wrong one.",
     404: "There is no such thing.",
-    409: "It does not fit the state that the thing is in, or the id is taken.",
+    409: "It does not fit the state that the thing is in, the id is taken, or the code declares the job.",
     412: "The thing was changed since: its ETag is not the one in `If-Match`.",
     413: "The body is larger than 1 MiB, or 8 MiB for a batch.",
     414: "The path with its query is longer than about 8,000 bytes.",

@@ -1,7 +1,6 @@
 """What an APScheduler can do with jobs, done by our use cases."""
 
 import logging
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import Any
 
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
 
+from scheduler_app.aps.declarations import Declarations, Declared
 from scheduler_app.aps.jobs import StoredJob, as_json, dressed
 from scheduler_app.aps.options import ABSENT, Habits, Options, overrides_of
 from scheduler_app.domain.job import Job, JobSpec, JobState
@@ -19,7 +19,8 @@ from scheduler_app.errors import Fault, IdTaken, InvalidInput, NotFound, Schedul
 from scheduler_app.services import jobs, scheduler
 from scheduler_app.services.admission import admit_policies, admit_trigger
 from scheduler_app.services.context import Context
-from scheduler_app.services.definitions import Start, declare_job, define_job, edit_job, remove_all
+from scheduler_app.services.declaring import Declaration
+from scheduler_app.services.definitions import Start, define_job, edit_job, remove_all, remove_job
 from scheduler_app.services.references import References
 from scheduler_app.store import apscheduler, claims, facts
 from scheduler_app.store.jobs import JobFilter, JobPlace
@@ -68,26 +69,25 @@ def understood() -> Iterator[None]:
 class Desk:
     """The jobs of one store, as an APScheduler shows them. `scheduler` is the one that its jobs call back.
 
-    What the code declares, with a decorator or in SCHEDULER_JOBS, is written with the first use of the store, so that
-    importing an app opens none.
+    What the code of `app` declares, with a decorator or in SCHEDULER_JOBS, is written with the first use of the store.
     """
 
-    def __init__(self, ctx: Context, references: References, habits: Habits, scheduler: Any, *, address: str) -> None:
+    def __init__(
+        self, ctx: Context, references: References, habits: Habits, scheduler: Any, *, app: str, address: str
+    ) -> None:
         self.ctx = ctx
         self._address = address
         self.references = references
         self.habits = habits
-        self.declared: list[dict[str, Any]] = []
+        self.declared = Declarations(app, ctx, self._understood)
         self._scheduler = scheduler
-        self._settled = 0
-        self._settling = threading.RLock()
         self._learnt_at = -LEARN_EVERY
         self._noticed = False
         self._unknown: set[str] = set()
 
-    def upkeep(self) -> None:
+    def upkeep(self, engine: int | None = None) -> None:
         """Do what an engine does before each pass: write what was declared, find the functions of queued runs."""
-        self.settle()
+        self.declared.settle(engine)
         self._notice()
         now = self.ctx.clock.monotonic()
         if self.references.packages and now - self._learnt_at >= LEARN_EVERY:
@@ -122,19 +122,16 @@ class Desk:
 
     def settle(self) -> None:
         """Write what was declared and is not written yet; one that cannot be is logged, the others go on."""
-        with self._settling:
-            while self._settled < len(self.declared):
-                self._settle(self.declared[self._settled])
-                self._settled += 1
+        self.declared.settle()
 
-    def _settle(self, given: dict[str, Any]) -> None:
+    def _understood(self, said: Declared) -> Declaration:
+        """Return what the code declares; a function that it names is the code's own, and may lie in any module."""
+        job_id = str(said.given.get("id"))
         try:
-            options = Options.of(given, self.habits)
-            declare_job(self._spec(options), start=options.start, ctx=self.ctx)
-        except StoreUnavailable:
-            raise
+            options = Options.of(said.given, self.habits)
+            return Declaration(id=job_id, place=said.place, spec=self._spec(options), start=options.start)
         except SchedulerError as error:
-            LOG.error("job %s of the configuration or of @scheduler.task is not added: %s", given.get("id"), error)
+            return Declaration(id=job_id, place=said.place, wrong=error.detail)
 
     def add(self, given: Mapping[str, Any], *, imports: bool = True) -> StoredJob:
         """Add a job; without a trigger it runs once, now."""
@@ -149,7 +146,7 @@ class Desk:
 
     def _once(self, spec: JobSpec, *, replacing: bool) -> Job:
         if replacing and spec.id is not None and self._find(spec.id) is not None:
-            jobs.delete_job(spec.id, ctx=self.ctx)
+            remove_job(spec.id, ctx=self.ctx)
         return jobs.create_job(spec, ctx=self.ctx)
 
     def _date(self, start: Start | None) -> dict[str, Any]:
@@ -255,7 +252,7 @@ class Desk:
         """Delete a job; its history stays."""
         self.settle()
         with understood():
-            jobs.delete_job(job_id, ctx=self.ctx)
+            remove_job(job_id, ctx=self.ctx)
 
     def remove_all(self) -> None:
         """Delete every job; their history stays."""

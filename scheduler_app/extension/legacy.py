@@ -20,7 +20,9 @@ from scheduler_app.api.errors import aborted, problem, refused
 from scheduler_app.api.reading import read_object
 from scheduler_app.aps.desk import UnknownJob
 from scheduler_app.aps.jobs import StoredJob
+from scheduler_app.aps.options import TRIGGER_FIELDS
 from scheduler_app.errors import Conflict, SchedulerError
+from scheduler_app.services.ownership import refuse_outsider
 
 if TYPE_CHECKING:
     from scheduler_app.extension.scheduler import Scheduler
@@ -146,7 +148,10 @@ def _not_now(detail: str) -> Response:
 
 def add_job() -> Response:
     """Add a job."""
-    return _answer(_shown(_scheduler().core.desk.add(read_object(), imports=False)))
+    given, desk = read_object(), _scheduler().desk
+    if given.get("replace_existing") is True:
+        refuse_outsider(str(given.get("id")), "trigger", ctx=desk.ctx)
+    return _answer(_shown(desk.add(given, imports=False)))
 
 
 def get_job(job_id: str) -> Response:
@@ -160,14 +165,19 @@ def get_jobs() -> Response:
 
 
 def delete_job(job_id: str) -> Response:
-    """Delete a job."""
+    """Delete a job, unless the code declares it."""
+    refuse_outsider(job_id, ctx=_scheduler().desk.ctx)
     _scheduler().remove_job(job_id)
     return Response(status=204)
 
 
 def update_job(job_id: str) -> Response:
-    """Change a job, all of it or nothing; a paused job stays paused."""
-    return _answer(_shown(_scheduler().core.desk.modify(job_id, read_object(), imports=False)))
+    """Change a job, all of it or nothing; a paused job stays paused. The code owns what it declares."""
+    given, desk = read_object(), _scheduler().desk
+    owned = {"func": "task"} | dict.fromkeys(("trigger", *TRIGGER_FIELDS, "next_run_time"), "trigger")
+    for name in given.keys() & owned:
+        refuse_outsider(job_id, owned[name], ctx=desk.ctx)
+    return _answer(_shown(desk.modify(job_id, given, imports=False)))
 
 
 def pause_job(job_id: str) -> Response:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from flask import Flask
+from flask import Flask, g
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from scheduler_app.api import Readiness, create_api
@@ -33,7 +33,9 @@ class LazyApi:
     def _build(self, core: Core) -> tuple[Core, Flask]:
         with self._building:
             if self._built is None or self._built[0] is not core:
-                self._built = core, create_api(core.ctx, hosts=self._hosts, ready=lambda: readiness(core))
+                api = create_api(core.ctx, hosts=self._hosts, ready=lambda: readiness(core))
+                api.before_request(lambda: _settle(core))
+                self._built = core, api
             return self._built
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -65,6 +67,12 @@ def mount_at_root(app: Flask, core: Callable[[], Core], hosts: Collection[str]) 
         return (pages if page else api)(environ, start_response)
 
     app.wsgi_app = serve  # type: ignore[method-assign]
+
+
+def _settle(core: Core) -> None:
+    """Write what the code declares before who may ask is answered; without an engine nobody else does."""
+    if "key" in g:
+        core.desk.settle()
 
 
 def readiness(core: Core) -> Readiness:

@@ -12,22 +12,25 @@ from apscheduler.triggers.base import BaseTrigger
 from flask import Flask, current_app, has_app_context
 from flask_apscheduler import APScheduler
 
+from scheduler_app.aps.declarations import Declared
 from scheduler_app.aps.desk import Desk
 from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.clock import SystemClock
-from scheduler_app.domain.task import Registry, Task, default_registry
+from scheduler_app.domain.task import Registry, Task, default_registry, place
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
 from scheduler_app.extension.autostart import start_when_serving
+from scheduler_app.extension.commands import commands
 from scheduler_app.extension.config import Parent, read_config, sources
+from scheduler_app.extension.core import CORE as CORE
 from scheduler_app.extension.core import Core, Kit, build
 from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_of_current_app
 from scheduler_app.extension.mount import mount
+from scheduler_app.extension.places import caller, listed, shortened
 from scheduler_app.settings import Settings, from_environment, load
 
 LOG = logging.getLogger("scheduler_app")
 EXTENSION = "scheduler"
-CORE = "scheduler_core"
 NO_PARENT = Parent()
 NO_FOREIGN = "a foreign scheduler keeps no promise of ours; leave it out, Scheduler(app) brings its own"
 
@@ -51,7 +54,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             raise ConfigurationError(f"Scheduler(app) takes a Flask app, got {type(app).__name__}: {NO_FOREIGN}")
         self.registry = Registry(parent=default_registry)
         self._latest: Flask | None = None
-        self._declared: list[dict[str, Any]] = []
+        self._declared: list[Declared] = []
         self._desks: weakref.WeakSet[Desk] = weakref.WeakSet()
         self._listeners: list[tuple[Callable[[Any], None], int]] = []
         super().__init__(scheduler=object())
@@ -64,6 +67,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         settings = load(from_environment(os.environ), *sources(app.config, parent))
         self._take_over(app.config, settings)
         self.wire(app, settings, parent)
+        app.cli.add_command(commands())
         if self.api_enabled:
             self._load_api()
         if self.api_prefix is not None:
@@ -86,7 +90,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         _retire_former(app)
         kit = Kit(settings=settings, registry=self.registry, clock=SystemClock(), habits=parent.habits(settings))
         core = build(app, kit)
-        core.desk.declared += [*self._declared, *parent.jobs]
+        core.desk.declared.said += [*self._declared, *listed(parent.jobs)]
         self._desks.add(core.desk)
         self._listen(core)
         self._latest = app
@@ -108,8 +112,8 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     def replace_core(self, core: Core) -> None:
         """Put other parts under the app that was set up last: a test's store and clock, and back."""
         before = self.core
-        if not core.desk.declared:
-            core.desk.declared += before.desk.declared
+        if not core.desk.declared.said:
+            core.desk.declared.said += before.desk.declared.said
             self._desks.add(core.desk)
             self._listen(core)
         assert self._latest is not None
@@ -150,17 +154,18 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             name = f"{function.__module__}:{function.__qualname__}".replace("<locals>.", "")
             function = registered(None, {"name": name}, self.registry, lambda: self.core)(function)
         job_id = options.get("id") or function.name.lstrip("_")
-        if any(job_id == other["id"] for other in self._declared):
+        if any(job_id == other.given["id"] for other in self._declared):
             raise ConfigurationError(
                 f"@scheduler.task: two jobs are declared with id {job_id!r}; give each its own id="
             )
-        self._declare({**options, "id": job_id, "func": function})
+        self._declare({**options, "id": job_id, "func": function}, place(function.task.function))
         return function
 
-    def _declare(self, given: dict[str, Any]) -> None:
-        self._declared.append(given)
+    def _declare(self, given: dict[str, Any], at: str) -> None:
+        said = Declared(given=given, place=shortened(at))
+        self._declared.append(said)
         for desk in self._desks:
-            desk.declared.append(given)
+            desk.declared.said.append(said)
 
     def start(self, paused: bool = False) -> None:
         """Start an engine in this process, wherever it is; `paused` pauses firing for all processes first.
@@ -240,7 +245,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         given = {"id": id, "func": func, **options}
         if self._latest is not None:
             return self.desk.add(given)
-        self._declare(given)
+        self._declare(given, caller())
         return None
 
     def modify_job(self, id: str, jobstore: str | None = None, **changes: Any) -> StoredJob:
@@ -255,17 +260,17 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Return a job, or None when there is none of that id."""
         if self._latest is not None:
             return self.desk.get(id)
-        return next((given for given in self._declared if given["id"] == id), None)
+        return next((said.given for said in self._declared if said.given["id"] == id), None)
 
     def get_jobs(self, jobstore: str | None = None) -> list[Any]:
         """Return every job that is not finished, by its next time."""
-        return list(self._declared) if self._latest is None else self.desk.all()
+        return self.desk.all() if self._latest is not None else [said.given for said in self._declared]
 
     def remove_job(self, id: str, jobstore: str | None = None) -> None:
         """Delete a job; its history stays."""
         if self._latest is not None:
             self.desk.remove(id)
-        self._declared = [given for given in self._declared if given["id"] != id]
+        self._declared = [said for said in self._declared if said.given["id"] != id]
 
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
         """Delete every job; their history stays."""
