@@ -26,6 +26,7 @@ DEFAULTS, ZONE, AUTH = "SCHEDULER_JOB_DEFAULTS", "SCHEDULER_TIMEZONE", "SCHEDULE
 HOSTS, VIEWS, ENDPOINTS = "SCHEDULER_ALLOWED_HOSTS", "SCHEDULER_VIEWS_ENABLED", "SCHEDULER_ENDPOINT_PREFIX"
 PARENTS = frozenset({JOBS, STORES, EXECUTORS, DEFAULTS, ZONE, AUTH, HOSTS, VIEWS, ENDPOINTS})
 CONFIG = "SCHEDULER_CONFIG"
+ROLE = "SCHEDULER_ROLE"
 OUR_STORE = "name the database in SCHEDULER_DATABASE, an SQLAlchemy URL, and leave SCHEDULER_JOBSTORES out"
 MOVE = "; scheduler-app import-apscheduler takes its jobs over"
 
@@ -70,7 +71,7 @@ def sources(config: Mapping[str, Any], parent: Parent) -> tuple[Source, Source]:
 
 def warn_of_unknown(config: Mapping[str, Any]) -> None:
     """Log each key SCHEDULER_… that nobody reads, with the nearest one that is read."""
-    known = {PREFIX + key.upper() for key in KEYS} | PARENTS | {CONFIG}
+    known = {PREFIX + key.upper() for key in KEYS} | PARENTS | {CONFIG, ROLE}
     for key in config:
         if isinstance(key, str) and key.startswith(PREFIX) and key not in known:
             LOG.warning("app.config: %s is no setting and has no effect; %s", key, nearest_key(key, known))

@@ -21,10 +21,11 @@ from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
 from scheduler_app.extension.autostart import start_when_serving
 from scheduler_app.extension.commands import commands
-from scheduler_app.extension.config import Parent, read_config, sources
+from scheduler_app.extension.config import ROLE, Parent, read_config, sources
 from scheduler_app.extension.core import CORE as CORE
 from scheduler_app.extension.core import Core, Kit, build
 from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_of_current_app
+from scheduler_app.extension.login import Role, asking, checked
 from scheduler_app.extension.mount import mount
 from scheduler_app.extension.places import caller, listed, shortened
 from scheduler_app.settings import Settings, from_environment, load
@@ -47,11 +48,14 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     allowed_hosts: list[str]
     auth: Any
 
-    def __init__(self, app: Flask | None = None, *more: object, scheduler: object = None) -> None:
+    def __init__(
+        self, app: Flask | None = None, *more: object, scheduler: object = None, role: Role | None = None
+    ) -> None:
         if more or scheduler is not None:
             raise ConfigurationError(f"Scheduler takes an app and nothing else: {NO_FOREIGN}")
         if app is not None and not isinstance(app, Flask):
             raise ConfigurationError(f"Scheduler(app) takes a Flask app, got {type(app).__name__}: {NO_FOREIGN}")
+        self.role = checked(role)
         self.registry = Registry(parent=default_registry)
         self._latest: Flask | None = None
         self._declared: list[Declared] = []
@@ -72,7 +76,8 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             self._load_api()
         if self.api_prefix is not None:
             own = {path.strip("/").partition("/")[0] for _, path, _, _ in legacy.routes()} if self.api_enabled else ()
-            mount(app, lambda: app.extensions[CORE], self.api_prefix, own=own)
+            login = asking(app, self.role, self.api_prefix) if self.role is not None else None
+            mount(app, lambda: app.extensions[CORE], self.api_prefix, login=login, own=own)
 
     def _take_over(self, config: Mapping[str, Any], settings: Settings) -> None:
         """Set the attributes that Flask-APScheduler has for some of the configuration, and that may be set instead."""
@@ -80,6 +85,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         self.api_enabled = settings.api_enabled if "api_enabled" in given else self.api_enabled
         self.api_prefix = settings.api_prefix if "api_prefix" in given else self.api_prefix
         self.auth = config.get("SCHEDULER_AUTH", self.auth)
+        self.role = checked(config.get(ROLE, self.role))
         self.endpoint_prefix = config.get("SCHEDULER_ENDPOINT_PREFIX", self.endpoint_prefix)
         self.allowed_hosts = config.get("SCHEDULER_ALLOWED_HOSTS", self.allowed_hosts)
         if self.api_enabled and self.api_prefix is None:
