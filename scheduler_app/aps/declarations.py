@@ -16,7 +16,8 @@ from scheduler_app.services.declaring import Declaration, Look, Plan, Version, c
 
 LOG = logging.getLogger("scheduler_app")
 AGAIN_AFTER = 10.0
-SOON = 1.0
+STILL_FOR = 2.0
+SOON = 0.5
 NEVER = float("inf")
 
 
@@ -29,39 +30,51 @@ class Declared:
 
 
 class Declarations:
-    """What one app declares. `read` understands what the code said; `complete` tells whether all of it is loaded."""
+    """What one app declares; `read` understands what the code said.
+
+    Where it `may_grow`, since the engine was started while the code is still being loaded, nothing is removed until it
+    has not grown for a while.
+    """
 
     def __init__(self, app: str, ctx: Context, read: Callable[[Declared], Declaration]) -> None:
         self.app = app
         self.said: list[Declared] = []
-        self.is_complete: Callable[[], bool] = lambda: True
+        self.may_grow = False
+        self._grown_at = 0.0
         self._ctx = ctx
         self._read = read
         self._settling = threading.RLock()
+        self._number = 0
         self._settled: tuple[int, int | None] = (0, None)
         self._again_at = NEVER
         self._told: set[str] = set()
+
+    def say(self, *said: Declared) -> None:
+        """Declare jobs; what is said of an id takes the place of what was said of it before."""
+        ids = {one.given["id"] for one in said}
+        self.said = [one for one in self.said if one.given["id"] not in ids] + [*said]
+        self._number += len(said)
 
     def settle(self, engine: int | None = None) -> None:
         """Bring what was declared since into the store; all of it when an engine starts."""
         with self._settling:
             number, known = self._settled
-            is_known = number == len(self.said) and engine in (None, known)
-            if is_known and self._ctx.clock.monotonic() < self._again_at:
+            now = self._ctx.clock.monotonic()
+            if number != self._number:
+                self._grown_at = now
+            elif engine in (None, known) and now < self._again_at:
                 return
-            version = self._version(engine if engine is not None else known)
+            self.may_grow = self.may_grow and now < self._grown_at + STILL_FOR
+            number, version = self._number, self._version(engine if engine is not None else known)
             self._tell(reconcile(version, ctx=self._ctx), version)
+            self._settled = number, version.engine
 
     def _version(self, engine: int | None) -> Version:
         """Read what was said; to read may load modules, which say more."""
-        complete = self.is_complete()
-        declared: list[Declaration] = []
-        for said in self.said:  # the list may grow meanwhile
-            declared.append(self._read(said))
-        return Version(app=self.app, declared=declared, engine=engine, complete=complete)
+        declared = [self._read(said) for said in self.said]
+        return Version(app=self.app, declared=declared, engine=engine, complete=not self.may_grow)
 
     def _tell(self, done: Plan, version: Version) -> None:
-        self._settled = len(version.declared), version.engine
         wait = SOON if not version.complete else AGAIN_AFTER
         is_over = version.complete and not done.waits
         self._again_at = NEVER if is_over or version.engine is None else self._ctx.clock.monotonic() + wait

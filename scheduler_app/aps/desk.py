@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +20,9 @@ from scheduler_app.services import jobs, scheduler
 from scheduler_app.services.admission import admit_policies, admit_trigger
 from scheduler_app.services.context import Context
 from scheduler_app.services.declaring import Declaration
-from scheduler_app.services.definitions import Start, define_job, edit_job, remove_all, remove_job
-from scheduler_app.services.references import References
+from scheduler_app.services.definitions import Start, admit_late, define_job, edit_job, remove_all, remove_job
+from scheduler_app.services.references import Reach, References
+from scheduler_app.services.replacing import put_job
 from scheduler_app.store import apscheduler, claims, facts
 from scheduler_app.store.jobs import JobFilter, JobPlace
 
@@ -29,6 +30,7 @@ LOG = logging.getLogger("scheduler_app")
 ALIAS = "default"
 PAGE = 500
 LEARN_EVERY = 1.0
+LEARN_OWN_EVERY = 10.0
 
 
 class UnknownJob(NotFound, JobLookupError):  # type: ignore[misc]
@@ -81,7 +83,8 @@ class Desk:
         self.habits = habits
         self.declared = Declarations(app, ctx, self._understood)
         self._scheduler = scheduler
-        self._learnt_at = -LEARN_EVERY
+        self._learnt_at = -LEARN_OWN_EVERY
+        self._learnt_for: int | None = None
         self._noticed = False
         self._unknown: set[str] = set()
 
@@ -90,7 +93,10 @@ class Desk:
         self.declared.settle(engine)
         self._notice()
         now = self.ctx.clock.monotonic()
-        if self.references.packages and now - self._learnt_at >= LEARN_EVERY:
+        if self._learnt_for != engine:
+            self._learnt_for = engine
+            self._recall()
+        if now - self._learnt_at >= (LEARN_EVERY if self.references.packages else LEARN_OWN_EVERY):
             self._learnt_at = now
             self._learn()
 
@@ -109,6 +115,14 @@ class Desk:
                 apscheduler.TABLE,
                 *[self._address] * 2,
             )
+
+    def _recall(self) -> None:
+        """Know the functions of the app that jobs of earlier starts name, as far as they are here."""
+        with self.ctx.database.read() as tx:
+            kept = claims.kept_references(tx)
+        for name in kept - self.ctx.registry.names():
+            with suppress(SchedulerError):
+                self.references.load(name)
 
     def _learn(self) -> None:
         with self.ctx.database.read() as tx:
@@ -129,14 +143,16 @@ class Desk:
         job_id = str(said.given.get("id"))
         try:
             options = Options.of(said.given, self.habits)
-            return Declaration(id=job_id, place=said.place, spec=self._spec(options), start=options.start)
+            return Declaration(
+                id=job_id, place=said.place, spec=self._spec(options, Reach.ANYWHERE), start=options.start
+            )
         except SchedulerError as error:
             return Declaration(id=job_id, place=said.place, wrong=error.detail)
 
-    def add(self, given: Mapping[str, Any], *, imports: bool = True) -> StoredJob:
+    def add(self, given: Mapping[str, Any], *, reach: Reach = Reach.APP) -> StoredJob:
         """Add a job; without a trigger it runs once, now."""
         options = Options.of(given, self.habits)
-        spec = self._spec(options, imports=imports)
+        spec = self._spec(options, reach)
         self.settle()
         with understood():
             if spec.trigger is None and options.start is None:
@@ -153,8 +169,23 @@ class Desk:
         at = start.at if start is not None and start.at is not None else self.ctx.clock.now()
         return {"type": "date", "run_date": at.isoformat()}
 
-    def _spec(self, options: Options, *, imports: bool = True) -> JobSpec:
-        task = self._task(options.func, imports=imports)
+    def announced(self, given: Mapping[str, Any]) -> StoredJob:
+        """Return a job as it will be, once it is written."""
+        options = Options.of(given, self.habits)
+        spec = self._spec(options, Reach.ANYWHERE)
+        job = admit_late(spec, self.ctx.registry, self.ctx.clock.now())
+        return self._dress(job if options.start is None else options.start.apply(job))
+
+    def put(self, given: Mapping[str, Any]) -> StoredJob:
+        """Add a job that a script adds at each of its starts: one that is there becomes what is said, and goes on."""
+        try:
+            return self.add(given)
+        except IdTaken:
+            options = Options.of(given, self.habits)
+            return self._dress(put_job(str(options.id), self._spec(options, Reach.APP), ctx=self.ctx).job)
+
+    def _spec(self, options: Options, reach: Reach) -> JobSpec:
+        task = self._task(options.func, reach)
         args = [] if options.args is ABSENT else options.args
         kwargs = {} if options.kwargs is ABSENT else options.kwargs
         kept = as_json(task, args, kwargs)
@@ -169,19 +200,19 @@ class Desk:
             overrides=overrides_of({**habits, **options.policies}),
         )
 
-    def _task(self, func: Any, *, imports: bool = True) -> Task:
+    def _task(self, func: Any, reach: Reach) -> Task:
         if func is ABSENT or func is None:
             raise InvalidInput.of(Fault(pointer="/func", detail="func is missing: the task, or function, to run"))
         if isinstance(func, str):
-            return self.references.load(func, imports=imports)
-        return self.references.task_of(func)
+            return self.references.load(func, reach=reach)
+        return self.references.task_of(func, reach=reach)
 
-    def modify(self, job_id: str, given: Mapping[str, Any], *, imports: bool = True) -> StoredJob:
+    def modify(self, job_id: str, given: Mapping[str, Any], *, reach: Reach = Reach.APP) -> StoredJob:
         """Change a job, all of it or nothing. A paused job stays paused, unless a next time is given."""
         options = Options.of(given, self.habits)
         if options.id is not ABSENT and options.id != job_id:
             raise InvalidInput.of(Fault(pointer="/id", detail=f"the id of job {job_id!r} cannot be changed"))
-        func = None if options.func is ABSENT else self._task(options.func, imports=imports)
+        func = None if options.func is ABSENT else self._task(options.func, reach)
         self.settle()
         with understood():
             return self._dress(edit_job(job_id, lambda job: self._edited(job, options, func), ctx=self.ctx))

@@ -132,7 +132,17 @@ def _url_of(store: Any, *, is_named: bool) -> str | None:
         return None if is_named else temporary_database()
     if kind == "SqlJobStore" and isinstance(store, Mapping) and "url" in store:
         return str(store["url"])
+    if kind in ("sqlalchemy", "SQLAlchemyJobStore"):
+        return _beside(store) if not is_named else None
     raise ConfigurationError(f"{STORES}: {kind} pickles its jobs, or is not known here; {OUR_STORE}{MOVE}")
+
+
+def _beside(store: Any) -> str | None:
+    """Return the database of an APScheduler's SQL store: ours are other tables in it, and no pickle is read."""
+    url = str(store.get("url", "")) if isinstance(store, Mapping) else store.engine.url.render_as_string(False)
+    if url in ("", "sqlite://", "sqlite:///:memory:"):
+        return temporary_database()
+    return url
 
 
 def _kind(given: Any) -> str:

@@ -25,6 +25,7 @@ from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.aps.options import TRIGGER_FIELDS
 from scheduler_app.errors import Conflict, SchedulerError
 from scheduler_app.services.ownership import refuse_outsider
+from scheduler_app.services.references import Reach
 
 if TYPE_CHECKING:
     from scheduler_app.extension.scheduler import Scheduler
@@ -172,7 +173,7 @@ def add_job() -> Response:
     given, desk = read_object(), _scheduler().desk
     if given.get("replace_existing") is True:
         refuse_outsider(str(given.get("id")), "trigger", ctx=desk.ctx)
-    return _answer(_shown(desk.add(given, imports=False)))
+    return _answer(_shown(desk.add(given, reach=Reach.REQUEST)))
 
 
 def get_job(job_id: str) -> Response:
@@ -198,7 +199,7 @@ def update_job(job_id: str) -> Response:
     owned = {"func": "task"} | dict.fromkeys(("trigger", *TRIGGER_FIELDS, "next_run_time"), "trigger")
     for name in given.keys() & owned:
         refuse_outsider(job_id, owned[name], ctx=desk.ctx)
-    return _answer(_shown(desk.modify(job_id, given, imports=False)))
+    return _answer(_shown(desk.modify(job_id, given, reach=Reach.REQUEST)))
 
 
 def pause_job(job_id: str) -> Response:

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from flask import has_request_context
+
 from scheduler_app.aps.declarations import Declared
 
 PACKAGE = "scheduler_app."
@@ -33,6 +35,24 @@ def caller() -> str:
     """Return `file:line` of the code that called us."""
     frame = next(_callers())
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def is_script() -> bool:
+    """Whether a script of the user's calls us outside of any request: `python app.py`, from top to bottom."""
+    main = getattr(sys.modules.get(MAIN), "__file__", None)
+    if main is None or has_request_context():
+        return False
+    file = Path(main).absolute()
+    own = file.parent != Path(sys.executable).parent and "site-packages" not in file.parts
+    return own and any(
+        frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == MAIN for frame in frames()
+    )
+
+
+def is_importing() -> bool:
+    """Whether a module that is being imported calls us."""
+    specs = (frame.f_globals.get("__spec__") for frame in _callers())
+    return any(getattr(spec, "_initializing", False) for spec in specs)
 
 
 def shortened(place: str) -> str:

@@ -16,10 +16,10 @@ from scheduler_app.aps.declarations import Declared
 from scheduler_app.aps.desk import Desk
 from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.clock import SystemClock
-from scheduler_app.domain.task import Registry, Task, default_registry, place
+from scheduler_app.domain.task import Registry, Task, default_registry
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
-from scheduler_app.extension.autostart import start_when_serving
+from scheduler_app.extension.autostart import is_loading, start_when_serving
 from scheduler_app.extension.commands import commands
 from scheduler_app.extension.config import ROLE, Parent, read_config, sources
 from scheduler_app.extension.core import CORE as CORE
@@ -27,7 +27,7 @@ from scheduler_app.extension.core import Core, Kit, build
 from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_of_current_app
 from scheduler_app.extension.login import Role, asking, checked
 from scheduler_app.extension.mount import mount
-from scheduler_app.extension.places import caller, listed, shortened
+from scheduler_app.extension.places import caller, is_importing, is_script, listed, shortened
 from scheduler_app.settings import Settings, from_environment, load
 
 LOG = logging.getLogger("scheduler_app")
@@ -96,7 +96,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         _retire_former(app)
         kit = Kit(settings=settings, registry=self.registry, clock=SystemClock(), habits=parent.habits(settings))
         core = build(app, kit)
-        core.desk.declared.said += [*self._declared, *listed(parent.jobs)]
+        core.desk.declared.say(*self._declared, *listed(parent.jobs))
         self._desks.add(core.desk)
         self._listen(core)
         self._latest = app
@@ -108,6 +108,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         if self._is_allowed_here() and settings.engine == "auto":
             start_when_serving(core.engine, core.clock)
         elif self._is_allowed_here() and settings.engine == "on":
+            core.desk.declared.may_grow = True
             core.engine.start()
         return core
 
@@ -119,7 +120,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Put other parts under the app that was set up last: a test's store and clock, and back."""
         before = self.core
         if not core.desk.declared.said:
-            core.desk.declared.said += before.desk.declared.said
+            core.desk.declared.say(*before.desk.declared.said)
             self._desks.add(core.desk)
             self._listen(core)
         assert self._latest is not None
@@ -160,18 +161,22 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             name = f"{function.__module__}:{function.__qualname__}".replace("<locals>.", "")
             function = registered(None, {"name": name}, self.registry, lambda: self.core)(function)
         job_id = options.get("id") or function.name.lstrip("_")
-        if any(job_id == other.given["id"] for other in self._declared):
-            raise ConfigurationError(
-                f"@scheduler.task: two jobs are declared with id {job_id!r}; give each its own id="
-            )
-        self._declare({**options, "id": job_id, "func": function}, place(function.task.function))
+        self._declare({**options, "id": job_id, "func": function}, caller())
         return function
 
-    def _declare(self, given: dict[str, Any], at: str) -> None:
+    def _declare(self, given: dict[str, Any], at: str) -> Declared:
+        """Remember a job for every app; what a factory declares anew for its next app is the same."""
         said = Declared(given=given, place=shortened(at))
-        self._declared.append(said)
+        same = next((one for one in self._declared if one.given["id"] == given["id"]), said)
+        if same.place != said.place:
+            raise ConfigurationError(
+                f"two jobs are declared with id {given['id']!r}, at {same.place} and {said.place}; "
+                "give each its own id="
+            )
+        self._declared = [one for one in self._declared if one is not same] + [said]
         for desk in self._desks:
-            desk.declared.said.append(said)
+            desk.declared.say(said)
+        return said
 
     def start(self, paused: bool = False) -> None:
         """Start an engine in this process, wherever it is; `paused` pauses firing for all processes first.
@@ -190,6 +195,9 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             return
         if paused:
             self.pause()
+        if is_loading() and self.core.settings.engine == "auto":
+            return  # the engine starts by itself, once the app is loaded, and only where it is served
+        self.core.desk.declared.may_grow = is_script() or is_importing()
         self.core.engine.start()
 
     def _is_allowed_here(self) -> bool:
@@ -246,13 +254,15 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Add a job: of a registered task, or of a function below SCHEDULER_TASK_MODULES, or of the name of either.
 
         `trigger` is a type with its fields beside it, a trigger object of APScheduler's, or a JSON trigger; without one
-        it runs once, now. Before there is an app, it is remembered and added later.
+        it runs once, now. While the app is loaded this declares it, as the decorator does: a restart finds it again.
         """
         given = {"id": id, "func": func, **options}
-        if self._latest is not None:
-            return self.desk.add(given)
-        self._declare(given, caller())
-        return None
+        if self._latest is not None and not is_loading():
+            return self.desk.put(given) if id is not None and is_script() else self.desk.add(given)
+        if id is None:
+            raise ConfigurationError("add_job: what is added at each start needs an id, by which it is found again")
+        said = self._declare(given, caller())
+        return None if self._latest is None else self.desk.announced(said.given)
 
     def modify_job(self, id: str, jobstore: str | None = None, **changes: Any) -> StoredJob:
         """Change a job, all of it or nothing; a paused one stays paused, unless `next_run_time` is given."""

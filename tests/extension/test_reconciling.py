@@ -25,7 +25,11 @@ def other() -> None: ...
 
 def every(job_id: str = "a", minutes: int = 10, function: Callable[[], None] = again, **more: Any) -> Declare:
     """Declare a job as a decorator does."""
-    return lambda scheduler: scheduler.task("interval", id=job_id, minutes=minutes, **more)(function)
+
+    def declare(scheduler: Scheduler) -> None:
+        scheduler.task("interval", id=job_id, minutes=minutes, **more)(function)
+
+    return declare
 
 
 def made(path: Path, *declares: Declare, name: str = "shop", **config: Any) -> Scheduler:
@@ -214,7 +218,7 @@ def test_what_the_code_owns_is_refused_over_http_with_its_place(client, name: st
     method, path, body = REFUSED[name]
     answer = http.open(path, method=method, json=body, headers=key)
     assert (answer.status_code, answer.json["code"]) == (409, "declared_in_code"), answer.text
-    line = again.__code__.co_firstlineno
+    line = every().__code__.co_firstlineno + 1
     assert f"job 'a' is declared in code, at tests/extension/test_reconciling.py:{line}" in answer.json["detail"]
     assert http.get(f"{V1}/a", headers=key).json == before
 
@@ -233,6 +237,21 @@ def test_what_people_own_is_theirs_over_http(client):
     assert refused["errors"][0]["pointer"] == "/trigger"
     acted = http.post(f"{V1}/actions", headers=key, json={"action": "delete", "ids": ["a"]}).json
     assert acted["items"][0]["problem"]["code"] == "declared_in_code"
+
+
+def test_a_factory_that_declares_for_each_of_its_apps_is_no_conflict(tmp_path: Path):
+    scheduler = Scheduler()
+    apps = []
+    for number in (5, 7):
+        every("a", number)(scheduler)
+        app = Flask("shop", instance_path=str(tmp_path), root_path=str(tmp_path))
+        app.config["SCHEDULER_DATABASE"] = f"sqlite:///{tmp_path / f'{number}.db'}"
+        scheduler.init_app(app)
+        with app.app_context():
+            assert scheduler.get_job("a").trigger.interval == timedelta(minutes=number)
+        apps.append(app)
+    for app in apps:
+        app.extensions[CORE].close()
 
 
 def diffed(scheduler: Scheduler, *options: str) -> tuple[str, int]:
