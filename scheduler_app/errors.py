@@ -96,6 +96,12 @@ class IdTaken(Conflict):
     code = "id_taken"
 
 
+class JobDeclared(Conflict):
+    """The code declares this job; only the code changes or removes it."""
+
+    code = "declared_in_code"
+
+
 class KeyInFlight(Conflict):
     """A call with the same `Idempotency-Key` is being carried out."""
 

@@ -83,6 +83,11 @@ class Settings(BaseModel):
     api_enabled: bool = Field(
         False, description="Whether a Flask app serves the routes of Flask-APScheduler too, without a key."
     )
+    app_name: str | None = Field(
+        None,
+        description="Whose the jobs are that the code of a Flask app declares; null: the app's own name. "
+        "Apps that share a store need different ones.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What `serve` logs.")
     keep_succeeded_days: Days = Field(7, description="How long runs that succeeded are kept.")
     keep_failed_days: Days = Field(30, description="How long runs that failed are kept.")

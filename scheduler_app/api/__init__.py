@@ -13,6 +13,7 @@ from scheduler_app.api import bulk, docs, errors, forecast, health, jobs, runs, 
 from scheduler_app.api.contract import EXTENSION as CONTEXT
 from scheduler_app.api.health import EXTENSION as READY
 from scheduler_app.api.health import Readiness
+from scheduler_app.api.logins import Login
 from scheduler_app.api.reading import MAX_BODY_BYTES
 from scheduler_app.api.security import Guard
 from scheduler_app.domain.text import one_line
@@ -44,11 +45,13 @@ class Api(OpenAPI):
         LOG.error("%s failed, request %s", what, g.get("request_id", "-"), exc_info=exc_info)
 
 
-def create_api(ctx: Context, *, hosts: Collection[str] | None, ready: Callable[[], Readiness]) -> OpenAPI:
+def create_api(
+    ctx: Context, *, hosts: Collection[str] | None, ready: Callable[[], Readiness], login: Login | None = None
+) -> OpenAPI:
     """Build the API over `ctx`; the database is not touched before the first request.
 
     `hosts` are the names, beside loopback, under which it may be called; None checks nothing, which is right where
-    another app in front does. `ready` is asked by `/readyz`.
+    another app in front does. `ready` is asked by `/readyz`, `login` for the role of who brings no key.
     """
     app = Api(
         __name__,
@@ -67,7 +70,7 @@ def create_api(ctx: Context, *, hosts: Collection[str] | None, ready: Callable[[
     app.extensions[CONTEXT] = ctx
     app.extensions[READY] = ready
     errors.register(app)
-    Guard(ctx, hosts).register(app)
+    Guard(ctx, hosts, login).register(app)
     for noun in NOUNS:
         app.register_api(noun.calls)
     app.register_blueprint(docs.pages)

@@ -11,6 +11,7 @@ from scheduler_app.api.contract import ONCE, Answer, context, room, serves
 from scheduler_app.api.errors import problem_of
 from scheduler_app.api.once import once
 from scheduler_app.api.reading import BATCH, fitting
+from scheduler_app.api.roles import Role, require
 from scheduler_app.domain.job import Job, JobSpec
 from scheduler_app.domain.run import Run
 from scheduler_app.errors import InvalidInput, SchedulerError
@@ -54,6 +55,8 @@ def act_on_jobs(body: ActionsIn) -> Response:
     Pause, resume, run or delete the jobs of these `ids`, or the first 1,000 that fit a `filter`. Each is acted on as by
     its own call, and has a result of its own.
     """
+    if body.action == "delete":
+        require(Role.ADMIN)
     action = partial(ACTIONS[body.action], reason=body.reason)
     if body.filter is not None:
         return actions_answer(service.act_on_matching(body.filter.to_filter(), action, ctx=context()))

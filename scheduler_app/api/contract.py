@@ -27,7 +27,7 @@ EXTENSION = "scheduler_app.context"
 View = Callable[..., Response]
 BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 OPEN_REFUSES = (400, 414, 500)
-GUARDED_REFUSES = (400, 401, 414, 429, 500, 503)
+GUARDED_REFUSES = (400, 401, 403, 414, 429, 500, 503)
 HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {"description": "The version of the job, for `If-Match`.", "schema": {"type": "string"}},
     "Location": {"description": "Where it is.", "schema": {"type": "string"}},

@@ -22,6 +22,8 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     refusals.BadHeader: 400,
     refusals.BadHost: 400,
     refusals.Unauthorized: 401,
+    refusals.Forbidden: 403,
+    refusals.CrossSite: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.IdTaken: 409,
@@ -47,9 +49,10 @@ DETAILS = {
 }
 MEANINGS = {
     400: "Malformed JSON, a bad query parameter, or a host that this service is not.",
-    401: "No API key, or a wrong one.",
+    401: "No API key, or a wrong one, and nobody is signed in.",
+    403: "The role does not allow it, or a page of another site sent it.",
     404: "There is no such thing.",
-    409: "It does not fit the state that the thing is in, or the id is taken.",
+    409: "It does not fit the state that the thing is in, the id is taken, or the code declares the job.",
     412: "The thing was changed since: its ETag is not the one in `If-Match`.",
     413: "The body is larger than 1 MiB, or 8 MiB for a batch.",
     414: "The path with its query is longer than about 8,000 bytes.",

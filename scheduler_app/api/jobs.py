@@ -75,7 +75,7 @@ def get_job(path: JobPath) -> Response:
         200: Answer(model=JobOut, means="The job is as it was put.", headers=("ETag",)),
         201: Answer(model=JobOut, means="The job was added.", headers=("ETag", "Location")),
     },
-    refuses=(404, 412, 413, 415, 422),
+    refuses=(404, 409, 412, 413, 415, 422),
     told=CONDITIONS + " `If-None-Match: *` adds the job only if there is none of that id.",
 )
 def put_job(path: JobPath, body: JobIn) -> Response:
@@ -92,7 +92,7 @@ def put_job(path: JobPath, body: JobIn) -> Response:
     calls,
     "PATCH /jobs/<job_id>",
     A_JOB,
-    refuses=(404, 412, 413, 415, 422),
+    refuses=(404, 409, 412, 413, 415, 422),
     body=MERGE_PATCH,
     told=CONDITIONS,
 )
@@ -109,7 +109,7 @@ def change_job(path: JobPath, body: JobPatch) -> Response:
     calls,
     "DELETE /jobs/<job_id>",
     {204: Answer(model=None, means="The job is gone.")},
-    refuses=(404, 412),
+    refuses=(404, 409, 412),
     told=CONDITIONS,
 )
 def delete_job(path: JobPath) -> Response:

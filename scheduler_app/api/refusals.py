@@ -39,6 +39,18 @@ class Unauthorized(SchedulerError):
     code = "unauthorized"
 
 
+class Forbidden(SchedulerError):
+    """Whoever calls may not do this."""
+
+    code = "forbidden"
+
+
+class CrossSite(SchedulerError):
+    """A page of another site made a browser send this."""
+
+    code = "cross_site"
+
+
 class TooManyFailures(SchedulerError):
     """One address sent too many wrong keys."""
 

@@ -13,7 +13,9 @@ from typing import Generic, TypeVar
 
 from flask import Flask, Response, g, request
 
+from scheduler_app.api.logins import Login, caller_of
 from scheduler_app.api.refusals import BadHost, TooManyFailures, Unauthorized
+from scheduler_app.api.roles import require_for
 from scheduler_app.domain.spec import shown
 from scheduler_app.services.context import Context
 from scheduler_app.services.keys import authenticate
@@ -67,8 +69,9 @@ class Memory(Generic[Value]):
 class Guard:
     """Stands before every call."""
 
-    def __init__(self, ctx: Context, hosts: Collection[str] | None) -> None:
+    def __init__(self, ctx: Context, hosts: Collection[str] | None, login: Login | None = None) -> None:
         self._ctx = ctx
+        self._login = login
         self._hosts = None if hosts is None else LOOPBACK | {host.strip("[]").lower() for host in hosts}
         self._keys: Memory[ApiKey] = Memory(seconds=KEY_SECONDS, most=KEYS_KEPT)
         self._failures: Memory[list[str]] = Memory(seconds=FAILURE_SECONDS, most=ADDRESSES_KEPT)
@@ -84,7 +87,9 @@ class Guard:
         self._check_host()
         unknown = request.endpoint is None and not request.path.startswith("/api/")
         if request.endpoint not in OPEN_ENDPOINTS and not unknown:
-            g.key = self._key_of(_bearer())
+            g.key = self._caller()
+            if request.endpoint is not None:
+                require_for(request.endpoint)
 
     def _check_host(self) -> None:
         if self._hosts is None:
@@ -94,15 +99,30 @@ class Guard:
         if match is None or match[1].strip("[]").rstrip(".") not in self._hosts:
             raise BadHost(f"this service is not {shown(header)}; add the name to its allowed hosts if it should be")
 
-    def _key_of(self, secret: str) -> ApiKey:
+    def _caller(self) -> ApiKey:
+        """Return who calls: whose key it is, else, where the app around the API has a login, who is signed in there.
+
+        Such an app may have bearer tokens of its own, which are no wrong keys.
+        """
+        secret = _bearer()
+        key = None if secret is None else self._key_of(secret)
+        if key is not None:
+            return key
+        try:
+            return caller_of(self._login)
+        except Unauthorized:
+            if secret is None:
+                raise
+            raise self._failed(request.remote_addr or "", _digest(secret), self._ctx.clock.monotonic()) from None
+
+    def _key_of(self, secret: str) -> ApiKey | None:
         """Return whose key it is. A store that cannot be read refuses nobody for good: that is 503."""
-        now = self._ctx.clock.monotonic()
-        digest = hashlib.sha256(secret.encode()).hexdigest()
-        key = self._keys.get(digest, now)
-        if key is None:
-            key = authenticate(secret, ctx=self._ctx)
-            if key is None:
-                raise self._failed(request.remote_addr or "", digest, now)
+        digest, now = _digest(secret), self._ctx.clock.monotonic()
+        known = self._keys.get(digest, now)
+        if known is not None:
+            return known
+        key = authenticate(secret, ctx=self._ctx)
+        if key is not None:
             self._keys.put(digest, key, now)
         return key
 
@@ -118,13 +138,15 @@ class Guard:
         return Unauthorized("the API key is wrong or has expired")
 
 
-def _bearer() -> str:
-    """Return the key that the request brings."""
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _bearer() -> str | None:
+    """Return the key that the request brings, None when it brings none."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     secret = secret.strip()
-    if scheme.lower() != "bearer" or not 0 < len(secret) <= LONGEST_KEY:
-        raise Unauthorized("this call needs the header Authorization: Bearer KEY")
-    return secret
+    return secret if scheme.lower() == "bearer" and 0 < len(secret) <= LONGEST_KEY else None
 
 
 def request_id() -> str:

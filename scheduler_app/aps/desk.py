@@ -1,14 +1,14 @@
 """What an APScheduler can do with jobs, done by our use cases."""
 
 import logging
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
 
+from scheduler_app.aps.declarations import Declarations, Declared
 from scheduler_app.aps.jobs import StoredJob, as_json, dressed
 from scheduler_app.aps.options import ABSENT, Habits, Options, overrides_of
 from scheduler_app.domain.job import Job, JobSpec, JobState
@@ -19,9 +19,11 @@ from scheduler_app.errors import Fault, IdTaken, InvalidInput, NotFound, Schedul
 from scheduler_app.services import jobs, scheduler
 from scheduler_app.services.admission import admit_policies, admit_trigger
 from scheduler_app.services.context import Context
-from scheduler_app.services.definitions import Start, declare_job, define_job, edit_job, remove_all
+from scheduler_app.services.declaring import Declaration
+from scheduler_app.services.definitions import Start, admit_late, define_job, edit_job, remove_all, remove_job
 from scheduler_app.services.enqueueing import enqueue
-from scheduler_app.services.references import References
+from scheduler_app.services.references import Reach, References
+from scheduler_app.services.replacing import put_job
 from scheduler_app.store import apscheduler, claims, facts
 from scheduler_app.store.foreign import ForeignTransaction
 from scheduler_app.store.jobs import JobFilter, JobPlace
@@ -30,6 +32,7 @@ LOG = logging.getLogger("scheduler_app")
 ALIAS = "default"
 PAGE = 500
 LEARN_EVERY = 1.0
+LEARN_OWN_EVERY = 10.0
 
 
 class UnknownJob(NotFound, JobLookupError):  # type: ignore[misc]
@@ -70,29 +73,32 @@ def understood() -> Iterator[None]:
 class Desk:
     """The jobs of one store, as an APScheduler shows them. `scheduler` is the one that its jobs call back.
 
-    What the code declares, with a decorator or in SCHEDULER_JOBS, is written with the first use of the store, so that
-    importing an app opens none.
+    What the code of `app` declares, with a decorator or in SCHEDULER_JOBS, is written with the first use of the store.
     """
 
-    def __init__(self, ctx: Context, references: References, habits: Habits, scheduler: Any, *, address: str) -> None:
+    def __init__(
+        self, ctx: Context, references: References, habits: Habits, scheduler: Any, *, app: str, address: str
+    ) -> None:
         self.ctx = ctx
         self._address = address
         self.references = references
         self.habits = habits
-        self.declared: list[dict[str, Any]] = []
+        self.declared = Declarations(app, ctx, self._understood)
         self._scheduler = scheduler
-        self._settled = 0
-        self._settling = threading.RLock()
-        self._learnt_at = -LEARN_EVERY
+        self._learnt_at = -LEARN_OWN_EVERY
+        self._learnt_for: int | None = None
         self._noticed = False
         self._unknown: set[str] = set()
 
-    def upkeep(self) -> None:
+    def upkeep(self, engine: int | None = None) -> None:
         """Do what an engine does before each pass: write what was declared, find the functions of queued runs."""
-        self.settle()
+        self.declared.settle(engine)
         self._notice()
         now = self.ctx.clock.monotonic()
-        if self.references.packages and now - self._learnt_at >= LEARN_EVERY:
+        if self._learnt_for != engine:
+            self._learnt_for = engine
+            self._recall()
+        if now - self._learnt_at >= (LEARN_EVERY if self.references.packages else LEARN_OWN_EVERY):
             self._learnt_at = now
             self._learn()
 
@@ -112,6 +118,14 @@ class Desk:
                 *[self._address] * 2,
             )
 
+    def _recall(self) -> None:
+        """Know the functions of the app that jobs of earlier starts name, as far as they are here."""
+        with self.ctx.database.read() as tx:
+            kept = claims.kept_references(tx)
+        for name in kept - self.ctx.registry.names():
+            with suppress(SchedulerError):
+                self.references.load(name)
+
     def _learn(self) -> None:
         with self.ctx.database.read() as tx:
             queued = claims.queued_references(tx)
@@ -124,19 +138,18 @@ class Desk:
 
     def settle(self) -> None:
         """Write what was declared and is not written yet; one that cannot be is logged, the others go on."""
-        with self._settling:
-            while self._settled < len(self.declared):
-                self._settle(self.declared[self._settled])
-                self._settled += 1
+        self.declared.settle()
 
-    def _settle(self, given: dict[str, Any]) -> None:
+    def _understood(self, said: Declared) -> Declaration:
+        """Return what the code declares; a function that it names is the code's own, and may lie in any module."""
+        job_id = str(said.given.get("id"))
         try:
-            options = Options.of(given, self.habits)
-            declare_job(self._spec(options), start=options.start, ctx=self.ctx)
-        except StoreUnavailable:
-            raise
+            options = Options.of(said.given, self.habits)
+            return Declaration(
+                id=job_id, place=said.place, spec=self._spec(options, Reach.ANYWHERE), start=options.start
+            )
         except SchedulerError as error:
-            LOG.error("job %s of the configuration or of @scheduler.task is not added: %s", given.get("id"), error)
+            return Declaration(id=job_id, place=said.place, wrong=error.detail)
 
     def add_within(self, given: Mapping[str, Any], within: ForeignTransaction) -> StoredJob:
         """Add a job in a transaction of the caller's; without a trigger it runs once, when that is committed."""
@@ -144,16 +157,16 @@ class Desk:
         if options.replacing:
             detail = "replace_existing: a job cannot be replaced in a transaction of yours; remove it before"
             raise InvalidInput.of(Fault(pointer="/replace_existing", detail=detail))
-        spec = self._spec(options)
+        spec = self._spec(options, Reach.APP)
         if spec.trigger is None and options.start is not None:
             spec = replace(spec, trigger=self._date(options.start))
         with understood():
             return self._dress(enqueue(spec, within, start=options.start, ctx=self.ctx))
 
-    def add(self, given: Mapping[str, Any], *, imports: bool = True) -> StoredJob:
+    def add(self, given: Mapping[str, Any], *, reach: Reach = Reach.APP) -> StoredJob:
         """Add a job; without a trigger it runs once, now."""
         options = Options.of(given, self.habits)
-        spec = self._spec(options, imports=imports)
+        spec = self._spec(options, reach)
         self.settle()
         with understood():
             if spec.trigger is None and options.start is None:
@@ -163,15 +176,30 @@ class Desk:
 
     def _once(self, spec: JobSpec, *, replacing: bool) -> Job:
         if replacing and spec.id is not None and self._find(spec.id) is not None:
-            jobs.delete_job(spec.id, ctx=self.ctx)
+            remove_job(spec.id, ctx=self.ctx)
         return jobs.create_job(spec, ctx=self.ctx)
 
     def _date(self, start: Start | None) -> dict[str, Any]:
         at = start.at if start is not None and start.at is not None else self.ctx.clock.now()
         return {"type": "date", "run_date": at.isoformat()}
 
-    def _spec(self, options: Options, *, imports: bool = True) -> JobSpec:
-        task = self._task(options.func, imports=imports)
+    def announced(self, given: Mapping[str, Any]) -> StoredJob:
+        """Return a job as it will be, once it is written."""
+        options = Options.of(given, self.habits)
+        spec = self._spec(options, Reach.ANYWHERE)
+        job = admit_late(spec, self.ctx.registry, self.ctx.clock.now())
+        return self._dress(job if options.start is None else options.start.apply(job))
+
+    def put(self, given: Mapping[str, Any]) -> StoredJob:
+        """Add a job that a script adds at each of its starts: one that is there becomes what is said, and goes on."""
+        try:
+            return self.add(given)
+        except IdTaken:
+            options = Options.of(given, self.habits)
+            return self._dress(put_job(str(options.id), self._spec(options, Reach.APP), ctx=self.ctx).job)
+
+    def _spec(self, options: Options, reach: Reach) -> JobSpec:
+        task = self._task(options.func, reach)
         args = [] if options.args is ABSENT else options.args
         kwargs = {} if options.kwargs is ABSENT else options.kwargs
         kept = as_json(task, args, kwargs)
@@ -186,19 +214,19 @@ class Desk:
             overrides=overrides_of({**habits, **options.policies}),
         )
 
-    def _task(self, func: Any, *, imports: bool = True) -> Task:
+    def _task(self, func: Any, reach: Reach) -> Task:
         if func is ABSENT or func is None:
             raise InvalidInput.of(Fault(pointer="/func", detail="func is missing: the task, or function, to run"))
         if isinstance(func, str):
-            return self.references.load(func, imports=imports)
-        return self.references.task_of(func)
+            return self.references.load(func, reach=reach)
+        return self.references.task_of(func, reach=reach)
 
-    def modify(self, job_id: str, given: Mapping[str, Any], *, imports: bool = True) -> StoredJob:
+    def modify(self, job_id: str, given: Mapping[str, Any], *, reach: Reach = Reach.APP) -> StoredJob:
         """Change a job, all of it or nothing. A paused job stays paused, unless a next time is given."""
         options = Options.of(given, self.habits)
         if options.id is not ABSENT and options.id != job_id:
             raise InvalidInput.of(Fault(pointer="/id", detail=f"the id of job {job_id!r} cannot be changed"))
-        func = None if options.func is ABSENT else self._task(options.func, imports=imports)
+        func = None if options.func is ABSENT else self._task(options.func, reach)
         self.settle()
         with understood():
             return self._dress(edit_job(job_id, lambda job: self._edited(job, options, func), ctx=self.ctx))
@@ -269,7 +297,7 @@ class Desk:
         """Delete a job; its history stays."""
         self.settle()
         with understood():
-            jobs.delete_job(job_id, ctx=self.ctx)
+            remove_job(job_id, ctx=self.ctx)
 
     def remove_all(self) -> None:
         """Delete every job; their history stays."""

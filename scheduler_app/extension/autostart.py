@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -25,6 +25,7 @@ from werkzeug.serving import is_running_from_reloader
 from scheduler_app.clock import Clock
 from scheduler_app.engine.engine import Engine
 from scheduler_app.errors import ConfigurationError
+from scheduler_app.extension.places import frames
 
 LOOK_EVERY = 0.02
 LOOK_WHILE_SERVING = 0.1
@@ -50,7 +51,7 @@ def start_when_serving(engine: Engine, clock: Clock) -> None:
     elif _frame_of(GUNICORN_ARBITER) is not None:
         _start_in_children(engine, clock)
     elif "uwsgi" in sys.modules:
-        _start_in_uwsgi(engine, sys.modules["uwsgi"])
+        _start_in_uwsgi(engine, clock, sys.modules["uwsgi"])
 
 
 def _accompany_in_thread(engine: Engine, clock: Clock, server: Server) -> None:
@@ -95,14 +96,7 @@ def _gunicorn_worker(frame: FrameType | None, name: str) -> Server | None:
 
 
 def _frame_of(module: str) -> FrameType | None:
-    return next((frame for frame in _frames() if frame.f_globals.get("__name__") == module), None)
-
-
-def _frames() -> Iterator[FrameType]:
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
+    return next((frame for frame in frames() if frame.f_globals.get("__name__") == module), None)
 
 
 def _start_in_children(engine: Engine, clock: Clock) -> None:
@@ -123,7 +117,25 @@ def _start_in_children(engine: Engine, clock: Clock) -> None:
     os.register_at_fork(after_in_child=start)
 
 
-def _start_in_uwsgi(engine: Engine, uwsgi: Any) -> None:
+def is_loading() -> bool:
+    """Whether the app is being loaded to be served, or for a command: what it says meanwhile, it says at each start."""
+    context = click.get_current_context(silent=True)
+    if context is not None and isinstance(context.obj, ScriptInfo):
+        return context.obj._loaded_app is None
+    worker = _gunicorn_worker(_frame_of(GUNICORN_WORKER), "self")
+    if worker is not None or _frame_of(GUNICORN_ARBITER) is not None:
+        return worker is None or not worker.has_loaded()
+    uwsgi = sys.modules.get("uwsgi")
+    return uwsgi is not None and not _has_app(uwsgi)
+
+
+def _has_app(uwsgi: Any) -> bool:
+    """Whether this worker of uWSGI has loaded its app."""
+    number = uwsgi.worker_id()
+    return number > 0 and any(worker["id"] == number and worker["apps"] for worker in uwsgi.workers())
+
+
+def _start_in_uwsgi(engine: Engine, clock: Clock, uwsgi: Any) -> None:
     """Start after uWSGI has forked this worker, or now when it loads its app in the worker."""
     if not uwsgi.opt.keys() & UWSGI_THREADS:
         raise ConfigurationError(
@@ -131,7 +143,7 @@ def _start_in_uwsgi(engine: Engine, uwsgi: Any) -> None:
             "or set SCHEDULER_ENGINE to 'off' and run the jobs elsewhere"
         )
     if uwsgi.worker_id() > 0:
-        engine.start()
+        _accompany_in_thread(engine, clock, Server(has_loaded=lambda: _has_app(uwsgi)))
         return
     before = getattr(uwsgi, "post_fork_hook", None)
 

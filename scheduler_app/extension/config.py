@@ -29,6 +29,7 @@ DEFAULTS, ZONE, AUTH = "SCHEDULER_JOB_DEFAULTS", "SCHEDULER_TIMEZONE", "SCHEDULE
 HOSTS, VIEWS, ENDPOINTS = "SCHEDULER_ALLOWED_HOSTS", "SCHEDULER_VIEWS_ENABLED", "SCHEDULER_ENDPOINT_PREFIX"
 PARENTS = frozenset({JOBS, STORES, EXECUTORS, DEFAULTS, ZONE, AUTH, HOSTS, VIEWS, ENDPOINTS})
 CONFIG = "SCHEDULER_CONFIG"
+ROLE = "SCHEDULER_ROLE"
 OUR_STORE = "name the database in SCHEDULER_DATABASE, an SQLAlchemy URL, and leave SCHEDULER_JOBSTORES out"
 MOVE = "; scheduler-app import-apscheduler takes its jobs over"
 
@@ -86,7 +87,7 @@ def below_instance(settings: Settings, folder: Path) -> Settings:
 
 def warn_of_unknown(config: Mapping[str, Any]) -> None:
     """Log each key SCHEDULER_… that nobody reads, with the nearest one that is read."""
-    known = {PREFIX + key.upper() for key in KEYS} | PARENTS | {CONFIG}
+    known = {PREFIX + key.upper() for key in KEYS} | PARENTS | {CONFIG, ROLE}
     for key in config:
         if isinstance(key, str) and key.startswith(PREFIX) and key not in known:
             LOG.warning("app.config: %s is no setting and has no effect; %s", key, nearest_key(key, known))
@@ -147,7 +148,17 @@ def _url_of(store: Any, *, is_named: bool) -> str | None:
         return None if is_named else temporary_database()
     if kind == "SqlJobStore" and isinstance(store, Mapping) and "url" in store:
         return str(store["url"])
+    if kind in ("sqlalchemy", "SQLAlchemyJobStore"):
+        return _beside(store) if not is_named else None
     raise ConfigurationError(f"{STORES}: {kind} pickles its jobs, or is not known here; {OUR_STORE}{MOVE}")
+
+
+def _beside(store: Any) -> str | None:
+    """Return the database of an APScheduler's SQL store: ours are other tables in it, and no pickle is read."""
+    url = str(store.get("url", "")) if isinstance(store, Mapping) else store.engine.url.render_as_string(False)
+    if url in ("", "sqlite://", "sqlite:///:memory:"):
+        return temporary_database()
+    return url
 
 
 def _kind(given: Any) -> str:

@@ -27,6 +27,7 @@ from scheduler_app.signals import Bus
 from scheduler_app.store import facts
 from scheduler_app.store.database import Database, default_url
 
+CORE = "scheduler_core"
 DEFAULT_HABITS = Habits()
 
 
@@ -99,14 +100,15 @@ def build(app: Flask, kit: Kit) -> Core:
             slots=settings.threads,
             retention=retention_of(settings),
             context=lambda: task_context(app),
-            upkeep=lambda: desk.upkeep(),
+            upkeep=lambda: desk.upkeep(engine.id),
         )
     )
     bus.subscribe(LogReporter())
     bus.subscribe(engine.scheduler.listeners)
     ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=engine.wake)
-    references = References(settings.task_modules, registry)
-    desk = Desk(ctx, references, kit.habits, engine.scheduler, address=database.shown)
+    references = References(settings.task_modules, registry, code=Path(app.root_path))
+    name = settings.app_name or app.name
+    desk = Desk(ctx, references, kit.habits, engine.scheduler, app=name, address=database.shown)
     engine.scheduler.keep(desk, InnerStore(database, references, clock), kit.habits.zone)
     return Core(
         settings=settings,

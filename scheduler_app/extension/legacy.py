@@ -10,23 +10,42 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from flask import Response, current_app, request
 from flask_apscheduler.utils import job_to_dict
 from werkzeug.exceptions import HTTPException
 
 from scheduler_app.api.errors import aborted, problem, refused
+from scheduler_app.api.logins import SAFE, comes_from_another_site, role_of
 from scheduler_app.api.reading import read_object
+from scheduler_app.api.refusals import CrossSite, Unauthorized
+from scheduler_app.api.roles import Role, check
 from scheduler_app.aps.desk import UnknownJob
 from scheduler_app.aps.jobs import StoredJob
+from scheduler_app.aps.options import TRIGGER_FIELDS
 from scheduler_app.errors import Conflict, SchedulerError
+from scheduler_app.services.ownership import refuse_outsider
+from scheduler_app.services.references import Reach
 
 if TYPE_CHECKING:
     from scheduler_app.extension.scheduler import Scheduler
 
 View = Callable[..., Response]
-SAFE = ("GET", "HEAD", "OPTIONS")
+NEEDS = {
+    "get_scheduler_info": Role.VIEWER,
+    "get_job": Role.VIEWER,
+    "get_jobs": Role.VIEWER,
+    "pause_scheduler": Role.OPERATOR,
+    "resume_scheduler": Role.OPERATOR,
+    "pause_job": Role.OPERATOR,
+    "resume_job": Role.OPERATOR,
+    "run_job": Role.OPERATOR,
+    "start_scheduler": Role.ADMIN,
+    "shutdown_scheduler": Role.ADMIN,
+    "add_job": Role.ADMIN,
+    "update_job": Role.ADMIN,
+    "delete_job": Role.ADMIN,
+}
 
 
 def routes() -> tuple[tuple[str, str, View, str], ...]:
@@ -53,10 +72,10 @@ def guarded(view: View) -> View:
 
     @functools.wraps(view)
     def call(**parts: str) -> Response:
-        if request.method not in SAFE and not _is_same_site():
-            detail = "this call comes from a page of another site"
-            return _with_message(problem(403, "cross_site", detail), detail)
         try:
+            if request.method not in SAFE and comes_from_another_site():
+                raise CrossSite("this call comes from a page of another site")
+            _check_role(view.__name__)
             return view(**parts)
         except SchedulerError as error:
             return _with_message(refused(error), error.detail)
@@ -66,10 +85,15 @@ def guarded(view: View) -> View:
     return call
 
 
-def _is_same_site() -> bool:
-    """Whether no browser says that another site sent this (the Fetch standard: `Origin` goes with every POST)."""
-    origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+def _check_role(name: str) -> None:
+    """Refuse who may not make this call, where the app says who may do what."""
+    role = _scheduler().role
+    if role is None:
+        return
+    given = role_of(current_app.ensure_sync(role)())
+    if given is None:
+        raise Unauthorized("sign in first")
+    check(given, NEEDS[name])
 
 
 def _with_message(response: Response, detail: str) -> Response:
@@ -146,7 +170,10 @@ def _not_now(detail: str) -> Response:
 
 def add_job() -> Response:
     """Add a job."""
-    return _answer(_shown(_scheduler().core.desk.add(read_object(), imports=False)))
+    given, desk = read_object(), _scheduler().desk
+    if given.get("replace_existing") is True:
+        refuse_outsider(str(given.get("id")), "trigger", ctx=desk.ctx)
+    return _answer(_shown(desk.add(given, reach=Reach.REQUEST)))
 
 
 def get_job(job_id: str) -> Response:
@@ -160,14 +187,19 @@ def get_jobs() -> Response:
 
 
 def delete_job(job_id: str) -> Response:
-    """Delete a job."""
+    """Delete a job, unless the code declares it."""
+    refuse_outsider(job_id, ctx=_scheduler().desk.ctx)
     _scheduler().remove_job(job_id)
     return Response(status=204)
 
 
 def update_job(job_id: str) -> Response:
-    """Change a job, all of it or nothing; a paused job stays paused."""
-    return _answer(_shown(_scheduler().core.desk.modify(job_id, read_object(), imports=False)))
+    """Change a job, all of it or nothing; a paused job stays paused. The code owns what it declares."""
+    given, desk = read_object(), _scheduler().desk
+    owned = {"func": "task"} | dict.fromkeys(("trigger", *TRIGGER_FIELDS, "next_run_time"), "trigger")
+    for name in given.keys() & owned:
+        refuse_outsider(job_id, owned[name], ctx=desk.ctx)
+    return _answer(_shown(desk.modify(job_id, given, reach=Reach.REQUEST)))
 
 
 def pause_job(job_id: str) -> Response:

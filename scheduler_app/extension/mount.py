@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from flask import Flask
+from flask import Flask, g
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from scheduler_app.api import Readiness, create_api
+from scheduler_app.api.logins import Login
 from scheduler_app.extension.core import Core
 
 FRONT_PAGE = "/"
@@ -16,8 +17,9 @@ FRONT_PAGE = "/"
 class LazyApi:
     """The API as a WSGI app that is built with its first request, so that importing an app stays cheap."""
 
-    def __init__(self, core: Callable[[], Core], hosts: Collection[str] | None) -> None:
+    def __init__(self, core: Callable[[], Core], hosts: Collection[str] | None, login: Login | None = None) -> None:
         self._core_of = core
+        self._login = login
         self._hosts = hosts
         self._building = threading.Lock()
         self._built: tuple[Core, Flask] | None = None
@@ -33,7 +35,9 @@ class LazyApi:
     def _build(self, core: Core) -> tuple[Core, Flask]:
         with self._building:
             if self._built is None or self._built[0] is not core:
-                self._built = core, create_api(core.ctx, hosts=self._hosts, ready=lambda: readiness(core))
+                api = create_api(core.ctx, hosts=self._hosts, ready=lambda: readiness(core), login=self._login)
+                api.before_request(lambda: _settle(core))
+                self._built = core, api
             return self._built
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -41,13 +45,16 @@ class LazyApi:
         return self.app.wsgi_app(environ, start_response)
 
 
-def mount(app: Flask, core: Callable[[], Core], prefix: str, *, own: Collection[str] = ()) -> None:
+def mount(
+    app: Flask, core: Callable[[], Core], prefix: str, *, login: Login | None = None, own: Collection[str] = ()
+) -> None:
     """Serve the API below a prefix of a user's app, whose server and host checks stand in front of it.
 
+    `login` gives the role of who is signed in to the app.
     What is called like one of `own` right below the prefix stays with the app.
     """
     pages = app.wsgi_app
-    api = DispatcherMiddleware(pages, {prefix: LazyApi(core, hosts=None)})
+    api = DispatcherMiddleware(pages, {prefix: LazyApi(core, hosts=None, login=login)})
 
     def serve(environ: Any, start_response: Any) -> Iterable[bytes]:
         first = environ.get("PATH_INFO", "").removeprefix(prefix).strip("/").partition("/")[0]
@@ -65,6 +72,12 @@ def mount_at_root(app: Flask, core: Callable[[], Core], hosts: Collection[str]) 
         return (pages if page else api)(environ, start_response)
 
     app.wsgi_app = serve  # type: ignore[method-assign]
+
+
+def _settle(core: Core) -> None:
+    """Write what the code declares before who may ask is answered; without an engine nobody else does."""
+    if "key" in g:
+        core.desk.settle()
 
 
 def readiness(core: Core) -> Readiness:

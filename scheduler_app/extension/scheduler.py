@@ -13,23 +13,27 @@ from apscheduler.triggers.base import BaseTrigger
 from flask import Flask, current_app, has_app_context
 from flask_apscheduler import APScheduler
 
+from scheduler_app.aps.declarations import Declared
 from scheduler_app.aps.desk import Desk
 from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.clock import SystemClock
 from scheduler_app.domain.task import Registry, Task, default_registry
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
-from scheduler_app.extension.autostart import start_when_serving
-from scheduler_app.extension.config import Parent, below_instance, read_config, sources
+from scheduler_app.extension.autostart import is_loading, start_when_serving
+from scheduler_app.extension.commands import commands
+from scheduler_app.extension.config import ROLE, Parent, below_instance, read_config, sources
+from scheduler_app.extension.core import CORE as CORE
 from scheduler_app.extension.core import Core, Kit, build
 from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_of_current_app
+from scheduler_app.extension.login import Role, asking, checked
 from scheduler_app.extension.mount import mount
+from scheduler_app.extension.places import caller, is_importing, is_script, listed, shortened
 from scheduler_app.settings import Settings, from_environment, load
 from scheduler_app.store.foreign import ForeignTransaction
 
 LOG = logging.getLogger("scheduler_app")
 EXTENSION = "scheduler"
-CORE = "scheduler_core"
 NO_PARENT = Parent()
 NO_FOREIGN = "a foreign scheduler keeps no promise of ours; leave it out, Scheduler(app) brings its own"
 
@@ -46,14 +50,17 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     allowed_hosts: list[str]
     auth: Any
 
-    def __init__(self, app: Flask | None = None, *more: object, scheduler: object = None) -> None:
+    def __init__(
+        self, app: Flask | None = None, *more: object, scheduler: object = None, role: Role | None = None
+    ) -> None:
         if more or scheduler is not None:
             raise ConfigurationError(f"Scheduler takes an app and nothing else: {NO_FOREIGN}")
         if app is not None and not isinstance(app, Flask):
             raise ConfigurationError(f"Scheduler(app) takes a Flask app, got {type(app).__name__}: {NO_FOREIGN}")
+        self.role = checked(role)
         self.registry = Registry(parent=default_registry)
         self._latest: Flask | None = None
-        self._declared: list[dict[str, Any]] = []
+        self._declared: list[Declared] = []
         self._desks: weakref.WeakSet[Desk] = weakref.WeakSet()
         self._listeners: list[tuple[Callable[[Any], None], int]] = []
         super().__init__(scheduler=object())
@@ -67,11 +74,13 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         settings = below_instance(settings, Path(app.instance_path))
         self._take_over(app.config, settings)
         self.wire(app, settings, parent)
+        app.cli.add_command(commands())
         if self.api_enabled:
             self._load_api()
         if self.api_prefix is not None:
             own = {path.strip("/").partition("/")[0] for _, path, _, _ in legacy.routes()} if self.api_enabled else ()
-            mount(app, lambda: app.extensions[CORE], self.api_prefix, own=own)
+            login = asking(app, self.role, self.api_prefix) if self.role is not None else None
+            mount(app, lambda: app.extensions[CORE], self.api_prefix, login=login, own=own)
 
     def _take_over(self, config: Mapping[str, Any], settings: Settings) -> None:
         """Set the attributes that Flask-APScheduler has for some of the configuration, and that may be set instead."""
@@ -79,6 +88,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         self.api_enabled = settings.api_enabled if "api_enabled" in given else self.api_enabled
         self.api_prefix = settings.api_prefix if "api_prefix" in given else self.api_prefix
         self.auth = config.get("SCHEDULER_AUTH", self.auth)
+        self.role = checked(config.get(ROLE, self.role))
         self.endpoint_prefix = config.get("SCHEDULER_ENDPOINT_PREFIX", self.endpoint_prefix)
         self.allowed_hosts = config.get("SCHEDULER_ALLOWED_HOSTS", self.allowed_hosts)
         if self.api_enabled and self.api_prefix is None:
@@ -89,7 +99,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         _retire_former(app)
         kit = Kit(settings=settings, registry=self.registry, clock=SystemClock(), habits=parent.habits(settings))
         core = build(app, kit)
-        core.desk.declared += [*self._declared, *parent.jobs]
+        core.desk.declared.say(*self._declared, *listed(parent.jobs))
         self._desks.add(core.desk)
         self._listen(core)
         self._latest = app
@@ -101,6 +111,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         if self._is_allowed_here() and settings.engine == "auto":
             start_when_serving(core.engine, core.clock)
         elif self._is_allowed_here() and settings.engine == "on":
+            core.desk.declared.may_grow = True
             core.engine.start()
         return core
 
@@ -111,8 +122,8 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     def replace_core(self, core: Core) -> None:
         """Put other parts under the app that was set up last: a test's store and clock, and back."""
         before = self.core
-        if not core.desk.declared:
-            core.desk.declared += before.desk.declared
+        if not core.desk.declared.said:
+            core.desk.declared.say(*before.desk.declared.said)
             self._desks.add(core.desk)
             self._listen(core)
         assert self._latest is not None
@@ -153,17 +164,22 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             name = f"{function.__module__}:{function.__qualname__}".replace("<locals>.", "")
             function = registered(None, {"name": name}, self.registry, lambda: self.core)(function)
         job_id = options.get("id") or function.name.lstrip("_")
-        if any(job_id == other["id"] for other in self._declared):
-            raise ConfigurationError(
-                f"@scheduler.task: two jobs are declared with id {job_id!r}; give each its own id="
-            )
-        self._declare({**options, "id": job_id, "func": function})
+        self._declare({**options, "id": job_id, "func": function}, caller())
         return function
 
-    def _declare(self, given: dict[str, Any]) -> None:
-        self._declared.append(given)
+    def _declare(self, given: dict[str, Any], at: str) -> Declared:
+        """Remember a job for every app; what a factory declares anew for its next app is the same."""
+        said = Declared(given=given, place=shortened(at))
+        same = next((one for one in self._declared if one.given["id"] == given["id"]), said)
+        if same.place != said.place:
+            raise ConfigurationError(
+                f"two jobs are declared with id {given['id']!r}, at {same.place} and {said.place}; "
+                "give each its own id="
+            )
+        self._declared = [one for one in self._declared if one is not same] + [said]
         for desk in self._desks:
-            desk.declared.append(given)
+            desk.declared.say(said)
+        return said
 
     def start(self, paused: bool = False) -> None:
         """Start an engine in this process, wherever it is; `paused` pauses firing for all processes first.
@@ -182,6 +198,9 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             return
         if paused:
             self.pause()
+        if is_loading() and self.core.settings.engine == "auto":
+            return  # the engine starts by itself, once the app is loaded, and only where it is served
+        self.core.desk.declared.may_grow = is_script() or is_importing()
         self.core.engine.start()
 
     def _is_allowed_here(self) -> bool:
@@ -242,16 +261,19 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Add a job: of a registered task, or of a function below SCHEDULER_TASK_MODULES, or of the name of either.
 
         `trigger` is a type with its fields beside it, a trigger object of APScheduler's, or a JSON trigger; without one
-        it runs once, now. Before there is an app, it is remembered and added later. With `in_transaction`, a session or
-        connection of SQLAlchemy's on the same database, it is there when that commits.
+        it runs once, now. While the app is loaded this declares it, as the decorator does: a restart finds it again.
+        With `in_transaction`, a session or connection of SQLAlchemy's on the same database, it is there when that
+        commits.
         """
         given = {"id": id, "func": func, **options}
         if in_transaction is not None:
             return self.desk.add_within(given, ForeignTransaction(in_transaction, self.core.database))
-        if self._latest is not None:
-            return self.desk.add(given)
-        self._declare(given)
-        return None
+        if self._latest is not None and not is_loading():
+            return self.desk.put(given) if id is not None and is_script() else self.desk.add(given)
+        if id is None:
+            raise ConfigurationError("add_job: what is added at each start needs an id, by which it is found again")
+        said = self._declare(given, caller())
+        return None if self._latest is None else self.desk.announced(said.given)
 
     def modify_job(self, id: str, jobstore: str | None = None, **changes: Any) -> StoredJob:
         """Change a job, all of it or nothing; a paused one stays paused, unless `next_run_time` is given."""
@@ -265,17 +287,17 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Return a job, or None when there is none of that id."""
         if self._latest is not None:
             return self.desk.get(id)
-        return next((given for given in self._declared if given["id"] == id), None)
+        return next((said.given for said in self._declared if said.given["id"] == id), None)
 
     def get_jobs(self, jobstore: str | None = None) -> list[Any]:
         """Return every job that is not finished, by its next time."""
-        return list(self._declared) if self._latest is None else self.desk.all()
+        return self.desk.all() if self._latest is not None else [said.given for said in self._declared]
 
     def remove_job(self, id: str, jobstore: str | None = None) -> None:
         """Delete a job; its history stays."""
         if self._latest is not None:
             self.desk.remove(id)
-        self._declared = [given for given in self._declared if given["id"] != id]
+        self._declared = [said for said in self._declared if said.given["id"] != id]
 
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
         """Delete every job; their history stays."""

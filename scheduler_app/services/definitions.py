@@ -1,4 +1,4 @@
-"""Jobs that Python code defines: admitted with a next time of its own, replaced as a whole, declared once for ever."""
+"""Jobs that Python code defines: admitted with a next time of its own, replaced or removed as a whole."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.domain.job import Job, JobSpec, JobState
+from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import InvalidTrigger
 from scheduler_app.services.admission import admit
@@ -51,28 +52,6 @@ def define_job(spec: JobSpec, *, start: Start | None = None, replacing: bool = F
     return told(ctx, ctx.database.write(work), "added", now)
 
 
-def declare_job(spec: JobSpec, *, start: Start | None = None, ctx: Context) -> Job:
-    """See that a job is as the code says, however often the code says so: what is so already is left as it is.
-
-    A job whose `end_date` is past is kept as finished: APScheduler takes it, and a program that starts must not fail
-    because time has passed.
-    """
-    now = ctx.clock.now()
-    job = _admit_late(spec, ctx, now)
-    job = job if start is None else start.apply(job)
-    values = jobs.values_of(job)
-
-    def work(tx: sa.Connection) -> Job:
-        before = jobs.find(tx, job.id)
-        if before is None:
-            return insert(tx, job, values, now)
-        if not _is_same(before, job, spec):
-            return update(tx, brought_up(tx, before, job, now), job, now)
-        return before
-
-    return told(ctx, ctx.database.write(work), "added", now)
-
-
 def edit_job(job_id: str, edit: Edit, *, ctx: Context) -> Job:
     """Change a job, all of it or nothing. What is due by the old trigger fires first."""
     now = ctx.clock.now()
@@ -85,6 +64,12 @@ def edit_job(job_id: str, edit: Edit, *, ctx: Context) -> Job:
         return _write(tx, before, after, now)
 
     return told(ctx, ctx.database.write(work), "changed", now)
+
+
+def remove_job(job_id: str, *, ctx: Context) -> None:
+    """Delete a job, whoever declares it; its history stays. NotFound when there is none of that id."""
+    now = ctx.clock.now()
+    told(ctx, ctx.database.write(lambda tx: delete(tx, find(tx, job_id), now)), "deleted", now)
 
 
 def remove_all(*, ctx: Context) -> int:
@@ -129,14 +114,18 @@ def _write(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
     return apply(tx, before, replace(after, key=before.key, created_at=before.created_at), now)
 
 
-def _admit_late(spec: JobSpec, ctx: Context, now: datetime) -> Job:
+def admit_late(spec: JobSpec, registry: Registry, now: datetime) -> Job:
+    """Admit a job, as finished when its `end_date` is past.
+
+    APScheduler takes such a job, and a program that starts must not fail because time has passed.
+    """
     try:
-        return admit(spec, ctx.registry, now)
+        return admit(spec, registry, now)
     except InvalidTrigger:
         trigger = _ended(spec.trigger, now)
         if trigger is None:
             raise
-    job = admit(replace(spec, trigger=None), ctx.registry, now)
+    job = admit(replace(spec, trigger=None), registry, now)
     return replace(job, trigger=trigger, state=JobState.FINISHED, reason=None)
 
 
@@ -149,19 +138,3 @@ def _ended(spec: dict[str, Any] | None, now: datetime) -> dict[str, Any] | None:
     except InvalidTrigger:
         return None
     return trigger.spec if trigger.first(now) is None else None
-
-
-def _is_same(before: Job, job: Job, spec: JobSpec) -> bool:
-    """Whether a job that is kept is the one that the code declares: its start date was filled in back then."""
-    kept = (before.name, before.task, before.args, before.kwargs, before.overrides)
-    if kept != (job.name, job.task, job.args, job.kwargs, job.overrides) or before.trigger is None:
-        return False
-    assert spec.trigger is not None
-    start = {"start_date": before.trigger["start_date"]} if "start_date" in before.trigger else {}
-    for given in ({**start, **spec.trigger}, spec.trigger):
-        try:
-            if parse_trigger(given, now=before.created_at).spec == before.trigger:
-                return True
-        except InvalidTrigger:
-            continue
-    return False

@@ -11,6 +11,7 @@ from scheduler_app.domain.job import Job, JobSpec, JobState, LastRun
 from scheduler_app.domain.run import Origin, Reason, Run, RunState
 from scheduler_app.errors import Conflict, Fault, IdTaken, InvalidInput, NotFound, VersionMismatch
 from scheduler_app.failpoints import failpoint
+from scheduler_app.services import ownership
 from scheduler_app.services.admission import admit, admit_arguments
 from scheduler_app.services.changes import JobChanges, changed
 from scheduler_app.services.context import Context
@@ -84,7 +85,9 @@ def change_job(job_id: str, changes: JobChanges, *, version: int | None = None, 
     def work(tx: sa.Connection) -> Job:
         job = expect(find(tx, job_id), version)
         job = close_books(tx, job, now) if "trigger" in changes.fields else catch_up(tx, job, now)
-        return apply(tx, job, changed(job, changes, registry=ctx.registry, now=now), now)
+        after = changed(job, changes, registry=ctx.registry, now=now)
+        ownership.refuse_change(tx, job, after)
+        return apply(tx, job, after, now)
 
     return told(ctx, ctx.database.write(work), "changed", now)
 
@@ -112,8 +115,13 @@ def write_policies(tx: sa.Connection, before: Job, after: Job, now: datetime) ->
 def delete_job(job_id: str, *, version: int | None = None, ctx: Context) -> None:
     """Delete a job: its waiting runs are cancelled, running ones finish, its history stays."""
     now = ctx.clock.now()
-    job = ctx.database.write(lambda tx: delete(tx, expect(find(tx, job_id), version), now))
-    told(ctx, job, "deleted", now)
+
+    def work(tx: sa.Connection) -> Job:
+        job = expect(find(tx, job_id), version)
+        ownership.refuse(tx, job.id)
+        return delete(tx, job, now)
+
+    told(ctx, ctx.database.write(work), "deleted", now)
 
 
 def delete(tx: sa.Connection, job: Job, now: datetime) -> Job:

@@ -1,12 +1,17 @@
 """Functions named by where they stand, `package.module:function`, as APScheduler's users name them.
 
-A reference is looked up only below the packages that the configuration names, and what it finds must be defined there
-too: `myapp.views:os.system` is refused. A request never makes a module be imported.
+A reference is looked up only in the code of the app, which lies in its folder, and below the packages that the
+configuration names; what it finds must be defined there too: `myapp.views:os.system` is refused. Only what the code
+itself declares may lie anywhere. A request names the packages alone, and never makes a module be imported.
 """
 
 import importlib
 import sys
+import sysconfig
 from collections.abc import Callable, Collection
+from enum import Enum
+from importlib.util import find_spec
+from pathlib import Path
 from types import MethodType, ModuleType
 from typing import Any
 
@@ -15,14 +20,23 @@ from scheduler_app.domain.task import Registry, Task
 from scheduler_app.errors import Fault, UnknownTask
 
 
+class Reach(Enum):
+    """Whose functions may be named: a request's, the app's own code's, or, by what is declared in code, anyone's."""
+
+    REQUEST = "request"
+    APP = "app"
+    ANYWHERE = "anywhere"
+
+
 class References:
     """The functions below some packages, as tasks of a registry whose names are their references."""
 
-    def __init__(self, packages: Collection[str], registry: Registry) -> None:
+    def __init__(self, packages: Collection[str], registry: Registry, *, code: Path | None = None) -> None:
         self.packages = tuple(packages)
         self.registry = registry
+        self._code = code
 
-    def task_of(self, function: Any) -> Task:
+    def task_of(self, function: Any, *, reach: Reach = Reach.APP) -> Task:
         """Return the task that a decorated, or a bare function is; UnknownTask when it may not be one."""
         task = getattr(function, "task", None)
         if isinstance(task, Task):
@@ -30,11 +44,10 @@ class References:
         if not callable(function):
             raise _refused(f"a job runs a task, a function or the name of one, got {shown(function)}")
         reference = reference_to(function)
-        self._check_package(function.__module__, reference)
-        return self._task(reference, self._find(reference, imports=False))
+        return self._task(reference, self._find(reference, reach, imports=False))
 
-    def load(self, name: str, *, imports: bool = True) -> Task:
-        """Return the task of a name or of a reference; with `imports` False only what is loaded already is looked at.
+    def load(self, name: str, *, reach: Reach = Reach.APP) -> Task:
+        """Return the task of a name or of a reference; for a request only what is loaded already is looked at.
 
         A reference is looked up anew each time, so that a function that is gone is found to be gone.
         """
@@ -43,13 +56,13 @@ class References:
         known = self.registry.find(name)
         if known is not None and not self.covers(name.partition(":")[0]):
             return known
-        return self._task(name, self._find(name, imports=imports))
+        return self._task(name, self._find(name, reach, imports=reach is not Reach.REQUEST))
 
     def value(self, reference: str) -> Any:
         """Return any object that stands at the top of a loaded module; below the packages, if any are named."""
         module, _, name = reference.partition(":")
         if self.packages:
-            self._check_package(module, reference)
+            self._check_reach(module, reference, Reach.REQUEST)
         return getattr(self._module(module, reference, imports=False), name)
 
     def refuse_bound(self, function: Any, reference: str) -> None:
@@ -70,16 +83,16 @@ class References:
             return known
         return self.registry.replace(Task.of(found, name=reference))
 
-    def _find(self, reference: str, *, imports: bool) -> Callable[..., Any]:
+    def _find(self, reference: str, reach: Reach, *, imports: bool) -> Callable[..., Any]:
         module, _, path = reference.partition(":")
-        self._check_package(module, reference)
+        self._check_reach(module, reference, reach)
         found: Any = self._module(module, reference, imports=imports)
         for part in path.split("."):
             found = None if part.startswith("__") else getattr(found, part, None)
             if found is None or isinstance(found, ModuleType):
                 raise _refused(f"{shown(reference)} cannot be found: module {module} has no function {shown(path)}")
         origin = getattr(found, "__module__", None)
-        if not callable(found) or not isinstance(origin, str) or not self.covers(origin):
+        if not callable(found) or not isinstance(origin, str) or not self._reaches(origin, reach):
             raise _refused(f"{shown(reference)} is no function that is defined below {self._named()}")
         return found  # type: ignore[no-any-return]
 
@@ -92,8 +105,13 @@ class References:
         except ImportError as error:
             raise _refused(f"{shown(reference)} cannot be imported: {error}") from None
 
-    def _check_package(self, module: str, reference: str) -> None:
-        if not self.covers(module):
+    def _reaches(self, module: str, reach: Reach) -> bool:
+        if reach is Reach.ANYWHERE or self.covers(module):
+            return True
+        return reach is Reach.APP and self._code is not None and _lies_below(module, self._code)
+
+    def _check_reach(self, module: str, reference: str, reach: Reach) -> None:
+        if not self._reaches(module, reach):
             raise _refused(
                 f"{shown(reference)} is not below {self._named()}; decorate the function with @scheduler.task, or name "
                 "its package in SCHEDULER_TASK_MODULES"
@@ -101,6 +119,21 @@ class References:
 
     def _named(self) -> str:
         return f"SCHEDULER_TASK_MODULES ({', '.join(self.packages) or 'which names nothing'})"
+
+
+def _lies_below(module: str, folder: Path) -> bool:
+    """Whether the file of a module is in a folder, and not of a library that is installed there; imports nothing."""
+    loaded = sys.modules.get(module)
+    try:
+        found = getattr(loaded, "__file__", None) if loaded else find_spec(module.partition(".")[0])
+    except (ImportError, ValueError):
+        return False
+    file = getattr(found, "origin", found)
+    if not isinstance(file, str):
+        return False
+    path = Path(file).absolute()
+    libraries = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return path.is_relative_to(folder) and not any(path.is_relative_to(library) for library in libraries)
 
 
 def reference_to(function: Any) -> str:

@@ -11,6 +11,7 @@ from scheduler_app.domain.job import Job, JobSpec, JobState
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import Fault, InvalidInput, SchedulerError, VersionMismatch
 from scheduler_app.services import jobs as use_cases
+from scheduler_app.services import ownership
 from scheduler_app.services.admission import admit, admit_arguments, admit_policies, admit_trigger
 from scheduler_app.services.context import Context
 from scheduler_app.services.planning import catch_up, close_books
@@ -56,6 +57,7 @@ def put_job(job_id: str, spec: JobSpec, *, expected: Expected = ANYTHING, ctx: C
         wanted = _replaced(job, spec, ctx, now, keeps_trigger=keeps_trigger)
         if wanted == job:
             return Put(job=job, is_new=False), None
+        ownership.refuse_change(tx, job, wanted)
         return Put(job=use_cases.apply(tx, job, wanted, now), is_new=False), "changed"
 
     put, change = ctx.database.write(work)
@@ -75,7 +77,7 @@ def _as_expected(job: Job | None, job_id: str, expected: Expected) -> Job | None
 
 
 def _keeps_trigger(job: Job, spec: JobSpec, now: datetime) -> bool:
-    return spec.trigger is None or (job.state is not JobState.BROKEN and _says_the_same(spec.trigger, job.trigger, now))
+    return spec.trigger is None or (job.state is not JobState.BROKEN and says_the_same(spec.trigger, job.trigger, now))
 
 
 def _replaced(job: Job, spec: JobSpec, ctx: Context, now: datetime, *, keeps_trigger: bool) -> Job:
@@ -111,7 +113,8 @@ def _without_trigger(job: Job) -> Job:
     return job
 
 
-def _says_the_same(wanted: Mapping[str, Any], present: Mapping[str, Any] | None, now: datetime) -> bool:
+def says_the_same(wanted: Mapping[str, Any], present: Mapping[str, Any] | None, now: datetime) -> bool:
+    """Whether a trigger that is wanted is the present one, whose start dates may be from the clock."""
     if present is None:
         return False
     try:

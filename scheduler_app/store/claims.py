@@ -231,6 +231,11 @@ def queued_references(tx: sa.Connection) -> set[str]:
     return set(tx.execute(sa.select(runs.c.task).where(sa.text("state = 'queued' AND task LIKE '%:%'"))).scalars())
 
 
+def kept_references(tx: sa.Connection) -> set[str]:
+    """Return the names of jobs' tasks that are references to functions."""
+    return set(tx.execute(sa.select(jobs.c.task).distinct().where(jobs.c.task.contains(":"))).scalars())
+
+
 def backlog(tx: sa.Connection) -> int:
     """Return how many runs are queued."""
     return int(tx.execute(sa.select(sa.func.count()).select_from(runs).where(sa.text("state = 'queued'"))).scalar_one())

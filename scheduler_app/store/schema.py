@@ -55,6 +55,11 @@ def state(tx: sa.Connection) -> str:
     return f"schema {found}" if found == HEAD else f"schema {found}, the next start brings it to {HEAD}"
 
 
+def is_there(tx: sa.Connection) -> bool:
+    """Whether a database has tables of ours, of whatever version."""
+    return _version(tx) is not None
+
+
 def unknown_version(tx: sa.Connection) -> str | None:
     """Return why the tables of a store are not those of this version, None when they are."""
     version = _version(tx)

@@ -75,13 +75,32 @@ def test_a_thread_pool_says_how_many_runs_execute_at_one_time(app: Flask, execut
     scheduler.core.close()
 
 
-@pytest.mark.parametrize("store", [MemoryJobStore(), {"type": "memory"}], ids=["object", "type"])
+@pytest.mark.parametrize(
+    "store",
+    [MemoryJobStore(), {"type": "memory"}, SQLAlchemyJobStore(url="sqlite://"), {"type": "sqlalchemy"}],
+    ids=["object", "type", "in SQLite's memory", "its type"],
+)
 def test_a_memory_store_means_a_temporary_file(app: Flask, store):
     app.config["SCHEDULER_JOBSTORES"] = {"default": store}
     scheduler = Scheduler(app)
     scheduler.add_job("a", work.note, trigger="interval", minutes=1)
     assert scheduler.core.database.path.is_relative_to(tempfile.gettempdir())
     assert not Path(app.instance_path).exists()
+    scheduler.core.close()
+
+
+@pytest.mark.parametrize("kind", ["object", "type", "class"])
+def test_apschedulers_sql_store_means_tables_of_ours_in_the_same_database(app: Flask, tmp_path: Path, kind: str):
+    url = f"sqlite:///{tmp_path / 'theirs.db'}"
+    given = {
+        "object": SQLAlchemyJobStore(url=url),
+        "type": {"type": "sqlalchemy", "url": url},
+        "class": {"class": "apscheduler.jobstores.sqlalchemy:SQLAlchemyJobStore", "url": url},
+    }
+    app.config["SCHEDULER_JOBSTORES"] = {"default": given[kind]}
+    scheduler = Scheduler(app)
+    scheduler.add_job("a", work.note, trigger="interval", minutes=1)
+    assert scheduler.core.database.path == tmp_path / "theirs.db"
     scheduler.core.close()
 
 
@@ -99,7 +118,6 @@ def test_the_database_setting_wins_over_a_job_store(app: Flask, tmp_path: Path):
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("JOBSTORES", {"default": SQLAlchemyJobStore(url="sqlite://")}, "SCHEDULER_DATABASE.*import-apscheduler"),
         ("JOBSTORES", {"default": {"type": "redis"}}, "SCHEDULER_DATABASE.*import-apscheduler"),
         ("JOBSTORES", {"default": {"class": "apscheduler.jobstores.mongodb:MongoDBJobStore"}}, "MongoDBJobStore"),
         ("JOBSTORES", {"second": MemoryJobStore()}, "one store"),

@@ -1,0 +1,63 @@
+"""Which role each call needs. What is not listed here, and not open to all, needs the highest."""
+
+from enum import StrEnum
+
+from flask import g
+
+from scheduler_app.api.refusals import Forbidden
+
+
+class Role(StrEnum):
+    """Who calls; each may do what those before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+RANKS = tuple(Role)
+NEEDS: dict[str, Role] = {
+    "jobs.list_jobs": Role.VIEWER,
+    "jobs.get_job": Role.VIEWER,
+    "jobs.list_job_runs": Role.VIEWER,
+    "runs.list_runs": Role.VIEWER,
+    "runs.get_run": Role.VIEWER,
+    "runs.read_log": Role.VIEWER,
+    "tasks.list_tasks": Role.VIEWER,
+    "tasks.get_task": Role.VIEWER,
+    "triggers.preview_trigger": Role.VIEWER,
+    "forecast.forecast_job": Role.VIEWER,
+    "forecast.list_upcoming": Role.VIEWER,
+    "scheduler.get_scheduler": Role.VIEWER,
+    "jobs.pause_job": Role.OPERATOR,
+    "jobs.resume_job": Role.OPERATOR,
+    "jobs.skip_firings": Role.OPERATOR,
+    "jobs.run_job": Role.OPERATOR,
+    # to delete by it needs more, which its view asks for
+    "bulk.act_on_jobs": Role.OPERATOR,
+    "runs.cancel_run": Role.OPERATOR,
+    "runs.retry_run": Role.OPERATOR,
+    "scheduler.pause_scheduler": Role.OPERATOR,
+    "scheduler.resume_scheduler": Role.OPERATOR,
+    "jobs.create_job": Role.ADMIN,
+    "jobs.put_job": Role.ADMIN,
+    "jobs.change_job": Role.ADMIN,
+    "jobs.delete_job": Role.ADMIN,
+    "bulk.create_jobs": Role.ADMIN,
+}
+
+
+def require(needed: Role) -> None:
+    """Refuse the present caller unless it has at least this role."""
+    check(Role(g.key.role), needed)
+
+
+def require_for(endpoint: str) -> None:
+    """Refuse the present caller unless its role allows a call."""
+    require(NEEDS.get(endpoint, Role.ADMIN))
+
+
+def check(role: Role, needed: Role) -> None:
+    """Refuse a role that is not at least the one that is needed."""
+    if RANKS.index(role) < RANKS.index(needed):
+        raise Forbidden(f"this call needs the role {needed}, and you have the role {role}")

@@ -1,0 +1,100 @@
+"""The jobs that the code of one app declares, and when they are brought into the store.
+
+That is with the first use of the store, so that importing an app opens none; and with the start of an engine, which
+alone removes what is declared no more. What waits for other engines is looked at again.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler_app.domain.text import one_line
+from scheduler_app.services.context import Context
+from scheduler_app.services.declaring import Declaration, Look, Plan, Version, compare, reconcile
+
+LOG = logging.getLogger("scheduler_app")
+AGAIN_AFTER = 10.0
+STILL_FOR = 2.0
+SOON = 0.5
+NEVER = float("inf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What the code said of a job, and where."""
+
+    given: dict[str, Any]
+    place: str
+
+
+class Declarations:
+    """What one app declares; `read` understands what the code said.
+
+    Where it `may_grow`, since the engine was started while the code is still being loaded, nothing is removed until it
+    has not grown for a while.
+    """
+
+    def __init__(self, app: str, ctx: Context, read: Callable[[Declared], Declaration]) -> None:
+        self.app = app
+        self.said: list[Declared] = []
+        self.may_grow = False
+        self._grown_at = 0.0
+        self._ctx = ctx
+        self._read = read
+        self._settling = threading.RLock()
+        self._number = 0
+        self._settled: tuple[int, int | None] = (0, None)
+        self._again_at = NEVER
+        self._told: set[str] = set()
+
+    def say(self, *said: Declared) -> None:
+        """Declare jobs; what is said of an id takes the place of what was said of it before."""
+        ids = {one.given["id"] for one in said}
+        self.said = [one for one in self.said if one.given["id"] not in ids] + [*said]
+        self._number += len(said)
+
+    def settle(self, engine: int | None = None) -> None:
+        """Bring what was declared since into the store; all of it when an engine starts."""
+        with self._settling:
+            number, known = self._settled
+            now = self._ctx.clock.monotonic()
+            if number != self._number:
+                self._grown_at = now
+            elif engine in (None, known) and now < self._again_at:
+                return
+            self.may_grow = self.may_grow and now < self._grown_at + STILL_FOR
+            number, version = self._number, self._version(engine if engine is not None else known)
+            self._tell(reconcile(version, ctx=self._ctx), version)
+            self._settled = number, version.engine
+
+    def _version(self, engine: int | None) -> Version:
+        """Read what was said; to read may load modules, which say more."""
+        declared = [self._read(said) for said in self.said]
+        return Version(app=self.app, declared=declared, engine=engine, complete=not self.may_grow)
+
+    def _tell(self, done: Plan, version: Version) -> None:
+        wait = SOON if not version.complete else AGAIN_AFTER
+        is_over = version.complete and not done.waits
+        self._again_at = NEVER if is_over or version.engine is None else self._ctx.clock.monotonic() + wait
+        for change in done.changes:
+            what = "removed" if change.after is None else "added" if change.before is None else "changed"
+            LOG.info("job %s is %s, as the code of %s declares", change.id, what, self.app)
+        for job_id, why in done.faults.items():
+            self._once(logging.ERROR, f"job {job_id} of the configuration or of @scheduler.task is not added: {why}")
+        if done.follows:
+            self._once(
+                logging.WARNING,
+                f"the jobs that this process declares are left as a newer version of {self.app} declares them, whose "
+                "engines live; if that is another app, give each its own SCHEDULER_APP_NAME",
+            )
+
+    def _once(self, level: int, what: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            LOG.log(level, "%s", one_line(what))
+
+    def compare(self, look: Look) -> Plan:
+        """Return what a start would do; `look` shows the store as it stands. Nothing is written."""
+        return compare(self._version(engine=0), look, ctx=self._ctx)

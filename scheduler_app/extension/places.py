@@ -1,0 +1,62 @@
+"""Where in the code something is declared, in words, and whether that code is still being loaded."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from flask import has_request_context
+
+from scheduler_app.aps.declarations import Declared
+
+PACKAGE = "scheduler_app."
+MAIN = "__main__"
+
+
+def listed(jobs: Sequence[Mapping[str, Any]]) -> list[Declared]:
+    """Return the jobs of the configuration, each with its place there."""
+    return [Declared(given=dict(job), place=f"SCHEDULER_JOBS[{number}]") for number, job in enumerate(jobs)]
+
+
+def frames() -> Iterator[FrameType]:
+    """Return who is calling, the innermost first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _callers() -> Iterator[FrameType]:
+    return (frame for frame in frames() if not str(frame.f_globals.get("__name__")).startswith(PACKAGE))
+
+
+def caller() -> str:
+    """Return `file:line` of the code that called us."""
+    frame = next(_callers())
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def is_script() -> bool:
+    """Whether a script of the user's calls us outside of any request: `python app.py`, from top to bottom."""
+    main = getattr(sys.modules.get(MAIN), "__file__", None)
+    if main is None or has_request_context():
+        return False
+    file = Path(main).absolute()
+    own = file.parent != Path(sys.executable).parent and "site-packages" not in file.parts
+    return own and any(
+        frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == MAIN for frame in frames()
+    )
+
+
+def is_importing() -> bool:
+    """Whether a module that is being imported calls us."""
+    specs = (frame.f_globals.get("__spec__") for frame in _callers())
+    return any(getattr(spec, "_initializing", False) for spec in specs)
+
+
+def shortened(place: str) -> str:
+    """Return a place below the working folder as seen from there, another one by the end of its path."""
+    path = Path(place)
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(Path(*path.parts[-2:]))
