@@ -16,6 +16,7 @@ from scheduler_app.testing.asserting import (
 )
 from scheduler_app.testing.case import SchedulerTestMixin
 from scheduler_app.testing.clock import FakeClock
+from scheduler_app.testing.emptying import emptied
 from scheduler_app.testing.sleeping import BlockingSleepWarning
 from scheduler_app.testing.stage import Stage, simulated
 from scheduler_app.testing.timeline import ClockChange, Timeline, simulate
@@ -31,6 +32,7 @@ __all__ = [
     "assert_scheduled",
     "crash_next",
     "drain",
+    "emptied",
     "fail_next",
     "inline",
     "manual",

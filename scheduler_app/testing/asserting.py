@@ -80,10 +80,14 @@ def assert_ran(
     stage, looked_for = current_stage(), _wanted(task, args, kwargs, at=moment(at), id=id)
     if state not in tuple(RunState):
         raise ValueError(f"{state!r} is no state of a run{nearest(state, tuple(RunState))}; {', '.join(RunState)} are")
-    mine = [run for run in runs_of(stage.core.ctx, looked_for.task.name) if looked_for.has_run(run)]
+    every = runs_of(stage.core.ctx, looked_for.task.name)
+    mine = [run for run in every if looked_for.has_run(run)]
     fitting = [run for run in mine if run.state == state and attempts in (None, run.attempt)]
     if len(fitting) != times if times is not None else not fitting:
-        raise AssertionError(told(_did_not(looked_for, mine, len(fitting), (state, times, attempts)), stage))
+        sentence = _did_not(looked_for, mine, len(fitting), (state, times, attempts))
+        if every and not mine:
+            sentence += " Others of the task are below."
+        raise AssertionError(told(sentence, stage))
     return fitting
 
 
@@ -168,6 +172,7 @@ def manual() -> Iterator[None]:
 
 def _task(given: AnyTask) -> Task:
     """Return a task by what was decorated, its function or its name; UnknownTask names the nearest one."""
+    __tracebackhide__ = True
     registry = current_stage().core.registry
     if isinstance(given, str):
         return registry.get(given)
@@ -180,6 +185,7 @@ def _task(given: AnyTask) -> Task:
 
 
 def _wanted(task: AnyTask, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, **more: Any) -> Wanted:
+    __tracebackhide__ = True
     return wanted(_task(task), args, kwargs, **more)
 
 
@@ -204,7 +210,10 @@ def _did_not(looked_for: Wanted, mine: Sequence[Run], got: int, asked: tuple[str
     """Return the sentence that says what was to happen, what happened, and what may be the matter."""
     state, times, attempts = asked
     ended = state.replace("_", " ") if attempts is None else f"{state.replace('_', ' ')} at attempt {attempts}"
-    sentence = f"{_words(looked_for)} {ended} {_times(got)}, not {'once or more' if times is None else _times(times)}."
+    if times is None:
+        sentence = f"No run of {_words(looked_for)} {ended}."
+    else:
+        sentence = f"{_words(looked_for)} {ended} {_times(got)}, not {_times(times)}."
     others = sorted({run.state for run in mine if run.state != state and not waits(run)})
     failed = next((run for run in reversed(mine) if run.error is not None and run.state in others), None)
     if failed is not None and failed.error is not None:

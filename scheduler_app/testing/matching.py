@@ -51,6 +51,7 @@ class Wanted:
 
 def wanted(task: Task, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, **more: Any) -> Wanted:
     """Return what is looked for; TypeError when the task has no such parameters."""
+    __tracebackhide__ = True
     _refuse_unknown(task, kwargs or {})
     return Wanted(
         task=task, arguments=by_parameter(task, to_json(list(args or [])), to_json(dict(kwargs or {}))), **more
@@ -130,6 +131,7 @@ def jobs_of(ctx: Context, *tasks: str) -> Iterator[Job]:
 
 
 def _refuse_unknown(task: Task, kwargs: Mapping[str, Any]) -> None:
+    __tracebackhide__ = True
     parameters = inspect.signature(task.function).parameters
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return

@@ -76,7 +76,7 @@ def _cut(text: str, most: int) -> str:
 
 def _clock(at: datetime, zone: tzinfo) -> str:
     local = at.astimezone(zone)
-    seconds = local.strftime(":%S") + (f".{local.microsecond:06d}".rstrip("0") if local.microsecond else "")
+    seconds = local.strftime(":%S") + (f".{local.microsecond // 1000:03d}" if local.microsecond else "")
     return local.strftime("%a %Y-%m-%d %H:%M") + seconds + local.strftime(" %Z" if zone.tzname(at) else " %z")
 
 
@@ -87,14 +87,14 @@ def _zones(stage: Stage) -> dict[str, tzinfo]:
 
 
 def _common(zones: Mapping[str, tzinfo], stage: Stage) -> tzinfo:
-    """Return the zone of all jobs, if they have one, else that of the app."""
+    """Return the zone of all jobs that name one, if it is one, else that of the app."""
     names = set(zones.values())
     return names.pop() if len(names) == 1 else stage.core.desk.habits.zone
 
 
 def _run(run: Run, stage: Stage, zones: Mapping[str, tzinfo]) -> list[str]:
     at = run.started_at if run.started_at is not None and not waits(run) else run.ready_at
-    clock = _clock(at, zones.get(run.job_id, stage.core.desk.habits.zone))
+    clock = _clock(at, zones.get(run.job_id, _common(zones, stage)))
     return [clock, f"{run.task}{arguments(stage.core.registry.find(run.task), run.args, run.kwargs)}", _state(run)]
 
 

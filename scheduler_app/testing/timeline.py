@@ -43,7 +43,7 @@ class ClockChange:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Timeline(Sequence[datetime]):
-    """The firings from `start` to `end`, both included, in order, each in the zone of the trigger.
+    """The firings after `start`, up to `end`, in order, each in the zone of the trigger.
 
     It prints as a picture. `name` says what of; `utc` has the same times in UTC.
     """
@@ -114,7 +114,7 @@ class Timeline(Sequence[datetime]):
         for change in self.changes:
             day = [at for at in self if at.date() == change.at.date()]
             times = ", ".join(f"{at:%H:%M}" for at in day[:6]) + (", …" if len(day) > 6 else "")
-            notes.append(f"  {change}; fires {len(day)} times that day{': ' + times if day else ''}")
+            notes.append(f"  {change}; fires {_often(len(day))} that day{': ' + times if day else ''}")
         return notes
 
 
@@ -206,3 +206,7 @@ def _title(job: Job, trigger: Trigger) -> str:
 
 def _shade(count: int, most: int) -> str:
     return SHADES[0] if count == 0 else SHADES[max(1, round(count / most * (len(SHADES) - 1)))]
+
+
+def _often(number: int) -> str:
+    return {0: "not once", 1: "once", 2: "twice"}.get(number, f"{number} times")
