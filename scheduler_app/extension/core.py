@@ -1,6 +1,6 @@
 """The composition root: one app's store, tasks, clock, engine and use cases, put together. Opens nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -70,13 +70,14 @@ class Core:
 
 @dataclass(frozen=True, kw_only=True)
 class Kit:
-    """What an app's parts are made of."""
+    """What an app's parts are made of; `on_wake` is told, in place of the engine, that something may be due now."""
 
     settings: Settings
     registry: Registry
     clock: Clock
     habits: Habits = DEFAULT_HABITS
     synchronous: str = "FULL"
+    on_wake: Callable[[], None] | None = None
 
 
 def build(app: Flask, kit: Kit) -> Core:
@@ -105,7 +106,7 @@ def build(app: Flask, kit: Kit) -> Core:
     )
     bus.subscribe(LogReporter())
     bus.subscribe(engine.scheduler.listeners)
-    ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=engine.wake)
+    ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=kit.on_wake or engine.wake)
     references = References(settings.task_modules, registry, code=Path(app.root_path))
     name = settings.app_name or app.name
     desk = Desk(ctx, references, kit.habits, engine.scheduler, app=name, address=database.shown)

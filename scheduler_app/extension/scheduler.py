@@ -119,15 +119,15 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         for callback, mask in self._listeners:
             core.engine.scheduler.add_listener(callback, mask)
 
-    def replace_core(self, core: Core) -> None:
-        """Put other parts under the app that was set up last: a test's store and clock, and back."""
-        before = self.core
+    def replace_core(self, app: Flask, core: Core) -> None:
+        """Put other parts under an app, a test's store and clock, and back; it counts as set up last."""
+        before: Core = app.extensions[CORE]
         if not core.desk.declared.said:
             core.desk.declared.say(*before.desk.declared.said)
             self._desks.add(core.desk)
             self._listen(core)
-        assert self._latest is not None
-        self._latest.extensions[CORE] = core
+        app.extensions[CORE] = core
+        self._latest = app
 
     @property
     def core(self) -> Core:

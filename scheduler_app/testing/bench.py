@@ -1,32 +1,46 @@
 """An engine without threads: its polls are driven by the fake clock, its runs execute where they are driven."""
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 
 from scheduler_app.domain.choosing import Room
+from scheduler_app.domain.outcome import Outcome
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Claim, Reason, RunState
 from scheduler_app.engine import capture
 from scheduler_app.engine.engine import Engine
-from scheduler_app.engine.execution import Execution
+from scheduler_app.engine.execution import Execution, executing
 from scheduler_app.engine.heartbeat import BEAT_EVERY
 from scheduler_app.engine.pool import Ended
 from scheduler_app.engine.runner import Surroundings, execute, timed_out
+from scheduler_app.errors import StoreUnavailable
+from scheduler_app.store import claims, engines
+from scheduler_app.store.engines import EngineState
+from scheduler_app.store.outlook import look_ahead
 from scheduler_app.testing.clock import FakeClock
+from scheduler_app.testing.faults import Faults, FaultyRegistry, Point
 from scheduler_app.testing.loop import SimulatedCoroutines
 
 BEAT_AT_LEAST_EVERY = 86_400.0
+MOST_NESTED = 10
 
 
 class InlinePool:
     """Executes claims one after the other, in the thread that drives the clock."""
 
-    def __init__(self, slots: int, surroundings: Surroundings, clock: FakeClock) -> None:
+    def __init__(self, slots: int, surroundings: Surroundings, clock: FakeClock, faults: Faults | None = None) -> None:
         self._slots = slots
-        self._surroundings = surroundings
+        self._faults = faults or Faults()
+        self._surroundings = replace(surroundings, registry=FaultyRegistry(surroundings.registry, self._faults))
         self._clock = clock
         self._executing: list[Execution] = []
         self._ended: list[Ended] = []
+        self._left: list[Claim] = []
+        self.has_crashed = False
+        self.listeners: list[Callable[[Execution], None]] = []
 
     def start(self) -> None:
         """Be ready; nothing to do."""
@@ -35,28 +49,46 @@ class InlinePool:
         """Take no more work; nothing to do."""
 
     def room(self) -> Room:
-        """Return the slots; all are free, since what is handed over ends at once."""
-        idle = not self._executing
-        return Room(slots=self._slots, free=self._slots, waiting=0, idle=idle, alone=False, durations={})
+        """Return the slots; all are free, since what is handed over ends at once, unless the process is dead."""
+        idle, free = not self._executing, 0 if self.has_crashed else self._slots
+        return Room(slots=self._slots, free=free, waiting=0, idle=idle, alone=False, durations={})
 
     def hand_over(self, claims: Iterable[Claim]) -> None:
-        """Execute these claims now."""
+        """Execute these claims now; those after one with which the process died are left."""
         for claim in claims:
-            self._execute(Execution(claim, self._clock))
+            if self.has_crashed:
+                self._left.append(claim)
+            else:
+                self._execute(Execution(claim, self._clock))
 
     def _execute(self, execution: Execution) -> None:
+        crash = self._faults.next_crash(execution.claim.task)
+        if crash is Point.START:
+            self.has_crashed = True
+            return
+        outcome = self._perform(execution)
+        if crash is Point.END:
+            self.has_crashed = True
+            self._ended = [ended for ended in self._ended if ended[0] is not execution]
+            return
+        self._ended.append((execution, outcome))
+        for tell in self.listeners:
+            tell(execution)
+
+    def _perform(self, execution: Execution) -> Outcome:
         self._executing.append(execution)
+        alarm = None
         if execution.claim.timeout is not None:
             at = self._clock.monotonic() + execution.claim.timeout
-            self._clock.set_alarm(at, lambda: self._time_out(execution))
+            alarm = self._clock.set_alarm(at, lambda: self._time_out(execution))
         capture.install()
         try:
-            outcome = execute(execution, self._surroundings)
+            return execute(execution, self._surroundings)
         finally:
             capture.uninstall()
-            self._clock.clear_alarm()
+            if alarm is not None:
+                self._clock.clear_alarm(alarm)
             self._executing.remove(execution)
-        self._ended.append((execution, outcome))
 
     def _time_out(self, execution: Execution) -> None:
         execution.timed_out = True
@@ -83,8 +115,9 @@ class InlinePool:
         self._ended[:0] = ended
 
     def stale(self, *, older_than: float) -> list[Claim]:
-        """Return nothing: no claim waits for a slot."""
-        return []
+        """Return the claims that a dead process has not come to."""
+        left, self._left = self._left, []
+        return left
 
     @property
     def lowest_waiting(self) -> int | None:
@@ -121,21 +154,45 @@ class Bench:
     that makes a simulated year half as long.
     """
 
-    def __init__(self, engine: Engine, clock: FakeClock) -> None:
+    def __init__(self, engine: Engine, clock: FakeClock, faults: Faults | None = None) -> None:
         self._engine = engine
         self._clock = clock
         self._beaten_at = clock.monotonic()
         self._beat_every = BEAT_EVERY
         self._is_new = True
+        self._driving = threading.RLock()
         surroundings = replace(engine.surroundings, complete=SimulatedCoroutines(clock).complete)
-        self._pool = InlinePool(engine.ctx.slots, surroundings, clock)
+        self._pool = InlinePool(engine.ctx.slots, surroundings, clock, faults)
         engine.assemble(self._pool)
+        engine.retire()
 
     def run_due(self, horizon: datetime) -> None:
         """Poll until nothing is left that is due at `horizon`; inside a task this is left to the outer poll."""
         if self._engine.pool.held():
             return
-        self._engine.passes.horizon = horizon
+        with self._driving:
+            self._engine.passes.horizon = horizon
+            self._poll_until_idle()
+
+    def run_within(self) -> None:
+        """Run what is queued now, also inside the task that queued it, up to ten tasks deep."""
+        if executing() is None:
+            self.run_due(self._clock.now())
+            self.rest()
+        elif len(self._engine.pool.held()) < MOST_NESTED:
+            self._poll_until_idle()
+            self.rest()
+
+    @contextmanager
+    def telling(self, tell: Callable[[Execution], None]) -> Iterator[None]:
+        """Tell of each attempt that was executed meanwhile."""
+        self._pool.listeners.append(tell)
+        try:
+            yield
+        finally:
+            self._pool.listeners.remove(tell)
+
+    def _poll_until_idle(self) -> None:
         if self._is_new:
             self._is_new = False
             self._engine.registered()
@@ -160,7 +217,17 @@ class Bench:
         self._beat()
         self._engine.prepare()
         self._engine.passes.poll()
+        if self._pool.has_crashed:
+            self._begin_anew()
         self.tidy()
+
+    def _begin_anew(self) -> None:
+        """Be another process after one that died: what had ended is on record, the rescuer takes over what had not."""
+        self._engine.passes.poll()
+        self._pool.has_crashed = False
+        self._engine._forget()
+        self._engine.prepare()
+        self._engine.rescuer.poll()
 
     def _beat(self) -> None:
         """Beat and rescue when time begins to move, and then once a day: who could look is driven by this clock."""
@@ -185,3 +252,23 @@ class Bench:
     def next_event(self) -> datetime | None:
         """Return when a job fires next, or a waiting run may start."""
         return self._engine.passes.next_at
+
+    def next_due(self) -> datetime | None:
+        """Return when something is due, reading the store; now when a run is queued."""
+        self._engine.prepare()
+        ctx, now = self._engine.ctx, self._clock.now()
+        with ctx.database.read() as tx:
+            ahead = look_ahead(tx)
+            if ahead.paused_since is not None:
+                return None
+            if ahead.busy and claims.is_any_queued(tx, ctx.registry.names(), executor=Executor.THREAD):
+                return now
+        return None if ahead.next_at is None else max(now, ahead.next_at)
+
+    def close(self) -> None:
+        """Say in the store that the engine has stopped, if the store is still there."""
+        engine = self._engine.id
+        if engine is not None:
+            with suppress(StoreUnavailable):
+                self._engine.ctx.database.write(lambda tx: engines.set_state(tx, engine, EngineState.STOPPED))
+            self._engine._forget()

@@ -1,12 +1,20 @@
 """A clock that stands still until a test moves it. Moving it runs what would have run, in order, without a thread."""
 
+import asyncio
 import importlib
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
+from scheduler_app.domain.spec import UTC_ZONE
+from scheduler_app.domain.zone import find_zone
+from scheduler_app.engine.execution import executing
+from scheduler_app.testing.changes import next_gap, next_overlap
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
+Alarm = tuple[float, Callable[[], None]]
 NEEDS_EXTRA = "the fake clock needs time-machine: pip install 'scheduler_app[testing]'"
 
 
@@ -17,7 +25,10 @@ class Driven(Protocol):
         """Run everything that is due at `horizon`, the present or earlier, and what that makes ready."""
 
     def next_event(self) -> datetime | None:
-        """Return when something is due next."""
+        """Return when something is due next, as it was at the end of `run_due`."""
+
+    def next_due(self) -> datetime | None:
+        """Return when something is due next, as it is now."""
 
     def rest(self) -> None:
         """Leave nothing half done: time stands still now."""
@@ -27,16 +38,21 @@ class Driven(Protocol):
 
 
 class FakeClock:
-    """Simulated time: `advance`, `travel_to`, `run_due`. It begins at 2026-01-01T00:00:00Z.
+    """Simulated time: `advance`, `travel_to`, `run_due`, `next_due`. It begins at 2026-01-01T00:00:00Z.
 
-    `datetime.now()` and `time.time()` show the same time everywhere in the process until `stop`.
+    `datetime.now()` and `time.time()` show the same time everywhere in the process until `stop`; `time.monotonic()` and
+    `time.perf_counter()` stay the machine's, by which locks, sockets and event loops go.
+
+        def test_the_report_goes_out_at_nine(fake_clock, assert_ran):
+            fake_clock.travel_to("2026-11-20T09:00:00+01:00")
+            assert_ran(send_report, times=1)
     """
 
     def __init__(self, start: datetime = START) -> None:
         self._now = start
         self._monotonic = 0.0
         self._driven: list[Driven] = []
-        self._alarm: tuple[float, Callable[[], None]] | None = None
+        self._alarms: list[Alarm] = []
         self._traveller: Any = None
         self._travel: Any = None
 
@@ -68,12 +84,18 @@ class FakeClock:
         return self._monotonic
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Let the simulated time of a waiting task pass; an alarm in between rings at its time."""
+        """Let the simulated time of a waiting task pass; an alarm in between rings at its time.
+
+        Outside a task, where somebody waits for a run, what is due meanwhile runs.
+        """
         if event.is_set():
             return True
-        alarm = self._alarm
+        if executing() is None:
+            self.advance(seconds=seconds)
+            return event.is_set()
+        alarm = min(self._alarms, key=lambda alarm: alarm[0], default=None)
         if alarm is not None and alarm[0] <= self._monotonic + seconds:
-            self._alarm = None
+            self._alarms.remove(alarm)
             self._shift(max(0.0, alarm[0] - self._monotonic))
             alarm[1]()
             return event.is_set()
@@ -83,17 +105,28 @@ class FakeClock:
     def adjust(self, ahead: timedelta, *, within: timedelta) -> None:
         """Stay as it is: simulated time is nobody else's."""
 
-    def set_alarm(self, at: float, ring: Callable[[], None]) -> None:
-        """Call `ring` when a wait reaches this monotonic time; there is one alarm at a time."""
-        self._alarm = (at, ring)
+    def set_alarm(self, at: float, ring: Callable[[], None]) -> Alarm:
+        """Call `ring`, once, when a wait reaches this monotonic time."""
+        alarm = at, ring
+        self._alarms.append(alarm)
+        return alarm
 
-    def clear_alarm(self) -> None:
-        """Forget the alarm."""
-        self._alarm = None
+    def clear_alarm(self, alarm: Alarm) -> None:
+        """Forget an alarm that may have rung."""
+        if alarm in self._alarms:
+            self._alarms.remove(alarm)
 
     def advance(self, delta: timedelta | None = None, **parts: float) -> datetime:
         """Move on by a timedelta, or by its parts (`days=3`, `minutes=5`), running every firing at its time."""
         return self.travel_to(self._now + (delta or timedelta()) + timedelta(**parts))
+
+    async def advance_async(self, delta: timedelta | None = None, **parts: float) -> datetime:
+        """Do what `advance` does, in a thread: the event loop of the test goes on meanwhile."""
+        return await _in_thread(partial(self.advance, delta, **parts))
+
+    async def travel_to_async(self, moment: datetime | str) -> datetime:
+        """Do what `travel_to` does, in a thread: the event loop of the test goes on meanwhile."""
+        return await _in_thread(partial(self.travel_to, moment))
 
     def travel_to(self, moment: datetime | str) -> datetime:
         """Move on to a moment, aware or ISO 8601 with an offset, running every firing on the way at its own time."""
@@ -123,6 +156,35 @@ class FakeClock:
         self._run_due(self._now)
         self._rest()
 
+    def next_due(self) -> datetime | None:
+        """Return when something is due next, aware UTC, without running it; now if something is queued, None if never.
+
+        `fake_clock.travel_to(fake_clock.next_due())` runs it.
+        """
+        moments = (driven.next_due() for driven in self._driven)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def before_spring_gap(self, zone: str, **before: float) -> datetime:
+        """Travel to just before the clocks of a zone are next put forward; return the time there.
+
+        That is a minute before, or as long as `before` says: `before_spring_gap("Europe/Berlin", hours=3)`.
+        """
+        return self._travel_before(next_gap, zone, before)
+
+    def before_autumn_overlap(self, zone: str, **before: float) -> datetime:
+        """Travel to just before an hour of a zone comes a second time, when its clocks are put back next.
+
+        That is a minute before the clocks change, or as long as `before` says; the time there is returned.
+        """
+        return self._travel_before(next_overlap, zone, before)
+
+    def _travel_before(
+        self, change: Callable[[str, datetime], datetime], zone: str, before: dict[str, float]
+    ) -> datetime:
+        by = timedelta(**before or {"minutes": 1})
+        now = self.travel_to(change(zone, self._now + by) - by)
+        return now.astimezone(find_zone(zone) or UTC_ZONE)
+
     def _run_due(self, horizon: datetime) -> None:
         for driven in self._driven:
             driven.run_due(horizon)
@@ -144,3 +206,14 @@ class FakeClock:
         self._now = moment
         if self._traveller is not None:
             self._traveller.shift(step)  # `move_to` sets the zone of the process anew each time
+
+
+async def _in_thread(work: Callable[[], datetime]) -> datetime:
+    """Call `work` in a thread of the event loop that runs: asyncio's, or another one that anyio knows."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        threads = importlib.import_module("anyio.to_thread")
+        moved: datetime = await threads.run_sync(work)
+        return moved
+    return await asyncio.to_thread(work)

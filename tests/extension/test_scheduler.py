@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -149,7 +149,7 @@ def test_wait_ends_with_an_error_at_its_timeout(scheduler, fake_clock):
     def later() -> None: ...
 
     with pytest.raises(WaitTimeout):
-        later.delay().wait(timeout=5)
+        later.delay_until(fake_clock.now() + timedelta(seconds=6)).wait(timeout=5)
 
 
 def test_a_module_level_task_belongs_to_every_scheduler(scheduler, fake_clock):
