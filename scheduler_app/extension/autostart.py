@@ -4,11 +4,12 @@ That is a gunicorn or uWSGI worker (under preload each child, by an after-fork h
 `flask run`, with and without the reloader. Not a `flask` subcommand, a shell, pytest, a Celery process or an arbiter,
 and not the first request: without traffic nothing would fire.
 
-A gunicorn worker that is told to stop, or has answered its `max_requests`, stops its engine at once, while it still
-finishes its requests: both together take no longer than the longer of the two.
+A gunicorn worker that is told to stop, has answered its `max_requests` or has lost its arbiter stops its engine at
+once, while it still finishes its requests: both together take no longer than the longer of the two.
 """
 
 import os
+import signal
 import sys
 import threading
 import weakref
@@ -92,7 +93,15 @@ def _gunicorn_worker(frame: FrameType | None, name: str) -> Server | None:
     worker = None if frame is None else frame.f_locals.get(name)
     if worker is None:
         return None
-    return Server(has_loaded=lambda: bool(worker.booted), serves=lambda: bool(worker.alive))
+    return Server(has_loaded=lambda: bool(worker.booted), serves=lambda: _serves(worker))
+
+
+def _serves(worker: Any) -> bool:
+    """Whether a worker goes on; one whose arbiter is gone ends now, and not when gunicorn next looks, 15 s on."""
+    if worker.alive and os.getppid() != worker.ppid:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return False
+    return bool(worker.alive)
 
 
 def _frame_of(module: str) -> FrameType | None:

@@ -1,22 +1,33 @@
 """Read from a store what an audit needs: the rows that break a promise, the structure, the jobs and their firings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic_core import from_json
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.job import Job
 from scheduler_app.domain.ledger import Recorded
 from scheduler_app.store import schema
 from scheduler_app.store.facts import PAUSE
-from scheduler_app.store.promises import CHECKS, KNOWS_JSON, POSTGRESQL, SQLITE, Check, in_words
+from scheduler_app.store.promises import (
+    CHECKS,
+    KNOWS_JSON,
+    OLDER_POSTGRESQL,
+    POSTGRESQL,
+    SQLITE,
+    Check,
+    Words,
+    in_words,
+)
 from scheduler_app.store.rows import job_of, moment
 from scheduler_app.store.tables import facts, jobs, metadata, runs
 
 OVERDUE = timedelta(seconds=60)
+JSON_TEXTS = (jobs.c.tags, runs.c.args, runs.c.kwargs, runs.c.result, runs.c.retry, facts.c.value)
 ATTENDED = """SELECT count(*) FROM scheduler_engines WHERE state = 'running' AND started_at < :since
  AND beat_at >= :since AND last_pass_at >= :since"""
 
@@ -43,23 +54,36 @@ class JobRecord:
 def broken_rows(tx: sa.Connection, now: datetime) -> Iterator[tuple[Check, list[Any]]]:
     """Make every check, and return for each the rows that it selects."""
     attended = _is_attended(tx, now)
-    values = {
+    values: dict[str, Any] = {
         "attended": attended,
         "fires": attended and not _is_paused(tx),
         "overdue": to_micros(now - OVERDUE),
     }
-    for check in _checks(tx):
-        yield check, list(tx.execute(sa.text(check.sql), values))
-
-
-def _checks(tx: sa.Connection) -> Iterator[Check]:
-    """Return the checks in the words of the database, those left out that it has no words for."""
-    words = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
-    lacks = words is POSTGRESQL and (tx.dialect.server_version_info or ()) < KNOWS_JSON
+    words = _words(tx)
+    if words is OLDER_POSTGRESQL:
+        values |= {"no_json": _unreadable(tx, JSON_TEXTS, object), "no_tags": _unreadable(tx, JSON_TEXTS[:1], list)}
     for check in CHECKS:
         sql = in_words(check.sql, words)
-        if not (lacks and " IS JSON" in sql):
-            yield replace(check, sql=sql)
+        yield replace(check, sql=sql), list(tx.execute(sa.text(sql), values))
+
+
+def _words(tx: sa.Connection) -> Words:
+    if tx.dialect.name == "sqlite":
+        return SQLITE
+    return POSTGRESQL if (tx.dialect.server_version_info or ()) >= KNOWS_JSON else OLDER_POSTGRESQL
+
+
+def _unreadable(tx: sa.Connection, columns: Iterable[sa.Column[str]], kind: type) -> list[str]:
+    """Return the texts that are no JSON of a kind, each once."""
+    texts = sa.union(*map(sa.select, columns))
+    return [text for text in tx.execute(texts).scalars() if text is not None and not _holds(text, kind)]
+
+
+def _holds(text: str, kind: type) -> bool:
+    try:
+        return isinstance(from_json(text, allow_inf_nan=False), kind)
+    except ValueError:
+        return False
 
 
 def _is_attended(tx: sa.Connection, now: datetime) -> bool:

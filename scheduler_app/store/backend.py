@@ -50,12 +50,10 @@ class Opened:
 class Backend(Protocol):
     """A kind of database at a URL. Making one opens nothing.
 
-    `path` is the file of an embedded database, None for a server. When `shares_fate`, what keeps one write from being
-    committed would keep those that wait behind it too.
+    `path` is the file of an embedded database, None for a server.
     """
 
     path: Path | None
-    shares_fate: bool
 
     def open(self) -> Opened:
         """Open it for a process."""

@@ -23,7 +23,8 @@ from scheduler_app.store.backend import Backend, Probe, T, Work, shown, translat
 from scheduler_app.store.sqlite import SQLite
 from scheduler_app.store.writer import Writer
 
-PATIENCE = 2.0
+# calls are answered within 2 s, also when the store is busy or gone
+PATIENCE = 1.7
 MIGRATION_PATIENCE = 60.0
 POSTGRESQL = "scheduler_app.store.postgresql"
 

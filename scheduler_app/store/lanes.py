@@ -22,9 +22,12 @@ class Lanes:
         self._idle: list[sa.Connection] = []
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """Begin, and commit at the end; when something raises roll back, and drop a connection that may be at fault."""
-        connection = self._begun()
+    def transaction(self, *, within: float | None = None) -> Iterator[sa.Connection]:
+        """Begin, and commit at the end; when something raises roll back, and drop a connection that may be at fault.
+
+        `within`: what is left of the seconds that beginning may take, where waiting for others has cost some already.
+        """
+        connection = self._begun(within)
         driver = driver_of(connection)
         try:
             yield connection
@@ -40,18 +43,21 @@ class Lanes:
             raise
         self._idle.append(connection)
 
-    def _begun(self) -> sa.Connection:
+    def _begun(self, within: float | None) -> sa.Connection:
         """Return a connection with a transaction that has begun."""
         try:
             connection = self._idle.pop()
         except IndexError:
             connection = self._engine.connect()
         try:
-            driver_of(connection).execute(self._begin)
+            self._execute_begin(driver_of(connection), within)
         except BaseException:
             drop(connection)
             raise
         return connection
+
+    def _execute_begin(self, driver: Any, within: float | None) -> None:
+        driver.execute(self._begin)
 
     def _commit(self, connection: sa.Connection, driver: Any) -> None:
         driver.execute("COMMIT")

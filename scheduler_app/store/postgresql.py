@@ -11,7 +11,6 @@ Invariants kept here:
 - All that a transaction needs is set within it (SET LOCAL), so that it works behind a transaction pooler.
 """
 
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -21,9 +20,10 @@ import psycopg
 import sqlalchemy as sa
 
 from scheduler_app.clock import SystemClock
-from scheduler_app.errors import ConfigurationError, StoreUnavailable
+from scheduler_app.errors import ConfigurationError
 from scheduler_app.store.backend import Opened, T, Work, shown, translated
 from scheduler_app.store.lanes import CHANNEL, WAKES, Lanes, driver_of, drop
+from scheduler_app.store.outage import NoAnswer, Outage, Places
 
 R = TypeVar("R")
 CLOCK = SystemClock()
@@ -52,7 +52,6 @@ class PostgreSQL:
     """A server; `pooler`: behind a pooler that gives each transaction another connection."""
 
     path: Path | None = None
-    shares_fate = True
 
     def __init__(self, url: sa.URL, *, patience: float, pooler: bool) -> None:
         if url.drivername not in ("postgresql", "postgresql+psycopg"):
@@ -65,12 +64,16 @@ class PostgreSQL:
 
     def open(self) -> Opened:
         """Return lanes to the server; they connect when they are used."""
-        writer = ServerLanes(self._engine(self._patience), _begin_write(self._patience), most=1, within=self._patience)
-        patient = ServerLanes(self._engine(PATIENT), _begin_write(PATIENT), most=1, within=PATIENT)
-        return Opened(reader=self._reader(self._patience), writer=writer, patient=patient, gate=NoGate())
+        outage = Outage()
+        writer = ServerLanes(
+            self._engine(self._patience), _begin_write(self._patience), Places(1, self._patience, outage)
+        )
+        patient = ServerLanes(self._engine(PATIENT), _begin_write(PATIENT), Places(1, PATIENT, Outage()))
+        return Opened(reader=self._reader(self._patience, outage), writer=writer, patient=patient, gate=NoGate())
 
-    def _reader(self, patience: float) -> "ServerLanes":
-        return ServerLanes(self._engine(patience), _begin_read(patience), most=MOST_READERS, within=self._patience)
+    def _reader(self, patience: float, outage: Outage) -> "ServerLanes":
+        places = Places(MOST_READERS, self._patience, outage)
+        return ServerLanes(self._engine(patience), _begin_read(patience), places)
 
     def _engine(self, patience: float) -> sa.Engine:
         return sa.create_engine(
@@ -114,7 +117,7 @@ class PostgreSQL:
 
     def look(self, work: Work[T]) -> T:
         """Run `work` on a snapshot; StoreUnavailable when the server does not answer."""
-        lanes = self._reader(PATIENT)
+        lanes = self._reader(PATIENT, Outage())
         try:
             with translated(self.explain), lanes.transaction() as tx:
                 return work(tx)
@@ -166,25 +169,32 @@ class NoGate:
 class ServerLanes(Lanes):
     """Connections to a server, a limited number of them; those that it has closed meanwhile are replaced."""
 
-    def __init__(self, engine: sa.Engine, begin: str, *, most: int, within: float) -> None:
+    def __init__(self, engine: sa.Engine, begin: str, places: Places) -> None:
         super().__init__(engine, begin)
-        self._places = threading.BoundedSemaphore(most)
-        self._within = within
+        self._places = places
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self, *, within: float | None = None) -> Iterator[sa.Connection]:
         """Begin, and commit at the end; StoreUnavailable when every connection is taken for too long."""
-        if not self._places.acquire(timeout=self._within * 0.9):
-            raise StoreUnavailable(f"every connection of this process was in use for {self._within:g} s; try again")
-        try:
+        with self._places.one() as looks:
+            if looks:
+                self._drop_idle()
             with super().transaction() as connection:
+                self._places.outage.end()
                 yield connection
-        finally:
-            self._places.release()
 
-    def _begun(self) -> sa.Connection:
+    def _drop_idle(self) -> None:
+        """Close the idle connections: what has silenced one of them may have silenced all."""
+        with suppress(IndexError):
+            while True:
+                drop(self._idle.pop())
+
+    def _begun(self, within: float | None) -> sa.Connection:
         while self._idle:
-            connection = self._idle.pop()
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
             try:
                 driver_of(connection).execute(self._begin)
             except psycopg.OperationalError as error:
@@ -193,7 +203,7 @@ class ServerLanes(Lanes):
                     raise
             else:
                 return connection
-        return super()._begun()
+        return super()._begun(within)
 
     def _commit(self, connection: sa.Connection, driver: Any) -> None:
         driver.execute(NOTIFY if connection.info.pop(WAKES, False) else "COMMIT")
@@ -204,14 +214,10 @@ def _is_gone(sqlstate: str | None) -> bool:
     return sqlstate is None or sqlstate.startswith("08") or sqlstate in ("57P01", "57P02", "57P05")
 
 
-class NoAnswer(psycopg.OperationalError):
-    """The server, or the network, is silent."""
-
-
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection on which no call waits longer for the server than `patience` seconds."""
 
-    patience: float = 2.0
+    patience: float = 1.7
 
     def wait(self, gen: Generator[Any, Any, R], *args: Any, **options: Any) -> R:
         """Wait for what the server says; when it says nothing, close the connection and raise OperationalError."""

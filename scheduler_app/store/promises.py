@@ -12,7 +12,7 @@ to do it; `fires`, whether one was and firing is not paused.
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from scheduler_app.domain.job import JobState
 from scheduler_app.domain.policy import Delivery
@@ -67,8 +67,15 @@ POSTGRESQL = Words(
     last_run="SELECT last_value FROM scheduler_runs_id_seq",
     last_engine="SELECT last_value FROM scheduler_engines_id_seq",
 )
-# before that, PostgreSQL cannot tell what is JSON without failing
+# before that, PostgreSQL cannot tell what is JSON without failing: it is told which texts are none
 KNOWS_JSON = (16,)
+OLDER_POSTGRESQL = replace(
+    POSTGRESQL,
+    is_json="({} <> ALL (CAST(:no_json AS text[])))",
+    tags_read="tags <> ALL (CAST(:no_tags AS text[]))",
+    tags_value="SELECT json_array_elements_text("
+    "CASE WHEN tags <> ALL (CAST(:no_tags AS text[])) THEN CAST(tags AS json) END)",
+)
 
 
 def in_words(sql: str, words: Words) -> str:

@@ -5,11 +5,13 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, Generic
 
+from scheduler_app.clock import SystemClock
 from scheduler_app.errors import StoreUnavailable
 from scheduler_app.failpoints import failpoint
 from scheduler_app.store.backend import Backend, Opened, T, Work, translated
 from scheduler_app.store.lanes import savepoint
 
+CLOCK = SystemClock()
 MOST_WRITES_TOGETHER = 250
 
 
@@ -95,14 +97,14 @@ class Writer:
         return entries
 
     def _commit_waiting(self) -> None:
-        entries = self._next_entries()
+        entries, limit = self._next_entries(), CLOCK.monotonic() + self._patience
         try:
             with translated(self._backend.explain), self._gate.held(self._patience):
                 self.commits += 1
-                if not self._run_together(entries):
+                if not self._run_together(entries, within=limit - CLOCK.monotonic()):
                     self._run_apart(entries)
         except BaseException as error:
-            if self._backend.shares_fate and isinstance(error, StoreUnavailable):
+            if isinstance(error, StoreUnavailable):
                 entries += self._all_waiting()
             for entry in entries:
                 entry.error = entry.error or error
@@ -113,10 +115,10 @@ class Writer:
                 entry.done = True
                 entry.ring()
 
-    def _run_together(self, entries: list[_Entry[Any]]) -> bool:
+    def _run_together(self, entries: list[_Entry[Any]], *, within: float) -> bool:
         """Commit all writes as one; False when that was undone because one of several failed."""
         try:
-            with self._lane.transaction() as connection:
+            with self._lane.transaction(within=within) as connection:
                 for entry in entries:
                     entry.result = entry.work(connection)
                 failpoint("store.before_commit")

@@ -16,7 +16,7 @@ from scheduler_app.services import scheduler as scheduling
 from scheduler_app.services.audit import Audit, audit
 from scheduler_app.services.changes import JobChanges
 from scheduler_app.services.jobs import change_job
-from scheduler_app.store import pruning
+from scheduler_app.store import auditing, pruning
 from scheduler_app.store.snapshot import look
 from scheduler_app.testing.clock import FakeClock
 from tests.cli.damages import DAMAGES, NOW
@@ -157,6 +157,22 @@ def test_a_damage_is_named_on_postgresql_too(busy, audited, name):
         store.commit()
     breaches = found(audited())
     assert any(words in breach for breach in breaches), breaches
+
+
+@pytest.mark.databases
+@pytest.mark.postgresql
+def test_a_server_that_cannot_tell_what_is_json_finds_the_same(busy, audited, monkeypatch):
+    monkeypatch.setattr(auditing, "KNOWS_JSON", (99,))
+    assert found(audited()) == []
+    damages = [
+        DAMAGES[name] for name in ("arguments that are no JSON", "a fact that is no JSON", "a tag that was lost")
+    ]
+    with closing(driver_connection(busy.core.database)) as store:
+        for damage, _ in damages:
+            damage(store)
+        store.commit()
+    breaches = "\n".join(found(audited()))
+    assert all(words in breaches for _, words in damages), breaches
 
 
 def test_nothing_is_overdue_while_no_engine_lives(busy, audited, fake_clock):

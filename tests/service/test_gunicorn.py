@@ -124,3 +124,26 @@ def test_a_new_gunicorn_takes_over_from_the_old_one(tmp_path: Path, options: lis
         runs = end_firing(service)
         assert {run["attempt"] for run in runs} == {1}
         assert not {row["pid"] for row in service.get("/scheduler")["engines"]} & {arbiter}
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process lives; one that has ended may wait for its new parent to take note."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_workers_whose_arbiter_is_killed_end_too_and_what_they_did_goes_on_elsewhere(tmp_path: Path) -> None:
+    with workers(tmp_path, workers=2) as service:
+        wait_until(lambda: service.are_ready(2), within=45.0)
+        begin_firing(service)
+        wait_until(lambda: service.marks("end"), within=10.0)
+        orphans = service.workers()
+        os.kill(service.pid, signal.SIGKILL)
+        service.wait(5.0)
+        wait_until(lambda: not any(map(is_there, orphans)), within=10.0, what="the workers ended")
+        service.close_client()
+        service.start(within=45.0)
+        assert {run["attempt"] for run in end_firing(service)} == {1}
+        assert "every promise is kept" in audited(service)
