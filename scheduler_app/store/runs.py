@@ -84,10 +84,12 @@ def first_run(tx: sa.Connection, run_id: int) -> int | None:
     return first
 
 
+FIND = Statement(sa.select(runs).where(runs.c.id == sa.bindparam("id_")))
+
+
 def find(tx: sa.Connection, run_id: int) -> Run | None:
     """Return the run of that id, or None."""
-    row = tx.execute(sa.select(runs).where(runs.c.id == run_id)).first()
-    return None if row is None else run_of(row)
+    return next((run_of(row) for row in FIND.rows(tx, id_=run_id)), None)
 
 
 def page(tx: sa.Connection, where: RunFilter, *, after: RunPlace | None, limit: int) -> list[tuple[Run, RunPlace]]:
@@ -139,14 +141,20 @@ def request_cancel(tx: sa.Connection, run_id: int) -> bool:
     return changed == 1
 
 
+CANCEL_WAITING_OF_JOB = Statement(
+    runs.update()
+    .where(
+        runs.c.job_key == sa.bindparam("key_"),
+        sa.text("state IN ('scheduled', 'queued', 'running') AND state <> 'running'"),
+    )
+    .values(state=RunState.CANCELLED, reason=sa.bindparam("reason_"), finished_at=sa.bindparam("now_"))
+)
+
+
 def cancel_waiting_of_job(tx: sa.Connection, key: int, *, reason: Reason, now: datetime) -> None:
     """Cancel every run of a job that has not started."""
     wake_others(tx)
-    tx.execute(
-        runs.update()
-        .where(runs.c.job_key == key, runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]))
-        .values(state=RunState.CANCELLED, reason=reason, finished_at=to_micros(now))
-    )
+    CANCEL_WAITING_OF_JOB.run(tx, key_=key, reason_=reason, now_=to_micros(now))
 
 
 def set_progress(tx: sa.Connection, values: list[dict[str, Any]]) -> None:
