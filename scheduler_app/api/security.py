@@ -28,6 +28,8 @@ FAILURE_SECONDS = 60.0
 ADDRESSES_KEPT = 4096
 LONGEST_KEY = 256
 OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "docs.page", "docs.file", "docs.document"})
+# open, and telling more to who has a key; a wrong one is refused and counted here too, or keys could be tried out
+TELLING_MORE = frozenset({"docs.document"})
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(:[0-9]{1,5})?", re.ASCII)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 STRICT = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -83,7 +85,8 @@ class Guard:
         g.request_id = request_id()
         self._check_host()
         unknown = request.endpoint is None and not request.path.startswith("/api/")
-        if request.endpoint not in OPEN_ENDPOINTS and not unknown:
+        is_open = request.endpoint in OPEN_ENDPOINTS or unknown
+        if not is_open or (request.endpoint in TELLING_MORE and _brings_key()):
             g.key = self._key_of(_bearer())
 
     def _check_host(self) -> None:
@@ -116,6 +119,10 @@ class Guard:
         if len(failures) > FAILURES_ALLOWED or len(set(failures)) > WRONG_KEYS_ALLOWED:
             return TooManyFailures("too many wrong API keys from this address; wait a minute")
         return Unauthorized("the API key is wrong or has expired")
+
+
+def _brings_key() -> bool:
+    return request.headers.get("Authorization", "").partition(" ")[0].lower() == "bearer"
 
 
 def _bearer() -> str:
