@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import cast
 
 import flask_openapi_swagger  # type: ignore[import-untyped]
-from flask import Blueprint, Response, current_app, request, send_file, url_for
+from flask import Blueprint, Response, current_app, g, request, send_file, url_for
 from flask_openapi.openapi import OpenAPI
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
+
+from scheduler_app.api.contract import context
+from scheduler_app.api.document import with_tasks
+from scheduler_app.services.tasks import list_tasks
 
 pages = Blueprint("docs", __name__)
 
@@ -83,7 +87,9 @@ def file(name: str) -> Response:
 
 @pages.get("/api/v1/openapi.json")
 def document() -> Response:
-    """Tell the OpenAPI document; its server is where this app is mounted."""
-    app = cast("OpenAPI", current_app)
-    content = app.api_doc | {"servers": [{"url": request.script_root or "/"}]}
-    return Response(json.dumps(content), mimetype="application/json")
+    """Tell the OpenAPI document; its server is where this app is mounted, and who has a key is told the tasks too."""
+    told = cast("OpenAPI", current_app).api_doc
+    if "key" in g:
+        told = with_tasks(told, list_tasks(ctx=context()))
+    content = json.dumps(told | {"servers": [{"url": request.script_root or "/"}]})
+    return Response(content, mimetype="application/json", headers={"Vary": "Authorization"})

@@ -16,12 +16,13 @@ from scheduler_app.store.firing import DueJob, Unreadable
 
 def catch_up(tx: sa.Connection, job: Job, now: datetime) -> Job:
     """Do what an engine would have done by now: end a pause that is over, fire what is due."""
-    if job.state is JobState.PAUSED and job.paused_until is not None and job.paused_until <= now:
+    is_over = job.state is JobState.PAUSED and job.paused_until is not None and job.paused_until <= now
+    if is_over:
         resume(tx, job, now)
     due = firing.due_job(tx, job.key, now)
     if due is not None:
         fire_single(tx, due, paused_since=facts.paused_since(tx), now=now)
-    return jobs.find(tx, job.id) or job
+    return (jobs.find(tx, job.id) or job) if is_over or due is not None else job
 
 
 def fire_single(tx: sa.Connection, due: DueJob | Unreadable, *, paused_since: datetime | None, now: datetime) -> None:

@@ -152,14 +152,18 @@ def _readable(row: Any) -> DueJob | Unreadable:
         return Unreadable(key=row.key, id=row.id, version=row.version, why=f"its row cannot be read: {told(error)}")
 
 
+DUE_JOB = Statement(
+    sa.select(jobs).where(
+        jobs.c.key == sa.bindparam("key_"),
+        jobs.c.state == JobState.ACTIVE,
+        jobs.c.next_run_time <= sa.bindparam("now_"),
+    )
+)
+
+
 def due_job(tx: sa.Connection, key: int, now: datetime) -> DueJob | Unreadable | None:
     """Return one job if it is active and due."""
-    row = tx.execute(
-        sa.select(jobs).where(
-            jobs.c.key == key, jobs.c.state == JobState.ACTIVE, jobs.c.next_run_time <= to_micros(now)
-        )
-    ).first()
-    return None if row is None else _readable(row)
+    return next((_readable(row) for row in DUE_JOB.rows(tx, key_=key, now_=to_micros(now))), None)
 
 
 def _due_job(row: Any) -> DueJob:

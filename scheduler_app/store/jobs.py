@@ -68,22 +68,46 @@ def insert_tags(tx: sa.Connection, key: int, tags: Sequence[str]) -> None:
         tx.execute(job_tags.insert(), [{"tag": tag, "job_key": key} for tag in dict.fromkeys(tags)])
 
 
+DELETE_TAGS = Statement(job_tags.delete().where(job_tags.c.job_key == sa.bindparam("key_")))
+
+
 def delete_tags(tx: sa.Connection, key: int) -> None:
     """Remove every tag of a job."""
-    tx.execute(job_tags.delete().where(job_tags.c.job_key == key))
+    DELETE_TAGS.run(tx, key_=key)
+
+
+FIND = Statement(sa.select(jobs).where(jobs.c.id == sa.bindparam("id_")))
+LAST_RUN = Statement(
+    sa.select(runs.c.id, runs.c.job_key, runs.c.state)
+    .where(runs.c.job_id == sa.bindparam("id_"))
+    .order_by(runs.c.id.desc())
+    .limit(1)
+)
 
 
 def find(tx: sa.Connection, job_id: str) -> Job | None:
     """Return the job of that id, or None."""
-    row = tx.execute(sa.select(jobs).where(jobs.c.id == job_id)).first()
-    return None if row is None else job_of(row, last_runs(tx, [row.id]).get(row.key))
+    for row in FIND.rows(tx, id_=job_id):
+        newest = [run for run in LAST_RUN.rows(tx, id_=job_id) if run.job_key == row.key]
+        return job_of(row, LastRun(id=newest[0].id, state=newest[0].state) if newest else None)
+    return None
+
+
+WRITTEN = [column.name for column in jobs.columns if column.name not in ("key", "pruned_until")]
+UPDATE = Statement(
+    jobs.update()
+    .where(jobs.c.key == sa.bindparam("key_"), jobs.c.version == sa.bindparam("version_"))
+    .values({name: sa.bindparam(name) for name in WRITTEN})
+)
 
 
 def update(tx: sa.Connection, job: Job, *, version: int | None) -> bool:
     """Write a changed job if it still has `version`, when one is given; whether it had."""
-    still = sa.true() if version is None else jobs.c.version == version
     values = job_values(job)
     _wake_for(tx, values)
+    if version is not None and not job.unreadable:
+        return UPDATE.run(tx, key_=job.key, version_=version, **values) == 1
+    still = sa.true() if version is None else jobs.c.version == version
     return tx.execute(jobs.update().where(jobs.c.key == job.key, still).values(values)).rowcount == 1
 
 
@@ -94,10 +118,13 @@ def _wake_for(tx: sa.Connection, values: Mapping[str, Any]) -> None:
         wake_others(tx)
 
 
+DELETE = Statement(jobs.delete().where(jobs.c.key == sa.bindparam("key_")))
+
+
 def delete(tx: sa.Connection, key: int) -> None:
     """Remove a job; its runs stay."""
     delete_tags(tx, key)
-    tx.execute(jobs.delete().where(jobs.c.key == key))
+    DELETE.run(tx, key_=key)
 
 
 def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: int) -> list[tuple[Job, JobPlace]]:

@@ -1,6 +1,6 @@
 """Runs in the store, as people see them: one function a statement."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,12 +9,11 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunState
+from scheduler_app.store import by_end
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import run_of
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import UNWELL, runs
-
-NOT_FINISHED = -(2**63)
+from scheduler_app.store.tables import OPEN_RUNS, UNWELL, runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,22 +83,33 @@ def first_run(tx: sa.Connection, run_id: int) -> int | None:
     return first
 
 
+FIND = Statement(sa.select(runs).where(runs.c.id == sa.bindparam("id_")))
+
+
 def find(tx: sa.Connection, run_id: int) -> Run | None:
     """Return the run of that id, or None."""
-    row = tx.execute(sa.select(runs).where(runs.c.id == run_id)).first()
-    return None if row is None else run_of(row)
+    return next((run_of(row) for row in FIND.rows(tx, id_=run_id)), None)
 
 
 def page(tx: sa.Connection, where: RunFilter, *, after: RunPlace | None, limit: int) -> list[tuple[Run, RunPlace]]:
     """Return the runs that fit, newest or last finished first, beginning after a place; each with its own."""
-    finished = sa.func.coalesce(runs.c.finished_at, NOT_FINISHED)
-    value = finished if where.sort == "-finished_at" else sa.literal(0)
-    order = (finished, runs.c.id) if where.sort == "-finished_at" else (runs.c.id,)
-    query = sa.select(runs, value.label("sorted_by")).where(*_conditions(where)).limit(limit)
-    query = query.order_by(*(column.desc() for column in order))
-    if after is not None:
-        query = query.where(sa.tuple_(*order) < sa.tuple_(*(after.finished_at, after.id)[-len(order) :]))
-    return [(run_of(row), RunPlace(finished_at=row.sorted_by, id=row.id)) for row in tx.execute(query)]
+    rows = _by_end(tx, where, after, limit) if where.sort == "-finished_at" else _by_id(tx, where, after, limit)
+    return [(run_of(row), RunPlace(finished_at=row.sorted_by, id=row.id)) for row in rows]
+
+
+def _by_id(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
+    query = sa.select(runs, sa.literal(0).label("sorted_by")).where(*_conditions(where))
+    query = query.order_by(runs.c.id.desc()).limit(limit)
+    return tx.execute(query if after is None else query.where(runs.c.id < after.id)).all()
+
+
+def _by_end(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
+    read = by_end.chosen if where.job_ids or _are_rare(where.states) else by_end.walked
+    return read(tx, [*_conditions(where)], None if after is None else (after.finished_at, after.id), limit)
+
+
+def _are_rare(states: tuple[str, ...]) -> bool:
+    return bool(states) and RunState.SUCCEEDED not in states
 
 
 def _conditions(where: RunFilter) -> Iterator[sa.ColumnElement[bool]]:
@@ -111,6 +121,8 @@ def _conditions(where: RunFilter) -> Iterator[sa.ColumnElement[bool]]:
     ):
         if values:
             yield column.in_(values)
+    if where.states and set(where.states) <= {*OPEN_STATES}:
+        yield sa.text(OPEN_RUNS)  # type: ignore[misc]
     if where.states and not set(where.states) & {*OPEN_STATES, RunState.SUCCEEDED}:
         yield sa.text(UNWELL)  # type: ignore[misc]  # a text is taken where a condition is
     if where.since is not None:
@@ -139,14 +151,20 @@ def request_cancel(tx: sa.Connection, run_id: int) -> bool:
     return changed == 1
 
 
+CANCEL_WAITING_OF_JOB = Statement(
+    runs.update()
+    .where(
+        runs.c.job_key == sa.bindparam("key_"),
+        sa.text("state IN ('scheduled', 'queued', 'running') AND state <> 'running'"),
+    )
+    .values(state=RunState.CANCELLED, reason=sa.bindparam("reason_"), finished_at=sa.bindparam("now_"))
+)
+
+
 def cancel_waiting_of_job(tx: sa.Connection, key: int, *, reason: Reason, now: datetime) -> None:
     """Cancel every run of a job that has not started."""
     wake_others(tx)
-    tx.execute(
-        runs.update()
-        .where(runs.c.job_key == key, runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]))
-        .values(state=RunState.CANCELLED, reason=reason, finished_at=to_micros(now))
-    )
+    CANCEL_WAITING_OF_JOB.run(tx, key_=key, reason_=reason, now_=to_micros(now))
 
 
 def set_progress(tx: sa.Connection, values: list[dict[str, Any]]) -> None:

@@ -121,7 +121,8 @@ _partial("scheduler_runs_queue", runs.c.priority.desc(), runs.c.ready_at, runs.c
 # store.claims.promote
 _partial("scheduler_runs_waiting", runs.c.ready_at, where="state = 'scheduled' AND reason <> 'blocked'")
 # store.places, store.settling.unblock
-_partial("scheduler_runs_open", runs.c.job_key, runs.c.state, where="state IN ('scheduled', 'queued', 'running')")
+OPEN_RUNS = "state IN ('scheduled', 'queued', 'running')"
+_partial("scheduler_runs_open", runs.c.job_key, runs.c.state, where=OPEN_RUNS)
 # store.places.unblock: what waits for a place of a job, or for a concurrency key, in the order in which it may start
 BLOCKED = "state = 'scheduled' AND reason = 'blocked'"
 _partial("scheduler_runs_blocked", runs.c.job_key, runs.c.priority.desc(), runs.c.ready_at, runs.c.id, where=BLOCKED)
@@ -143,6 +144,8 @@ sa.Index("scheduler_runs_job", runs.c.job_id, runs.c.id)
 # store.runs.page by state; what went well is found by id, and costs no index entry
 UNWELL = "state IN ('failed', 'timed_out', 'cancelled', 'lost', 'missed', 'skipped')"
 _partial("scheduler_runs_unwell", runs.c.state, runs.c.id, where=UNWELL)
+# store.by_end
+_partial("scheduler_runs_finished", runs.c.finished_at, runs.c.id, where="finished_at IS NOT NULL")
 # store.firing.due
 _partial("scheduler_jobs_due", jobs.c.next_run_time, where="state = 'active' AND next_run_time IS NOT NULL")
 # store.pauses

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from tests.api.conftest import Caller
+from scheduler_app.domain.task import Task
+from scheduler_app.services.context import Context
+from tests.api.conftest import Caller, assert_problem
 
 OPEN = {"/healthz", "/readyz"}
 CALLS = {
@@ -141,3 +144,42 @@ def test_the_page_loads_only_what_this_service_serves(call: Caller) -> None:
 @pytest.mark.parametrize("name", ["x", "swagger-ui.js", "..%2f__init__.py", "%2e%2e/docs.py", "start.js/.."])
 def test_nothing_else_is_served_beside_the_page(call: Caller, name: str) -> None:
     assert call.client.get(f"/docs/{name}").status_code == 404
+
+
+def test_without_a_key_the_document_names_no_task(document: dict[str, Any]) -> None:
+    assert "greet" not in str(document)
+    assert "enum" not in document["components"]["schemas"]["JobIn"]["properties"]["task"]
+
+
+def test_with_a_key_it_tells_the_tasks_and_what_each_takes(call: Caller) -> None:
+    told = call("GET", "/openapi.json").get_json()
+    schemas = told["components"]["schemas"]
+    assert schemas["JobIn"]["properties"]["task"]["enum"] == ["greet", "total"]
+    assert schemas["JobPatch"]["properties"]["task"]["enum"] == ["greet", "total"]
+    assert schemas["Arguments.greet"]["required"] == ["name"]
+    assert schemas["Arguments.greet"]["properties"]["times"]["type"] == "integer"
+    assert "`Arguments.total`" in schemas["JobIn"]["properties"]["kwargs"]["description"]
+    assert {example["task"] for example in schemas["JobIn"]["examples"]} <= {"greet", "total"}
+    test_every_reference_leads_somewhere(told)
+
+
+def test_references_of_a_task_lead_to_its_own_definitions(call: Caller, ctx: Context) -> None:
+    class Address(BaseModel):
+        street: str
+
+    def move(to: Address) -> None:
+        pass
+
+    ctx.registry.add(Task.of(move, name="people:move"))
+    told = call("GET", "/openapi.json").get_json()
+    assert told["components"]["schemas"]["Arguments.people_move"]["properties"]["to"]["$ref"].endswith("$defs/Address")
+    test_every_reference_leads_somewhere(told)
+
+
+def test_a_wrong_key_is_refused_for_the_document_too_or_keys_could_be_tried_out(call: Caller) -> None:
+    wrong = {"Authorization": "Bearer wrong"}
+    assert_problem(call("GET", "/openapi.json", headers=wrong), 401)
+    assert call("GET", "/openapi.json", headers={"Authorization": "Basic eDp5"}).status_code == 200
+    for at in range(20):
+        last = call("GET", "/openapi.json", headers={"Authorization": f"Bearer wrong-{at}"})
+    assert_problem(last, 429)

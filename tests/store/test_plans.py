@@ -18,6 +18,7 @@ from scheduler_app.store import (
     places,
     pruning,
     rescues,
+    runs,
     schema,
     settling,
 )
@@ -30,7 +31,11 @@ STATEMENTS = {
     for room in ROOMS
     for name, statement in vars(room).items()
     if isinstance(statement, Statement)
-} | {"engines.BEAT": engines.BEAT}
+} | {
+    "engines.BEAT": engines.BEAT,
+    "runs.FIND": runs.FIND,
+    "runs.CANCEL_WAITING_OF_JOB": runs.CANCEL_WAITING_OF_JOB,
+}
 COMPOSED = {"outlook.AHEAD": outlook.AHEAD}
 # partial indexes that hold only open work are read from their beginning on purpose
 # the jobs of a thousand runs are told apart
