@@ -10,7 +10,8 @@ from typing import Any
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
 
 from scheduler_app.aps.jobs import StoredJob, as_json, dressed
-from scheduler_app.aps.options import ABSENT, Habits, Options, overrides_of
+from scheduler_app.aps.options import ABSENT, Habits, Options, overrides_of, parent_in
+from scheduler_app.domain.after import parents_first
 from scheduler_app.domain.job import Job, JobSpec, JobState
 from scheduler_app.domain.run import Run
 from scheduler_app.domain.spec import shown
@@ -123,9 +124,10 @@ class Desk:
     def settle(self) -> None:
         """Write what was declared and is not written yet; one that cannot be is logged, the others go on."""
         with self._settling:
-            while self._settled < len(self.declared):
-                self._settle(self.declared[self._settled])
-                self._settled += 1
+            while new := self.declared[self._settled :]:
+                for given in parents_first(new, key=lambda given: str(given.get("id")), parent=parent_in):
+                    self._settle(given)
+                self._settled += len(new)
 
     def _settle(self, given: dict[str, Any]) -> None:
         try:

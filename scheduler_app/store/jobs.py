@@ -73,10 +73,20 @@ def delete_tags(tx: sa.Connection, key: int) -> None:
     tx.execute(job_tags.delete().where(job_tags.c.job_key == key))
 
 
+_parents = jobs.alias("parents")
+LACKS_PARENT = sa.and_(
+    jobs.c.after_job.is_not(None), ~sa.exists().where(_parents.c.id == jobs.c.after_job).correlate(jobs)
+).label("lacks_parent")
+
+
 def find(tx: sa.Connection, job_id: str) -> Job | None:
     """Return the job of that id, or None."""
-    row = tx.execute(sa.select(jobs).where(jobs.c.id == job_id)).first()
-    return None if row is None else job_of(row, last_runs(tx, [row.id]).get(row.key))
+    row = tx.execute(sa.select(jobs, LACKS_PARENT).where(jobs.c.id == job_id)).first()
+    return None if row is None else _shown(row, last_runs(tx, [row.id]))
+
+
+def _shown(row: sa.Row[Any], newest: Mapping[int, LastRun]) -> Job:
+    return job_of(row, newest.get(row.key), lacks_parent=bool(row.lacks_parent))
 
 
 def update(tx: sa.Connection, job: Job, *, version: int | None) -> bool:
@@ -103,7 +113,7 @@ def delete(tx: sa.Connection, key: int) -> None:
 def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: int) -> list[tuple[Job, JobPlace]]:
     """Return the jobs that fit, in order, beginning after a place; each with its own."""
     value = _sorted_by(where.sort)
-    query = sa.select(jobs, value.label("sorted_by")).where(*_conditions(where)).limit(limit)
+    query = sa.select(jobs, LACKS_PARENT, value.label("sorted_by")).where(*_conditions(where)).limit(limit)
     down = where.sort.startswith("-")
     order = (jobs.c.id,) if where.sort.endswith("id") else (value, jobs.c.id)
     query = query.order_by(*(column.desc() for column in order) if down else order)
@@ -112,7 +122,7 @@ def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: 
         query = query.where(here < there if down else here > there)
     rows = tx.execute(query).all()
     newest = last_runs(tx, [row.id for row in rows])
-    return [(job_of(row, newest.get(row.key)), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
+    return [(_shown(row, newest), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
 
 
 def _sorted_by(sort: str) -> sa.ColumnElement[int]:
@@ -209,6 +219,7 @@ FINISH_IDLE = Statement(
         jobs.c.key == sa.bindparam("key_"),
         sa.text("scheduler_jobs.state IN ('active', 'paused')"),
         jobs.c.next_run_time.is_(None),
+        jobs.c.after_job.is_(None),
         ~sa.exists().where(
             runs.c.job_key == jobs.c.key, sa.text("scheduler_runs.state IN ('scheduled', 'queued', 'running')")
         ),

@@ -68,7 +68,7 @@ def insert(tx: sa.Connection, values: dict[str, Any]) -> int:
     return int(INSERT.scalar(tx, **values))
 
 
-INSERT_RETRY = Statement(runs.insert().returning(runs.c.id), columns=(*BY_HAND, "retry_of", "first_run"))
+INSERT_RETRY = Statement(runs.insert().returning(runs.c.id), columns=(*BY_HAND, "retry_of", "first_run", "parent_run"))
 
 
 def insert_retry(tx: sa.Connection, values: dict[str, Any]) -> int:
@@ -139,14 +139,16 @@ def request_cancel(tx: sa.Connection, run_id: int) -> bool:
     return changed == 1
 
 
-def cancel_waiting_of_job(tx: sa.Connection, key: int, *, reason: Reason, now: datetime) -> None:
-    """Cancel every run of a job that has not started."""
+def cancel_waiting_of_job(tx: sa.Connection, key: int, *, reason: Reason, now: datetime) -> list[int]:
+    """Cancel every run of a job that waits; return those that had been started before."""
     wake_others(tx)
-    tx.execute(
+    cancelled = tx.execute(
         runs.update()
         .where(runs.c.job_key == key, runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]))
         .values(state=RunState.CANCELLED, reason=reason, finished_at=to_micros(now))
+        .returning(runs.c.id, runs.c.started_at)
     )
+    return [row.id for row in cancelled if row.started_at is not None]
 
 
 def set_progress(tx: sa.Connection, values: list[dict[str, Any]]) -> None:
