@@ -1,12 +1,16 @@
 """Jobs that come after others, from Python: declared, added, changed, shown to what knows only APScheduler."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from apscheduler.triggers.base import BaseTrigger
 
 from scheduler_app import current_run
 from scheduler_app.errors import InvalidInput, InvalidTrigger
+from scheduler_app.services.runs import list_runs
+from scheduler_app.store.runs import RunFilter
 
 AFTER = {"type": "after", "job": "extract", "on": "success"}
 
@@ -51,6 +55,17 @@ def test_a_declared_job_after_one_that_is_not_there_is_logged_and_the_others_are
     said = [record.message for record in caplog.records if "is not added" in record.message]
     assert len(said) == 3
     assert any("there is no job 'nobody' to come after" in message for message in said)
+
+
+def test_the_chain_of_the_readme_runs(scheduler, fake_clock):
+    section = Path(__file__).parents[2].joinpath("README.md").read_text().partition("### One job after another")[2]
+    program = re.search(r"```python\n(.*?)```", section, re.S)
+    exec(program[1], {"scheduler": scheduler, "current_run": current_run, "__name__": "readme"})
+    fake_clock.advance(days=1)
+    ctx = scheduler.core.ctx
+    (report,) = list_runs(RunFilter(job_ids=("report",)), after=None, limit=9, ctx=ctx).runs
+    assert (report.state, report.result) == ("succeeded", "3 rows")
+    assert scheduler.get_job("alarm").last_run is None
 
 
 @pytest.fixture
