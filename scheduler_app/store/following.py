@@ -86,7 +86,7 @@ def follow(tx: sa.Connection, ends: Iterable[End], now: datetime) -> None:
     if not followers:
         return
     paused_since = facts.paused_since(tx)
-    for row in followers:
+    for row in sorted(followers, key=lambda row: row.key):
         _fire(tx, row, [end for end in in_order if end.job_id == row.after_job], paused_since, now)
     wake_others(tx)
 

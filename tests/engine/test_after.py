@@ -10,7 +10,7 @@ from scheduler_app.domain.run import ParentRun, Reason, RunState
 from scheduler_app.engine.execution import executing
 from scheduler_app.services import jobs, retrying, runs
 from scheduler_app.services.changes import JobChanges
-from scheduler_app.store import claims, following, rescues, tables
+from scheduler_app.store import claims, following, pruning, rescues, tables
 from scheduler_app.store.following import End
 from scheduler_app.testing.clock import START
 from tests.engine.test_rescue import other_engine
@@ -278,6 +278,22 @@ def test_the_parent_s_error_is_at_hand(scheduler, fake_clock, parent, look, seen
         "no",
         None,
     )
+
+
+def test_the_newest_firing_of_a_follower_and_a_finished_job_before_one_are_not_pruned(
+    scheduler, fake_clock, watch, nothing
+):
+    for job_id in ("once", "alone"):
+        scheduler.add_job(job_id, nothing, trigger="date", run_date="2026-01-01T00:01:00Z")
+    scheduler.add_job("child", nothing, trigger="after", job="once")
+    fake_clock.advance(minutes=2)
+    scheduler.run_job("once")
+    fake_clock.advance(minutes=1)
+    ids = [run.id for job_id in ("once", "alone", "child") for run in watch.runs(job_id)]
+    pruned = scheduler.core.database.write(lambda tx: pruning.prune(tx, ids))
+    assert (pruned.runs, pruned.jobs) == (4, 1)
+    assert watch.story("child") == ["succeeded @2"]
+    assert (scheduler.get_job("alone"), scheduler.get_job("once").state) == (None, "finished")
 
 
 def test_a_parent_run_that_is_not_kept_any_more_is_none(scheduler, fake_clock, ctx, look, seen):
