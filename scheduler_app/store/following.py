@@ -21,8 +21,9 @@ from scheduler_app.domain.firing import UNPLANNABLE, plan_firing, uncomputable
 from scheduler_app.domain.job import JobState
 from scheduler_app.domain.run import MissedRange, ParentRun, Reason, RunState
 from scheduler_app.domain.trigger import Trigger, parse_trigger
+from scheduler_app.errors import InvalidInput
 from scheduler_app.store import facts
-from scheduler_app.store.firing import FIRED, Unreadable, mark_broken, missed_row, placed, readable, skipped_row
+from scheduler_app.store.firing import FIRED, DueJob, Unreadable, mark_broken, missed_row, placed, readable, skipped_row
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import job_of, parent_run_of
 from scheduler_app.store.statement import Among, Statement
@@ -101,9 +102,7 @@ def _fire(tx: sa.Connection, row: Any, ends: Sequence[End], paused_since: dateti
     for end in ends:
         if waited_for is None or not waited_for.fires_on(end.state):
             continue
-        at = _free_time(tx, row.key, end.at)
-        why = _held_back(row, at, paused_since)
-        record = _fired(tx, row, at, now) if why is None else _missed(row, at, why, now)
+        record = _record(tx, row, _free_time(tx, row.key, end.at), paused_since, now)
         if record["reason"] == Reason.REQUESTED:
             SKIP.run(tx, key_=row.key)
             row = row._replace(skip_count=row.skip_count - 1)
@@ -122,30 +121,37 @@ def _free_time(tx: sa.Connection, key: int, at: datetime) -> datetime:
     return from_micros(FREE.scalar(tx, job=key, at=to_micros(at)))
 
 
+def _record(tx: sa.Connection, row: Any, at: datetime, paused_since: datetime | None, now: datetime) -> dict[str, Any]:
+    """Return the row of a firing: a run in its place, or why there is none. A damaged job keeps no end from its row."""
+    now = max(now, at)  # what ended since the pass began is no future
+    try:
+        why = _held_back(row, at, paused_since)
+        if why is None:
+            job = _read(row, at)
+            plan = plan_firing(_trigger_of(row.trigger), at, job.policies, now, job.skip_count)
+    except UNPLANNABLE as error:
+        why = Reason.BROKEN
+        _break(tx, row, str(error), now)
+    if why is not None:
+        return missed_row(job_of(row), MissedRange(since=at, until=at, count=1), why, now)
+    if plan.skipped:
+        return skipped_row(job, at, now)
+    return missed_row(job, *plan.missed[0], now) if plan.missed else placed(tx, job, at, now)
+
+
 def _held_back(row: Any, at: datetime, paused_since: datetime | None) -> Reason | None:
     """Return why a job does not fire; a pause is over from its `paused_until` on, whenever that is noticed."""
-    if row.state == JobState.BROKEN:
+    if row.state not in (JobState.ACTIVE, JobState.PAUSED):
         return Reason.BROKEN
     is_paused = row.state == JobState.PAUSED and (row.paused_until is None or row.paused_until > to_micros(at))
     return Reason.PAUSED if is_paused or (paused_since is not None and at > paused_since) else None
 
 
-def _fired(tx: sa.Connection, row: Any, at: datetime, now: datetime) -> dict[str, Any]:
+def _read(row: Any, at: datetime) -> DueJob:
     job = readable(row._replace(next_run_time=to_micros(at)))
     if isinstance(job, Unreadable):
-        _break(tx, row, job.why, now)
-        return _missed(row, at, Reason.BROKEN, now)
-    now = max(now, at)  # what ended since the pass began is no future
-    plan = plan_firing(_trigger_of(row.trigger), at, job.policies, now, job.skip_count)
-    if plan.skipped:
-        return skipped_row(job, at, now)
-    if plan.missed:
-        return missed_row(job, *plan.missed[0], now)
-    return placed(tx, job, at, now)
-
-
-def _missed(row: Any, at: datetime, reason: Reason, now: datetime) -> dict[str, Any]:
-    return missed_row(job_of(row), MissedRange(since=at, until=at, count=1), reason, now)
+        raise InvalidInput(job.why)
+    return job
 
 
 def _break(tx: sa.Connection, row: Any, why: str, now: datetime) -> None:

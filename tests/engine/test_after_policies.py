@@ -139,3 +139,23 @@ def test_a_follower_whose_trigger_was_damaged_is_broken_and_keeps_no_end_from_be
     assert watch.story("extract") == ["succeeded @1", "succeeded @2"]
     assert watch.story("child") == []
     assert watch.job("child").state is JobState.BROKEN
+
+
+# what a text can be written to is SQLite's own: other databases refuse it
+DAMAGES = [{"skip_count": "'x'"}, {"paused_until": "'x'", "state": "'paused'"}, {"state": "'asleep'"}, {"tags": "'{'"}]
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: next(iter(damage)))
+def test_whatever_is_damaged_in_a_follower_s_row_each_end_is_written_and_recorded(
+    scheduler, fake_clock, watch, extract, nothing, damage
+):
+    scheduler.add_job("child", nothing, trigger="after", job="extract")
+    values = ", ".join(f"{column} = {value}" for column, value in damage.items())
+    scheduler.core.database.write(
+        lambda tx: tx.exec_driver_sql(f"UPDATE scheduler_jobs SET {values} WHERE id = 'child'")
+    )
+    fake_clock.advance(minutes=2)
+    assert watch.story("extract") == ["succeeded @1", "succeeded @2"]
+    assert watch.story("child") == ["missed @1-1 x1 broken", "missed @2-2 x1 broken"]
+    assert watch.job("child").state is JobState.BROKEN
