@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from scheduler_app.aps.options import parent_in
+from scheduler_app.domain.after import parents_first
 from scheduler_app.domain.text import one_line
 from scheduler_app.services.context import Context
 from scheduler_app.services.declaring import Declaration, Look, Plan, Version, compare, reconcile
@@ -71,7 +73,10 @@ class Declarations:
 
     def _version(self, engine: int | None) -> Version:
         """Read what was said; to read may load modules, which say more."""
-        declared = [self._read(said) for said in self.said]
+        ordered = parents_first(
+            self.said, key=lambda one: str(one.given.get("id")), parent=lambda one: parent_in(one.given)
+        )
+        declared = [self._read(said) for said in ordered]
         return Version(app=self.app, declared=declared, engine=engine, complete=not self.may_grow)
 
     def _tell(self, done: Plan, version: Version) -> None:

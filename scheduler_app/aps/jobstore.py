@@ -213,7 +213,7 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
         )
         if before is not None and due is None and before.trigger == record.trigger:
             record = replace(record, next_run_time=before.next_run_time)
-        return record
+        return record if trigger.runs is None else _as_active_as(before, record)
 
     def _task_of(self, job: Any) -> Task:
         """Return the task of a job, by the name that was given if there was one."""
@@ -266,6 +266,13 @@ def _checked_id(job: Any) -> str:
     if not is_job_id(job.id):
         raise InvalidInput.of(Fault(pointer="/id", detail=f"an id must match {ID_PATTERN}; got {job.id[:200]!r}"))
     return str(job.id)
+
+
+def _as_active_as(before: Job | None, record: Job) -> Job:
+    """Return a job that comes after another one: that it has no next time does not mean that it is paused."""
+    if before is None:
+        return replace(record, state=JobState.ACTIVE)
+    return replace(record, state=before.state, reason=before.reason, paused_until=before.paused_until)
 
 
 def _overrides(job: Any, before: Job | None) -> Overrides:

@@ -9,6 +9,7 @@ from apscheduler.triggers.base import BaseTrigger
 from pydantic import ValidationError
 
 from scheduler_app.aps.triggers import CALENDAR_UNITS, TIME_OF_DAY, to_spec, zone_name
+from scheduler_app.domain.after import AFTER
 from scheduler_app.domain.policy import POLICY_NAMES, Overrides
 from scheduler_app.domain.spec import UTC_ZONE, nearest, shown
 from scheduler_app.domain.task import to_json
@@ -138,6 +139,14 @@ def _trigger(trigger: Any, fields: dict[str, Any], zone: tzinfo) -> Any:
     return _in_zone(whole, zone)
 
 
+def parent_in(given: Mapping[str, Any]) -> Any:
+    """Return the id of the job that the options of another one say it comes after; None when they say no such thing."""
+    trigger = given.get("trigger")
+    if isinstance(trigger, Mapping):
+        given = {**trigger, "trigger": trigger.get("type")}
+    return given.get("job") if given.get("trigger") == AFTER else None
+
+
 def _misplaced(name: str, what: str) -> InvalidInput:
     return InvalidTrigger.of(Fault(pointer=f"/{name}", detail=f"{name} belongs to a trigger; {what}"))
 
@@ -145,6 +154,8 @@ def _misplaced(name: str, what: str) -> InvalidInput:
 def _in_zone(spec: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
     """Return a trigger as JSON; times without a zone are in the scheduler's."""
     given = spec.get("timezone")
+    if spec["type"] == AFTER:
+        return spec
     if spec["type"] in ("and", "or"):
         parts = spec.get("triggers")
         inner = [_trigger(part, {}, zone) for part in parts] if isinstance(parts, list | tuple) else parts

@@ -16,6 +16,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from scheduler_app.domain.after import AFTER
 from scheduler_app.domain.spec import UTC_ZONE
 from scheduler_app.domain.trigger import ApsTrigger, Trigger, parse_trigger
 from scheduler_app.domain.zone import find_zone
@@ -119,11 +120,11 @@ OURS: dict[str, Any] = {
 
 
 def from_spec(spec: Mapping[str, Any], *, now: datetime) -> BaseTrigger:
-    """Return the trigger object of a trigger's JSON. A crontab expression has no class of APScheduler's."""
+    """Return the trigger object of a trigger's JSON. APScheduler has no class for crontab expressions and `after`."""
     ours = parse_trigger(spec, now=now)
     normal = ours.spec
     kind = normal.pop("type")
-    if "expression" in normal:
+    if "expression" in normal or kind == AFTER:
         return ours.aps
     if "triggers" in normal:
         normal["triggers"] = [from_spec(part, now=now) for part in normal["triggers"]]

@@ -38,7 +38,8 @@ class LastRun:
 class Job:
     """A job as it is kept. `key` is never used twice; `id` may be, after a delete. Times are aware UTC.
 
-    `unreadable` tells which parts of its row could not be read, and why; a default stands in for each.
+    `unreadable` tells which parts of its row could not be read, and why; a default stands in for each. `lacks_parent`
+    tells whether it comes after a job that there is not.
     """
 
     key: int
@@ -60,6 +61,7 @@ class Job:
     skip_count: int = 0
     unreadable: Mapping[str, str] = field(default_factory=dict)
     last_run: LastRun | None = None
+    lacks_parent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

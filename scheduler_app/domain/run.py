@@ -111,6 +111,7 @@ class Run:
     kwargs: dict[str, Any]
     origin: Origin
     retry_of: int | None
+    parent: int | None
     scheduled_at: datetime
     state: RunState
     reason: str | None
@@ -149,6 +150,21 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ParentRun:
+    """The run whose end caused another one, as it ended; `result` is its JSON value."""
+
+    id: int
+    job_id: str
+    state: RunState
+    attempt: int
+    scheduled_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    result: Any
+    error: RunError | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
     """A run taken by an engine: what it needs to execute it, and the token that proves it."""
 
@@ -173,6 +189,7 @@ class Claim:
     delivery: Delivery
     retry: str | None
     first_run: int
+    parent: ParentRun | None = None
 
     @property
     def held(self) -> tuple[int, int]:

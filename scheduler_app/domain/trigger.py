@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from apscheduler.triggers.base import BaseTrigger
 
 from scheduler_app.clock import rfc3339
+from scheduler_app.domain.after import AFTER, AfterRuns, parse_after
 from scheduler_app.domain.calendar_interval import PERIODS, TIMES, parse_calendar_interval
 from scheduler_app.domain.combining import AllOf, AnyOf, parse_combined, refuse_too_many
 from scheduler_app.domain.cron import parse_cron
@@ -37,6 +38,7 @@ class Kind:
 
 WINDOW = frozenset({"start_date", "end_date", "timezone"})
 KINDS: dict[str, Kind] = {
+    AFTER: Kind(fields=frozenset({"job", "on"}), parse=parse_after),
     "date": Kind(fields=frozenset({"run_date", "timezone"}), parse=parse_date),
     "interval": Kind(fields=WINDOW | {*UNITS, "jitter"}, parse=parse_interval),
     "cron": Kind(fields=WINDOW | {"expression", "seconds", *FIELD_NAMES, "jitter"}, parse=parse_cron),
@@ -80,6 +82,11 @@ class Trigger:
         """Return the trigger as APScheduler wants it."""
         return ApsTrigger(self)
 
+    @property
+    def runs(self) -> AfterRuns | None:
+        """Return which runs fire the job; None when it fires at times."""
+        return self.schedule if isinstance(self.schedule, AfterRuns) else None
+
     def after(self, moment: datetime) -> datetime | None:
         """Return the first firing strictly after `moment`, in UTC, or None."""
         return self.schedule.after(moment)
@@ -98,6 +105,8 @@ class Trigger:
 
     def warnings(self, now: datetime | None = None) -> list[str]:
         """Return what a person may not expect of this trigger in the year after it was read, told at `now`."""
+        if self.runs is not None:
+            return []
         spec = self.spec
         past = warn_of_past(spec, now or self.read_at)
         times = warn_of_times(spec, self.schedule, begin=self.read_at, jitter=self.jitter)
@@ -136,6 +145,8 @@ def parse_trigger(spec: Mapping[str, object], *, now: datetime) -> Trigger:
 def admit_trigger(spec: Mapping[str, object], *, now: datetime) -> Trigger:
     """Return the trigger of a new job: like `parse_trigger`, and it fires at least once from `now` on."""
     trigger = parse_trigger(spec, now=now)
+    if trigger.runs is not None:
+        return trigger  # as often as they do
     try:
         first = trigger.first(now)
         if first is not None:
@@ -168,6 +179,8 @@ def _read(spec: Mapping[str, object], now: datetime) -> tuple[dict[str, object],
 def _read_inner(spec: Mapping[str, object], now: datetime) -> tuple[dict[str, object], Schedule]:
     """Read a trigger inside another; `jitter` belongs to the whole, since it delays runs and moves no firing."""
     normal, schedule, jitter = _read(spec, now)
+    if isinstance(schedule, AfterRuns):
+        _refuse("/type", "'after' has no times that others could be combined with; give it a job of its own.")
     if jitter:
         _refuse("/jitter", "'jitter' delays the runs of a job, so it stands in the outermost trigger only.")
     return normal, schedule

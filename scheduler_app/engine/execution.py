@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from datetime import datetime
 
 from scheduler_app.clock import Clock
-from scheduler_app.domain.run import Claim, Progress
+from scheduler_app.domain.run import Claim, ParentRun, Progress
 from scheduler_app.engine.runlog import RunLog
 from scheduler_app.errors import OutsideRun, RunCancelled
 from scheduler_app.store.logs import LogPiece
@@ -130,6 +130,11 @@ class CurrentRun:
     def idempotency_key(self) -> str:
         """The same for every attempt and retry of this piece of work, and for nothing else."""
         return self._execution.claim.idempotency_key
+
+    @property
+    def parent(self) -> ParentRun | None:
+        """The run whose end fired this one, as it ended; None when none did, or it is not kept any more."""
+        return self._execution.claim.parent
 
     @property
     def cancelled(self) -> bool:

@@ -30,7 +30,7 @@ from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused, RunEnded
-from scheduler_app.store import claims, engines, facts, firing, logs, pauses, runs, settling
+from scheduler_app.store import claims, engines, firing, following, logs, pauses, runs, settling
 from scheduler_app.store.database import Database
 from scheduler_app.store.outlook import Outlook, look_ahead
 
@@ -134,7 +134,7 @@ class Pass:
         """Settle what has ended, outside a pass, when the engine stops."""
         ended = self._ctx.pool.ended()
         keep_news(tx, [*(execution for execution, _ in ended), *self._ctx.pool.held()])
-        settle(tx, ended, now)
+        settle(tx, ended, now, following.standing(tx))
 
     def _look(self, agenda: Agenda) -> None:
         """Read what is due, before any transaction that writes."""
@@ -233,12 +233,12 @@ class Pass:
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Do all of it; what is taken from the pool stays noted, since this may be undone and called again."""
         keep_news(tx, agenda.news)
-        agenda.late = settle(tx, agenda.ended, agenda.now)
+        agenda.late = settle(tx, agenda.ended, agenda.now, stands := following.standing(tx))
         if agenda.ended:
             failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
         agenda.claimed, agenda.ahead = [], None
-        if facts.paused_since(tx) is not None:  # perhaps since the look
+        if stands.paused_since is not None:  # perhaps since the look
             return
         firing.record(tx, agenda.planned, agenda.now)
         if agenda.planned:
@@ -345,10 +345,10 @@ def trigger_of(text: str) -> Trigger:
     return parse_trigger(json.loads(text), now=EPOCH)
 
 
-def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[outcomes.Outcome]:
+def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime, how: following.Standing) -> list[outcomes.Outcome]:
     """Settle what has ended and return what came too late."""
     claims.give_back(tx, [outcome.claim.held for _, outcome in ended if is_given_back(outcome)], now)
-    return settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended if not is_given_back(outcome)], now)
+    return settling.settle(tx, [outcomes.settle(end) for _, end in ended if not is_given_back(end)], now, how)
 
 
 def is_given_back(outcome: outcomes.Outcome) -> bool:

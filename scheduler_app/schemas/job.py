@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from scheduler_app.domain.after import lacking, parent_of
 from scheduler_app.domain.job import Job, JobSpec, JobState
 from scheduler_app.domain.policy import POLICY_NAMES, Delivery, Executor, Overlap, Overrides, Tag
 from scheduler_app.domain.task import NAME_PATTERN
@@ -220,7 +221,9 @@ class JobOut(WireOut):
     executor: Executor
     state: JobState
     reason: str | None = Field(description="Why the job is broken.")
-    next_run_time: datetime | None = Field(description="Null when it will not fire: paused, finished, broken.")
+    next_run_time: datetime | None = Field(
+        description="Null when it will not fire: paused, finished, broken; or nobody knows when: after a run."
+    )
     last_run: LastRunOut | None
     tags: list[str]
     misfire_grace_time: float | None = Field(description="Seconds.")
@@ -241,6 +244,7 @@ class JobOut(WireOut):
     updated_at: datetime
     paused: PausedOut | None
     skip_count: int = Field(description="How many of its next firings will be skipped, as asked for.")
+    warning: str | None = Field(description="Why it can never fire: it comes after a job that there is not.")
 
 
 class JobList(WireOut):
@@ -271,4 +275,5 @@ def render_job(job: Job, runs_root: str) -> dict[str, Any]:
         "updated_at": job.updated_at,
         "paused": {"until": job.paused_until, "reason": job.reason} if paused else None,
         "skip_count": job.skip_count,
+        "warning": lacking(str(parent_of(job.trigger))) if job.lacks_parent else None,
     }

@@ -126,6 +126,7 @@ class RunOut(WireOut):
     kwargs: dict[str, Any]
     origin: Origin
     retry_of: int | None = Field(description="The run that this one retries.")
+    parent: int | None = Field(description="The run whose end fired this one; its job comes `after` another one.")
     scheduled_at: datetime
     state: RunState
     reason: str | None = Field(description="Why it waits, was not executed, or ended so.")
@@ -180,6 +181,7 @@ def render_run(run: Run) -> dict[str, Any]:
         "kwargs": run.kwargs,
         "origin": run.origin,
         "retry_of": run.retry_of,
+        "parent": run.parent,
         "scheduled_at": run.scheduled_at,
         "state": run.state,
         "reason": run.reason,

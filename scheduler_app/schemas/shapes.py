@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 from pydantic.config import JsonDict
 
+from scheduler_app.domain.after import AFTER, On
 from scheduler_app.domain.calendar_interval import PERIODS, TIMES
 from scheduler_app.domain.combining import COMBINING, DEEPEST, MOST_TRIGGERS
 from scheduler_app.domain.cron_fields import LONGEST, RULES
+from scheduler_app.domain.job import ID_PATTERN
 from scheduler_app.domain.spec import TIME
 from scheduler_app.domain.trigger import KINDS, LONGEST_JITTER
 
@@ -55,19 +57,30 @@ CALENDAR: dict[str, JsonDict] = {
     "end_date": A_DAY,
     **{name: {"type": "integer", "minimum": 0, "maximum": most} for name, most in {**PERIODS, **TIMES}.items()},
 }
+AFTER_RUNS: dict[str, JsonDict] = {
+    "job": {"type": "string", "pattern": ID_PATTERN, "description": "The id of the job whose runs it waits for."},
+    "on": {
+        "type": "string",
+        "enum": list(On),
+        "description": "Which ends of a run fire: `success` (the default), `failure` (failed, timed out or lost, "
+        "retries used up) or `finish` (any end of a run that was started).",
+    },
+}
 # What a field of one type means there, where it differs.
 SPECIAL: dict[str, dict[str, JsonDict]] = {
     "cron": {"seconds": CRON_SECONDS},
     "cron fields": CRON_FIELDS,
+    "after": AFTER_RUNS,
     "calendarinterval": CALENDAR,
 }
-REQUIRED = {"date": ["run_date"], "cron": ["expression"]}
+REQUIRED = {"date": ["run_date"], "cron": ["expression"], "after": ["job"]}
 TRIGGER_EXAMPLES: list[JsonDict] = [
     {"type": "interval", "minutes": 5},
     {"type": "cron", "expression": "0 9 * * 1-5", "timezone": "Europe/Berlin"},
     {"type": "cron", "day": "last", "hour": 18, "timezone": "Europe/Berlin"},
     {"type": "calendarinterval", "months": 1, "start_date": "2030-01-15", "hour": 9, "timezone": "Europe/Berlin"},
     {"type": "date", "run_date": "2030-01-31T09:00:00+01:00"},
+    {"type": "after", "job": "nightly-report", "on": "failure"},
     {"type": "or", "triggers": [{"type": "cron", "hour": 9}, {"type": "cron", "hour": 17, "day_of_week": "fri"}]},
 ]
 
@@ -122,5 +135,10 @@ def _combination(depth: int) -> dict[str, Any]:
 TriggerSpec = Annotated[
     dict[str, Any],
     Field(max_length=64),
-    WithJsonSchema({"oneOf": [*_leaves(inner=False), _combination(1)], "examples": TRIGGER_EXAMPLES}),
+    WithJsonSchema(
+        {
+            "oneOf": [*_leaves(inner=False), _shape(AFTER, AFTER, KINDS[AFTER].fields), _combination(1)],
+            "examples": TRIGGER_EXAMPLES,
+        }
+    ),
 ]

@@ -9,11 +9,12 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from scheduler_app.domain.after import ENDS, AfterRuns
 from scheduler_app.domain.firing import UNPLANNABLE, uncomputable
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.ledger import Scope, disagreements
 from scheduler_app.domain.trigger import parse_trigger
-from scheduler_app.store import auditing, schema
+from scheduler_app.store import auditing, links, schema
 from scheduler_app.store.auditing import Breach, JobRecord
 from scheduler_app.store.promises import Check
 
@@ -87,6 +88,9 @@ def _of_job(tx: sa.Connection, record: JobRecord, found: Audit) -> list[Breach]:
 def _firings(tx: sa.Connection, job: Job, record: JobRecord) -> Iterator[Breach]:
     assert job.trigger is not None
     trigger = parse_trigger(job.trigger, now=job.created_at)
+    if trigger.runs is not None:
+        yield from _followed(tx, record, trigger.runs)
+        return
     scope = Scope(
         since=max(job.created_at, job.updated_at),
         pruned_until=record.pruned_until,
@@ -94,3 +98,12 @@ def _firings(tx: sa.Connection, job: Job, record: JobRecord) -> Iterator[Breach]
     )
     for disagreement in disagreements(trigger, scope, auditing.firings(tx, job.key)):
         yield Breach(promise=2, job=job.id, run=disagreement.run, found=disagreement.found)
+
+
+def _followed(tx: sa.Connection, record: JobRecord, waited_for: AfterRuns) -> Iterator[Breach]:
+    """Judge a job that comes after another one by what is recorded of that one's ends."""
+    job = record.job
+    since = links.since(max(job.created_at, job.updated_at), record.pruned_until)
+    link = links.Link(key=job.key, parent=waited_for.job, states=sorted(ENDS[waited_for.on]), since=since)
+    for run, found in link.at_fault(tx):
+        yield Breach(promise=2, job=job.id, run=run, found=found)

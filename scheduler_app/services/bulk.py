@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from scheduler_app.domain.after import parent_of, parents_first
 from scheduler_app.domain.job import Job, JobSpec
 from scheduler_app.domain.run import Run
 from scheduler_app.errors import SchedulerError
@@ -38,7 +39,16 @@ def create_jobs(specs: Sequence[JobSpec | SchedulerError], *, ctx: Context) -> l
     now = ctx.clock.now()
     admitted = [_admitted(spec, ctx, now) for spec in specs]
     prepared = [(item, jobs.values_of(item) if isinstance(item, Job) else {}) for item in admitted]
-    added = ctx.database.write(lambda tx: [_inserted(tx, item, values, now) for item, values in prepared])
+    # a job may come after one that stands behind it in the list
+    order = parents_first(
+        range(len(admitted)), key=lambda at: _id(admitted[at]), parent=lambda at: _parent(admitted[at])
+    )
+
+    def work(tx: sa.Connection) -> list[Added]:
+        done = {at: _inserted(tx, *prepared[at], now) for at in order}
+        return [done[at] for at in range(len(order))]
+
+    added = ctx.database.write(work)
     for item in added:
         if isinstance(item, Job):
             use_cases.told(ctx, item, "added", now)
@@ -50,6 +60,14 @@ def _admitted(spec: JobSpec | SchedulerError, ctx: Context, now: datetime) -> Ad
         return spec if isinstance(spec, SchedulerError) else admit(spec, ctx.registry, now)
     except SchedulerError as error:
         return error
+
+
+def _id(job: Added) -> str:
+    return job.id if isinstance(job, Job) else ""
+
+
+def _parent(job: Added) -> str | None:
+    return parent_of(job.trigger) if isinstance(job, Job) else None
 
 
 def _inserted(tx: sa.Connection, job: Added, values: dict[str, Any], now: datetime) -> Added:

@@ -22,7 +22,7 @@ from scheduler_app.clock import rfc3339
 from scheduler_app.domain.job import Job, JobSpec, JobState
 from scheduler_app.domain.policy import Overrides
 from scheduler_app.domain.task import Registry
-from scheduler_app.errors import ConfigurationError, NotFound, SchedulerError
+from scheduler_app.errors import ConfigurationError, InvalidInput, NotFound, SchedulerError
 from scheduler_app.services.admission import admit_policies
 from scheduler_app.services.context import Context
 from scheduler_app.services.definitions import Start, admit_late, brought_up, update
@@ -137,9 +137,7 @@ def reconcile(version: Version, *, ctx: Context) -> Plan:
     wanted = ready(version, ctx.registry, now)
 
     def work(tx: sa.Connection) -> Plan:
-        made = plan(tx, wanted, now)
-        for change in made.changes:
-            _perform(tx, change, now)
+        made = _performed(tx, plan(tx, wanted, now), now)
         if made.ledger is not None:
             ledgers.put(tx, version.app, made.ledger)
         return made
@@ -287,6 +285,17 @@ def _ledger(wanted: Ready, before: Ledger, found: Ledger, now: datetime) -> Ledg
         "engines": found["engines"],
         "jobs": found["jobs"] | entries,
     }
+
+
+def _performed(tx: sa.Connection, made: Plan, now: datetime) -> Plan:
+    """Do what is planned; what cannot be, since it comes after a job that is not there, keeps none of the others."""
+    faults = dict(made.faults)
+    for change in made.changes:
+        try:
+            _perform(tx, change, now)
+        except InvalidInput as error:
+            faults[change.id] = error.detail
+    return replace(made, changes=[change for change in made.changes if change.id not in faults], faults=faults)
 
 
 def _perform(tx: sa.Connection, change: Change, now: datetime) -> None:

@@ -9,6 +9,7 @@ from itertools import islice
 import sqlalchemy as sa
 
 from scheduler_app.clock import MICROSECOND, rfc3339
+from scheduler_app.domain.after import lacking, parent_of
 from scheduler_app.domain.due import firings
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.trigger import parse_trigger
@@ -117,6 +118,10 @@ def _why(job: Job, skips: int, has_times: bool) -> str | None:
         return f"the job is broken: {job.reason}; give it another trigger"
     if job.trigger is None:
         return "the job is a one-off: it has no trigger, so it runs again only by hand"
+    if job.lacks_parent:
+        return lacking(str(parent_of(job.trigger)))
+    if parent_of(job.trigger) is not None:
+        return f"it has no times of its own: {parse_trigger(job.trigger, now=job.created_at).describe()}"
     if job.state is JobState.FINISHED or job.next_run_time is None:
         return "the trigger has no firing left"
     if skips:

@@ -15,10 +15,12 @@ from scheduler_app.services import ownership
 from scheduler_app.services.admission import admit, admit_arguments
 from scheduler_app.services.changes import JobChanges, changed
 from scheduler_app.services.context import Context
+from scheduler_app.services.parents import expect_parent
 from scheduler_app.services.planning import catch_up, close_books, mend, resume
 from scheduler_app.signals import JobChanged
 from scheduler_app.store import jobs, places, runs
 from scheduler_app.store.firing import work_values
+from scheduler_app.store.following import End, follow
 from scheduler_app.store.jobs import JobPlace
 from scheduler_app.store.rows import compact
 
@@ -45,6 +47,7 @@ def create_job(spec: JobSpec, *, ctx: Context) -> Job:
 
 def insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -> Job:
     """Write an admitted job, and the run of a one-off. IdTaken when the id is in use; nothing is written then."""
+    expect_parent(tx, job)
     key = jobs.insert(tx, job, values)
     if key is None:
         raise taken(job.id)
@@ -94,6 +97,8 @@ def change_job(job_id: str, changes: JobChanges, *, version: int | None = None, 
 
 def apply(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
     """Write a change, and all that follows from it: a mended job fires again, what waits lines up anew."""
+    if after.trigger != before.trigger or after.next_run_time is not None:
+        expect_parent(tx, after)
     if after.state is JobState.BROKEN and not after.unreadable:
         after = mend(tx, after, now)
     after = write_policies(tx, before, after, now)
@@ -131,9 +136,10 @@ def delete(tx: sa.Connection, job: Job, now: datetime) -> Job:
 
 def drop(tx: sa.Connection, job: Job, now: datetime) -> Job:
     """Delete a job as it is; what its `concurrency_key` held up may start."""
-    runs.cancel_waiting_of_job(tx, job.key, reason=Reason.JOB_DELETED, now=now)
+    cancelled = runs.cancel_waiting_of_job(tx, job.key, reason=Reason.JOB_DELETED, now=now)
     jobs.delete(tx, job.key)
     places.unblock(tx, [], [job.policies.concurrency_key], now)
+    follow(tx, (End(run=run, job_id=job.id, state=RunState.CANCELLED, at=now) for run in cancelled), now)
     return job
 
 

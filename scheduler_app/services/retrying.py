@@ -43,6 +43,7 @@ def retry_run(run_id: int, *, ctx: Context) -> Retried:
             "scheduled_at": to_micros(run.scheduled_at),
             "retry_of": run.id,
             "first_run": _first(tx, run),
+            "parent_run": run.parent,
         }
         again = find(tx, runs.insert_retry(tx, values))
         return Retried(run=again, warning=_warning(run, job.policies.delivery))

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from scheduler_app.domain.run import Reason, Run
+from scheduler_app.domain.run import Reason, Run, RunState
 from scheduler_app.errors import Conflict, NotFound
 from scheduler_app.services.context import Context
 from scheduler_app.store import jobs, logs, places, runs
+from scheduler_app.store.following import End, follow
 from scheduler_app.store.runs import RunPlace
 
 MOST_LOG_BYTES = 256 * 1024
@@ -60,6 +61,8 @@ def cancel_run(run_id: int, *, ctx: Context) -> Run:
             raise Conflict(f"run {run_id} has ended: {run.state}")
         if runs.cancel_waiting(tx, run_id, reason=Reason.REQUESTED, now=now):
             places.unblock(tx, [run.job_key], [run.concurrency_key], now)
+            if run.started_at is not None:  # it waited for another attempt
+                follow(tx, [End(run=run.id, job_id=run.job_id, state=RunState.CANCELLED, at=now)], now)
             jobs.finish_idle(tx, [run.job_key])
         else:
             runs.request_cancel(tx, run_id)

@@ -8,6 +8,7 @@ from scheduler_app.domain.due import MOST_PREVIEWED, firings
 from scheduler_app.domain.trigger import Trigger, blame, parse_trigger
 from scheduler_app.errors import TriggerBudgetExceeded
 from scheduler_app.services.context import Context
+from scheduler_app.store import following
 
 SECONDS = 1.0
 
@@ -37,7 +38,17 @@ def preview_trigger(spec: dict[str, Any], *, after: datetime | None, count: int,
     return Preview(
         description=trigger.describe(),
         next_run_times=times,
-        warnings=[*trigger.warnings(now), *cut],
+        warnings=[*trigger.warnings(now), *cut, *_without_parent(trigger, ctx)],
+    )
+
+
+def _without_parent(trigger: Trigger, ctx: Context) -> list[str]:
+    if trigger.runs is None:
+        return []
+    with ctx.database.read() as tx:
+        known = following.exists(tx, trigger.runs.job)
+    return (
+        [] if known else [f"There is no job {trigger.runs.job!r} yet; a job with this trigger is refused until then."]
     )
 
 

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.firing import NO_RUNS, Places
 from scheduler_app.domain.policy import LOWEST_PRIORITY, Delivery
-from scheduler_app.domain.run import Claim, Reason, RunState
+from scheduler_app.domain.run import Claim, ParentRun, Reason, RunState
+from scheduler_app.store.following import parents
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.places import ADOPT, BLOCK, QUEUE, locked, places_of, readmit
 from scheduler_app.store.statement import Among, Statement
@@ -36,6 +37,7 @@ CANDIDATES = Statement(
         runs.c.delivery,
         runs.c.retry,
         runs.c.first_run,
+        runs.c.parent_run,
     )
     .where(
         sa.text("state = 'queued'"),
@@ -163,10 +165,11 @@ def take(
         return []
     constant = {"engine_": engine, "token_": token, "alone_": alone, "now_": to_micros(now)}
     TAKE.many(tx, [{"id_": row.id, **constant} for row in rows])
-    return [_claim(row, token, alone) for row in rows]
+    caused_by = parents(tx, [row.parent_run for row in rows if row.parent_run is not None])
+    return [_claim(row, token, alone, caused_by.get(row.parent_run)) for row in rows]
 
 
-def _claim(row: sa.Row[Any], token: int, alone: bool) -> Claim:
+def _claim(row: sa.Row[Any], token: int, alone: bool, parent: ParentRun | None) -> Claim:
     return Claim(
         run_id=row.id,
         token=token,
@@ -189,6 +192,7 @@ def _claim(row: sa.Row[Any], token: int, alone: bool) -> Claim:
         delivery=Delivery(row.delivery),
         retry=row.retry,
         first_run=row.first_run or row.id,
+        parent=parent,
     )
 
 

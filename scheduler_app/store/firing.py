@@ -142,10 +142,11 @@ class Unreadable:
 
 def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob | Unreadable]:
     """Return the jobs whose next time has come, the longest overdue first."""
-    return [_readable(row) for row in DUE.rows(tx, now=to_micros(now), most=limit)]
+    return [readable(row) for row in DUE.rows(tx, now=to_micros(now), most=limit)]
 
 
-def _readable(row: Any) -> DueJob | Unreadable:
+def readable(row: Any) -> DueJob | Unreadable:
+    """Return the job that a row holds, with what firing it needs, or why it cannot be read."""
     try:
         return _due_job(row)
     except READ_ERRORS as error:
@@ -163,7 +164,7 @@ DUE_JOB = Statement(
 
 def due_job(tx: sa.Connection, key: int, now: datetime) -> DueJob | Unreadable | None:
     """Return one job if it is active and due."""
-    return next((_readable(row) for row in DUE_JOB.rows(tx, key_=key, now_=to_micros(now))), None)
+    return next((readable(row) for row in DUE_JOB.rows(tx, key_=key, now_=to_micros(now))), None)
 
 
 def _due_job(row: Any) -> DueJob:
@@ -274,13 +275,26 @@ def _insert_superseding(
     for scheduled_at in firings:
         row = (Line.of(tx, [job]) if moved else line).place(job, scheduled_at, now)
         if _is_blocked(row):
-            SUPERSEDE.run(tx, job_=job.key, now_=to_micros(now))
-            CANCEL_RUNNING.run(tx, job_=job.key)
-            places.unblock(tx, [job.key], [job.policies.concurrency_key], now)
+            row = _superseding(tx, job, scheduled_at, now)
             moved = True
-            row = Line.of(tx, [job]).place(job, scheduled_at, now)
         INSERT.many(tx, [row])
     return None if moved else line
+
+
+def _superseding(tx: sa.Connection, job: DueJob, scheduled_at: datetime, now: datetime) -> dict[str, Any]:
+    """Make way for a firing, and return its row in the place that it has then."""
+    SUPERSEDE.run(tx, job_=job.key, now_=to_micros(now))
+    CANCEL_RUNNING.run(tx, job_=job.key)
+    places.unblock(tx, [job.key], [job.policies.concurrency_key], now)
+    return Line.of(tx, [job]).place(job, scheduled_at, now)
+
+
+def placed(tx: sa.Connection, job: DueJob, scheduled_at: datetime, now: datetime) -> dict[str, Any]:
+    """Return the row of a single firing, in the place that it finds, or makes by its job's `overlap`."""
+    row = Line.of(tx, [job]).place(job, scheduled_at, now)
+    if _is_blocked(row) and job.policies.overlap is Overlap.CANCEL_RUNNING:
+        return _superseding(tx, job, scheduled_at, now)
+    return row
 
 
 def _is_blocked(row: dict[str, Any]) -> bool:

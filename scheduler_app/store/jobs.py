@@ -76,7 +76,6 @@ def delete_tags(tx: sa.Connection, key: int) -> None:
     DELETE_TAGS.run(tx, key_=key)
 
 
-FIND = Statement(sa.select(jobs).where(jobs.c.id == sa.bindparam("id_")))
 LAST_RUN = Statement(
     sa.select(runs.c.id, runs.c.job_key, runs.c.state)
     .where(runs.c.job_id == sa.bindparam("id_"))
@@ -85,12 +84,23 @@ LAST_RUN = Statement(
 )
 
 
+_parents = jobs.alias("parents")
+LACKS_PARENT = sa.and_(
+    jobs.c.after_job.is_not(None), ~sa.exists().where(_parents.c.id == jobs.c.after_job).correlate(jobs)
+).label("lacks_parent")
+FIND = Statement(sa.select(jobs, LACKS_PARENT).where(jobs.c.id == sa.bindparam("id_")))
+
+
 def find(tx: sa.Connection, job_id: str) -> Job | None:
     """Return the job of that id, or None."""
     for row in FIND.rows(tx, id_=job_id):
         newest = [run for run in LAST_RUN.rows(tx, id_=job_id) if run.job_key == row.key]
-        return job_of(row, LastRun(id=newest[0].id, state=newest[0].state) if newest else None)
+        return _shown(row, {run.job_key: LastRun(id=run.id, state=run.state) for run in newest})
     return None
+
+
+def _shown(row: sa.Row[Any], newest: Mapping[int, LastRun]) -> Job:
+    return job_of(row, newest.get(row.key), lacks_parent=bool(row.lacks_parent))
 
 
 WRITTEN = [column.name for column in jobs.columns if column.name not in ("key", "pruned_until")]
@@ -130,7 +140,7 @@ def delete(tx: sa.Connection, key: int) -> None:
 def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: int) -> list[tuple[Job, JobPlace]]:
     """Return the jobs that fit, in order, beginning after a place; each with its own."""
     value = _sorted_by(where.sort)
-    query = sa.select(jobs, value.label("sorted_by")).where(*_conditions(where)).limit(limit)
+    query = sa.select(jobs, LACKS_PARENT, value.label("sorted_by")).where(*_conditions(where)).limit(limit)
     down = where.sort.startswith("-")
     order = (jobs.c.id,) if where.sort.endswith("id") else (value, jobs.c.id)
     query = query.order_by(*(column.desc() for column in order) if down else order)
@@ -139,7 +149,7 @@ def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: 
         query = query.where(here < there if down else here > there)
     rows = tx.execute(query).all()
     newest = last_runs(tx, [row.id for row in rows])
-    return [(job_of(row, newest.get(row.key)), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
+    return [(_shown(row, newest), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
 
 
 def _sorted_by(sort: str) -> sa.ColumnElement[int]:
@@ -236,6 +246,7 @@ FINISH_IDLE = Statement(
         jobs.c.key == sa.bindparam("key_"),
         sa.text("scheduler_jobs.state IN ('active', 'paused')"),
         jobs.c.next_run_time.is_(None),
+        jobs.c.after_job.is_(None),
         ~sa.exists().where(
             runs.c.job_key == jobs.c.key, sa.text("scheduler_runs.state IN ('scheduled', 'queued', 'running')")
         ),

@@ -11,7 +11,7 @@ from scheduler_app.store.firing import NEXT_DUE
 from scheduler_app.store.pauses import NEXT_LAPSE
 from scheduler_app.store.rows import due_moment
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import BLOCKED, facts, runs
+from scheduler_app.store.tables import BLOCKED, facts, jobs, runs
 
 AHEAD = Statement(
     sa.select(
@@ -22,6 +22,7 @@ AHEAD = Statement(
         sa.or_(
             sa.exists().where(sa.text("scheduler_runs.state = 'queued'")).select_from(runs),
             sa.exists().where(sa.text(f"scheduler_runs.{BLOCKED}")).select_from(runs),
+            sa.exists().where(sa.text("after_job IS NOT NULL")).select_from(jobs),
         ).label("busy"),
     )
 )
@@ -31,7 +32,7 @@ AHEAD = Statement(
 class Outlook:
     """Since when everything is paused; when a job fires, a run may be queued and a pause ends next.
 
-    `busy` tells whether any run is queued, or waits for a place.
+    `busy` tells whether the end of a run may start another one: any is queued, waits for a place, or comes after runs.
     """
 
     paused_since: datetime | None

@@ -128,6 +128,7 @@ RUN_CHECKS = (
         "job_key < 1 OR job_key > (<<last_job>>)",
         "'key ' || job_key",
     ),
+    _run(2, "caused by a run that came later", "parent_run >= id", "'run ' || parent_run"),
     _run(0, "a retry that does not say of which run", f"origin = '{Origin.RETRY}' AND retry_of IS NULL"),
     _run(
         2,
@@ -235,8 +236,22 @@ JOB_CHECKS = (
     _job(
         2,
         "nothing is due any more and no run is open, but it is not finished",
-        """state IN ('active', 'paused') AND next_run_time IS NULL AND NOT EXISTS (SELECT 1 FROM scheduler_runs r
+        """state IN ('active', 'paused') AND next_run_time IS NULL AND after_job IS NULL AND NOT EXISTS (
+ SELECT 1 FROM scheduler_runs r
  WHERE r.job_key = scheduler_jobs.key AND r.state IN ('scheduled', 'queued', 'running'))""",
+        "state",
+    ),
+    _job(
+        2,
+        "what it comes after is not what its trigger says",
+        "(after_job IS NULL) <> (coalesce(trigger_type, '') <> 'after')",
+        "coalesce(after_job, 'nothing')",
+    ),
+    _job(
+        2,
+        "it comes after runs, but it is finished, or has a time",
+        """after_job IS NOT NULL
+ AND (state = 'finished' OR next_run_time IS NOT NULL)""",
         "state",
     ),
     _job(

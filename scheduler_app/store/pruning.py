@@ -80,7 +80,7 @@ _newest_firing = (
 _fires_again = sa.exists().where(
     jobs.c.key == runs.c.job_key,
     sa.or_(
-        sa.and_(jobs.c.state != "finished", jobs.c.next_run_time.is_not(None)),
+        sa.and_(jobs.c.state != "finished", sa.or_(jobs.c.next_run_time.is_not(None), jobs.c.after_job.is_not(None))),
         jobs.c.state == "broken",
     ),
 )
@@ -106,12 +106,15 @@ NOTE_PRUNED = Statement(
         )
     )
 )
+_follower = jobs.alias("follower")
 DELETE_JOBS = Statement(
     jobs.delete()
     .where(
         Among(jobs.c.key, "keys"),
         jobs.c.state == "finished",
         ~sa.exists().where(runs.c.job_id == jobs.c.id, runs.c.job_key == jobs.c.key),
+        # run by hand, it fires what comes after it
+        ~sa.exists().where(_follower.c.after_job == jobs.c.id),
     )
     .returning(jobs.c.key)
 )

@@ -1,6 +1,6 @@
 """Rescue: the runs of a dead engine are run again or become lost, in the transaction that declares it dead."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.outcome import MANY_CRASHES, MOST_CRASHES_ALONE
 from scheduler_app.domain.policy import Delivery
-from scheduler_app.domain.run import Reason, RunState
+from scheduler_app.domain.run import FINAL_STATES, Reason, RunState
 from scheduler_app.store import engines
+from scheduler_app.store.following import End, follow
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.places import readmit, unblock
@@ -22,6 +23,7 @@ HELD = Statement(
     sa.select(
         runs.c.id,
         runs.c.job_key,
+        runs.c.job_id,
         runs.c.delivery,
         runs.c.alone,
         runs.c.crashes,
@@ -80,8 +82,15 @@ def take_over(tx: sa.Connection, engine: int, *, now: datetime, reason: Reason, 
     keys = {row.job_key for row in held}
     unblock(tx, keys, {row.concurrency_key for row in held}, now)
     readmit(tx, [end["id_"] for end in ends if end["state_"] == RunState.QUEUED], now)
+    follow(tx, _ends(held, ends, now), now)
     finish_idle(tx, keys)
     return _summary(ends)
+
+
+def _ends(held: Sequence[Any], ends: Sequence[dict[str, Any]], now: datetime) -> Iterator[End]:
+    for row, end in zip(held, ends, strict=True):
+        if end["state_"] in FINAL_STATES:
+            yield End(run=row.id, job_id=row.job_id, state=end["state_"], at=now)
 
 
 def _summary(ends: Sequence[dict[str, Any]]) -> Rescue:

@@ -10,9 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import EPOCH, from_micros, to_micros
+from scheduler_app.domain.after import parent_of
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.domain.policy import POLICY_NAMES, Overrides, Policies
-from scheduler_app.domain.run import MissedRange, Origin, Progress, Run, RunError, RunState
+from scheduler_app.domain.run import MissedRange, Origin, ParentRun, Progress, Run, RunError, RunState
 
 
 def micros(moment: datetime | None) -> int | None:
@@ -84,6 +85,7 @@ def job_values(job: Job) -> dict[str, Any]:
         "kwargs": compact(job.kwargs),
         "trigger": None if job.trigger is None else compact(job.trigger),
         "trigger_type": None if job.trigger is None else job.trigger["type"],
+        "after_job": parent_of(job.trigger),
         "overrides": compact(job.overrides.given()),
         "state": job.state,
         "reason": job.reason,
@@ -100,11 +102,11 @@ def job_values(job: Job) -> dict[str, Any]:
 def without(values: dict[str, Any], unreadable: Mapping[str, str]) -> dict[str, Any]:
     """Leave out the columns of these parts of a job."""
     columns = {*unreadable, *(POLICY_NAMES if "policies" in unreadable else ())}
-    columns |= {"trigger_type"} if "trigger" in unreadable else set()
+    columns |= {"trigger_type", "after_job"} if "trigger" in unreadable else set()
     return {name: value for name, value in values.items() if name not in columns}
 
 
-def job_of(row: sa.Row[Any], last_run: LastRun | None = None) -> Job:
+def job_of(row: sa.Row[Any], last_run: LastRun | None = None, *, lacks_parent: bool = False) -> Job:
     """Return the job that a row holds; one that cannot be read in every part is broken, with the reason."""
     values = row._asdict()
     parts: dict[str, Any] = {}
@@ -114,7 +116,8 @@ def job_of(row: sa.Row[Any], last_run: LastRun | None = None) -> Job:
             parts[name] = part.read(values)
         except READ_ERRORS as error:
             parts[name], unreadable[name] = part.stand_in, told(error)
-    job = Job(key=values["key"], id=values["id"], unreadable=unreadable, last_run=last_run, **parts)
+    parts |= {"unreadable": unreadable, "last_run": last_run, "lacks_parent": lacks_parent}
+    job = Job(key=values["key"], id=values["id"], **parts)
     return replace(job, state=JobState.BROKEN, reason=unreadable_because(unreadable)) if unreadable else job
 
 
@@ -193,6 +196,7 @@ def run_of(row: sa.Row[Any]) -> Run:
         kwargs=json.loads(values["kwargs"]),
         origin=Origin(values["origin"]),
         retry_of=values["retry_of"],
+        parent=values["parent_run"],
         scheduled_at=from_micros(values["scheduled_at"]),
         state=RunState(values["state"]),
         reason=values["reason"],
@@ -211,6 +215,22 @@ def run_of(row: sa.Row[Any]) -> Run:
         result=None if values["result"] is None else json.loads(values["result"]),
         error=_error(values),
         missed=_missed(values),
+    )
+
+
+def parent_run_of(row: Any) -> ParentRun:
+    """Return a run as the runs that it caused see it."""
+    values = row._asdict()
+    return ParentRun(
+        id=values["id"],
+        job_id=values["job_id"],
+        state=RunState(values["state"]),
+        attempt=values["attempt"],
+        scheduled_at=from_micros(values["scheduled_at"]),
+        started_at=moment(values["started_at"]),
+        finished_at=moment(values["finished_at"]),
+        result=None if values["result"] is None else json.loads(values["result"]),
+        error=_error(values),
     )
 
 

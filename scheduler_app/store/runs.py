@@ -67,7 +67,7 @@ def insert(tx: sa.Connection, values: dict[str, Any]) -> int:
     return int(INSERT.scalar(tx, **values))
 
 
-INSERT_RETRY = Statement(runs.insert().returning(runs.c.id), columns=(*BY_HAND, "retry_of", "first_run"))
+INSERT_RETRY = Statement(runs.insert().returning(runs.c.id), columns=(*BY_HAND, "retry_of", "first_run", "parent_run"))
 
 
 def insert_retry(tx: sa.Connection, values: dict[str, Any]) -> int:
@@ -158,13 +158,15 @@ CANCEL_WAITING_OF_JOB = Statement(
         sa.text("state IN ('scheduled', 'queued', 'running') AND state <> 'running'"),
     )
     .values(state=RunState.CANCELLED, reason=sa.bindparam("reason_"), finished_at=sa.bindparam("now_"))
+    .returning(runs.c.id, runs.c.started_at)
 )
 
 
-def cancel_waiting_of_job(tx: sa.Connection, key: int, *, reason: Reason, now: datetime) -> None:
-    """Cancel every run of a job that has not started."""
+def cancel_waiting_of_job(tx: sa.Connection, key: int, *, reason: Reason, now: datetime) -> list[int]:
+    """Cancel every run of a job that waits; return those that had been started before."""
     wake_others(tx)
-    CANCEL_WAITING_OF_JOB.run(tx, key_=key, reason_=reason, now_=to_micros(now))
+    cancelled = CANCEL_WAITING_OF_JOB.rows(tx, key_=key, reason_=reason, now_=to_micros(now))
+    return [row.id for row in cancelled if row.started_at is not None]
 
 
 def set_progress(tx: sa.Connection, values: list[dict[str, Any]]) -> None:

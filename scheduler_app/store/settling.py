@@ -7,6 +7,7 @@ failed at a commit that happened all the same, is not late: its own end stands i
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.outcome import Outcome, Settlement
 from scheduler_app.domain.run import Claim, Reason, RunState
+from scheduler_app.store.following import End, Standing, follow
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.places import unblock
 from scheduler_app.store.rows import micros
@@ -61,16 +63,20 @@ def held(tx: sa.Connection, claims: Iterable[Claim]) -> set[tuple[int, int]]:
     return {(row.id, row.token) for row in HELD.rows(tx, ids=ids)} if ids else set()
 
 
-def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> list[Outcome]:
+def settle(
+    tx: sa.Connection, settlements: Sequence[Settlement], now: datetime, how: Standing | None = None
+) -> list[Outcome]:
     """Write how attempts ended, queue what waited for their places, and return the outcomes that came too late."""
     if not settlements:
         return []
     written = WRITE.each(tx, map(_values, settlements))
     valid = [settlement for settlement, changed in zip(settlements, written, strict=True) if changed]
     if valid:
-        _cancel_orphans(tx, valid)
+        orphans = _cancel_orphans(tx, valid)
         keys = {settlement.outcome.claim.job_key for settlement in valid}
         unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
+        final = (_end(settlement) for settlement in valid if settlement.state is not RunState.SCHEDULED)
+        follow(tx, chain(final, orphans), now, how)
         finish_idle(tx, keys)
     refused = [settlement for settlement, changed in zip(settlements, written, strict=True) if not changed]
     late = _late(tx, refused)
@@ -97,9 +103,19 @@ def refuse(tx: sa.Connection, claims: Iterable[Claim]) -> None:
     REFUSE.many(tx, [{"id_": claim.run_id} for claim in claims])
 
 
-def _cancel_orphans(tx: sa.Connection, settlements: Sequence[Settlement]) -> None:
-    """A retry of a deleted job does not happen: a delete cancels what waits."""
-    ORPHANS.many(tx, [{"id_": s.outcome.claim.run_id} for s in settlements if s.state is RunState.SCHEDULED])
+def _end(settlement: Settlement, state: RunState | None = None) -> End:
+    claim = settlement.outcome.claim
+    at = settlement.outcome.finished_at
+    return End(run=claim.run_id, job_id=claim.job_id, state=state or settlement.state, at=at)
+
+
+def _cancel_orphans(tx: sa.Connection, settlements: Sequence[Settlement]) -> list[End]:
+    """A retry of a deleted job does not happen: a delete cancels what waits. Return the ends that this makes."""
+    retries = [settlement for settlement in settlements if settlement.state is RunState.SCHEDULED]
+    if not retries:
+        return []
+    cancelled = ORPHANS.each(tx, [{"id_": retry.outcome.claim.run_id} for retry in retries])
+    return [_end(retry, RunState.CANCELLED) for retry, changed in zip(retries, cancelled, strict=True) if changed]
 
 
 def _values(settlement: Settlement) -> dict[str, Any]:

@@ -48,6 +48,7 @@ jobs = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
     sa.Column("pruned_until", sa.BigInteger),
+    sa.Column("after_job", Text),
     sqlite_autoincrement=True,
 )
 job_tags = sa.Table(
@@ -105,6 +106,7 @@ runs = sa.Table(
     sa.Column("missed_until", sa.BigInteger),
     sa.Column("missed_count", sa.Integer),
     sa.Column("late_results", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("parent_run", Key),
     sqlite_autoincrement=True,
 )
 
@@ -158,6 +160,8 @@ _partial("scheduler_jobs_open", jobs.c.id, where=OPEN)
 _partial("scheduler_jobs_finished", jobs.c.id, where=FINISHED)
 _partial("scheduler_jobs_held", jobs.c.state, jobs.c.id, where=HELD)
 sa.Index("scheduler_jobs_task", jobs.c.task, jobs.c.id)
+# store.following
+_partial("scheduler_jobs_after", jobs.c.after_job, where="after_job IS NOT NULL")
 
 logs = sa.Table(
     "scheduler_logs",

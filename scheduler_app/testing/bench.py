@@ -16,7 +16,7 @@ from scheduler_app.engine.execution import Execution, executing
 from scheduler_app.engine.heartbeat import BEAT_EVERY
 from scheduler_app.engine.pool import Ended
 from scheduler_app.engine.runner import Surroundings, execute, timed_out
-from scheduler_app.errors import StoreUnavailable
+from scheduler_app.errors import StoreTooNew, StoreUnavailable
 from scheduler_app.store import claims, engines
 from scheduler_app.store.engines import EngineState
 from scheduler_app.store.outlook import look_ahead
@@ -266,9 +266,9 @@ class Bench:
         return None if ahead.next_at is None else max(now, ahead.next_at)
 
     def close(self) -> None:
-        """Say in the store that the engine has stopped, if the store is still there."""
+        """Say in the store that the engine has stopped, if the store is still there and of this version."""
         engine = self._engine.id
         if engine is not None:
-            with suppress(StoreUnavailable):
+            with suppress(StoreUnavailable, StoreTooNew):
                 self._engine.ctx.database.write(lambda tx: engines.set_state(tx, engine, EngineState.STOPPED))
             self._engine._forget()

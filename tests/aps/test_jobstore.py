@@ -15,6 +15,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
 
 from scheduler_app import Scheduler, SqlJobStore
+from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import ConfigurationError, InvalidArguments, InvalidInput, UnknownTask
 from scheduler_app.store import engines
 from scheduler_app.store.database import Database
@@ -245,3 +246,22 @@ def test_an_engine_that_lives_fires_and_one_that_is_gone_does_not(store: SqlJobS
     database.close()
     assert [found.id for found in store.get_due_jobs(SOON)] == ([] if drives else ["a"])
     assert store.get_next_run_time() == (None if drives else SOON)
+
+
+@pytest.mark.databases
+@pytest.mark.usefixtures("scheduler_database")
+def test_a_job_that_comes_after_another_one_is_shown_without_a_time_and_kept_as_it_is(store: SqlJobStore):
+    store.add_job(job(id="extract"))
+    after = parse_trigger({"type": "after", "job": "extract"}, now=SOON).aps
+    store.add_job(job(id="child", at=None, trigger=after))
+    found = store.lookup_job("child")
+    assert (str(found.trigger), found.next_run_time, found.record.state) == (
+        "After each success of extract",
+        None,
+        "active",
+    )
+    found._modify(max_instances=5)
+    store.update_job(found)
+    assert (store.lookup_job("child").record.state, store.lookup_job("child").max_instances) == ("active", 5)
+    assert [shown.id for shown in store.get_all_jobs()] == ["extract", "child"]
+    assert [due.id for due in store.get_due_jobs(SOON)] == ["extract"]

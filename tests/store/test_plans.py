@@ -11,6 +11,7 @@ from scheduler_app.store import (
     engines,
     facts,
     firing,
+    following,
     idempotency,
     jobs,
     outlook,
@@ -25,7 +26,7 @@ from scheduler_app.store import (
 from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
 
-ROOMS = (claims, facts, firing, idempotency, jobs, pauses, places, pruning, rescues, settling)
+ROOMS = (claims, facts, firing, following, idempotency, jobs, pauses, places, pruning, rescues, settling)
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
     for room in ROOMS
