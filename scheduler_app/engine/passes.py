@@ -22,17 +22,19 @@ from scheduler_app.domain import outcome as outcomes
 from scheduler_app.domain.choosing import NO_PEERS, Choice, Peers, choose, insists_on_solitude
 from scheduler_app.domain.firing import UNPLANNABLE, FiringPlan, plan_firing, plan_resume, uncomputable
 from scheduler_app.domain.job import Job
-from scheduler_app.domain.policy import Delivery, Executor
+from scheduler_app.domain.policy import Executor, Overlap
 from scheduler_app.domain.run import Claim, Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import Trigger, parse_trigger
+from scheduler_app.engine.ending import is_given_back, keep_news, run_ended, settle
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
 from scheduler_app.failpoints import failpoint
-from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused, RunEnded
-from scheduler_app.store import claims, engines, facts, firing, logs, pauses, runs, settling
+from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused
+from scheduler_app.store import claims, engines, firing, pauses
 from scheduler_app.store.database import Database
-from scheduler_app.store.outlook import Outlook, look_ahead
+from scheduler_app.store.outlook import Outlook, look_ahead, look_around
+from scheduler_app.store.starting import Newborn, Starter
 
 BATCH = 250
 FALLBACK = 1.0
@@ -238,20 +240,25 @@ class Pass:
             failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
         agenda.claimed, agenda.ahead = [], None
-        if facts.paused_since(tx) is not None:  # perhaps since the look
+        is_paused, is_any_queued = look_around(tx)
+        if is_paused:  # perhaps since the look
             return
-        firing.record(tx, agenda.planned, agenda.now)
+        works = not agenda.paused and self._ctx.may_work()
+        starter = self._starter(agenda) if works and not is_any_queued else None
+        firing.record(tx, agenda.planned, agenda.now, starter)
         if agenda.planned:
             failpoint("fire.before_commit")
         for paused, plan in agenda.lapsed:
             pauses.end(tx, paused, plan, agenda.now)
         for job, reason in agenda.broken:
             firing.mark_broken(tx, job, reason, agenda.now)
-        if not agenda.paused and self._ctx.may_work():
+        if works:
             if agenda.ready:
                 claims.promote(tx, agenda.now)
             self._give_way(tx, agenda)
-            agenda.claimed = self._claim(tx, agenda)
+            agenda.claimed = self._claim(tx, agenda) if starter is None else starter.claims
+            if agenda.claimed and any(execution.claim.alone for execution in self._ctx.pool.held()):
+                claims.share(tx, agenda.engine)
             if agenda.claimed:
                 failpoint("claim.before_commit")
             agenda.ahead = look_ahead(tx)
@@ -298,16 +305,25 @@ class Pass:
 
     def _claim(self, tx: sa.Connection, agenda: Agenda) -> list[Claim]:
         choice = self._choose(tx, agenda)
-        if choice.runs and any(execution.claim.alone for execution in self._ctx.pool.held()):
-            claims.share(tx, agenda.engine)
         return claims.take(
             tx,
             choice.runs,
             engine=agenda.engine,
-            token=secrets.randbits(62),
+            token=new_token(),
             alone=choice.alone,
             now=agenda.now,
         )
+
+    def _starter(self, agenda: Agenda) -> Starter | None:
+        """Return what claims firings as they are written, when the queue is empty and nothing else is to join it."""
+        if agenda.ready or any(job.policies.overlap is Overlap.CANCEL_RUNNING for job, _ in agenda.planned):
+            return None
+        return Starter(engine=agenda.engine, token=new_token(), now=agenda.now, choose=self._choose_newborn)
+
+    def _choose_newborn(self, queue: Sequence[Newborn]) -> Sequence[Newborn]:
+        room, names = self._ctx.pool.room(), self._ctx.registry.names()
+        ours = [run for run in queue if run.executor == Executor.THREAD and run.task in names]
+        return choose(ours[: room.most], room, self._ctx.clock.now()).runs
 
     def _announce(self, agenda: Agenda) -> None:
         bus, now = self._ctx.bus, agenda.now
@@ -335,6 +351,11 @@ class Pass:
         return max(0.0, min(waits))
 
 
+def new_token() -> int:
+    """Return what proves the claims of one transaction."""
+    return secrets.randbits(62)
+
+
 def _has_come(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and moment <= now
 
@@ -343,58 +364,3 @@ def _has_come(moment: datetime | None, now: datetime) -> bool:
 def trigger_of(text: str) -> Trigger:
     """Return the trigger that a job's row holds; it is in normal form, so now does not matter."""
     return parse_trigger(json.loads(text), now=EPOCH)
-
-
-def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[outcomes.Outcome]:
-    """Settle what has ended and return what came too late."""
-    claims.give_back(tx, [outcome.claim.held for _, outcome in ended if is_given_back(outcome)], now)
-    return settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended if not is_given_back(outcome)], now)
-
-
-def is_given_back(outcome: outcomes.Outcome) -> bool:
-    """Whether an attempt stopped only because its engine asked it to, and is to be made again."""
-    return outcomes.is_interrupted(outcome) and outcome.claim.delivery is Delivery.AT_LEAST_ONCE
-
-
-def keep_news(tx: sa.Connection, executions: Sequence[Execution]) -> None:
-    """Write what executions logged and reported since the last time.
-
-    Only who still holds its claim may: a thread that outlives its timeout would write where the next attempt does.
-    """
-    news = [execution for execution in executions if execution.has_news or execution.progress is not None]
-    held = settling.held(tx, [execution.claim for execution in news])
-    for execution in news:
-        if execution.claim.held in held:
-            _keep(tx, execution)
-
-
-def _keep(tx: sa.Connection, execution: Execution) -> None:
-    claim = execution.claim
-    pieces = execution.unwritten()
-    if pieces:
-        if execution.log.base is None:
-            execution.log.base = logs.size(tx, claim.run_id)
-        logs.append(tx, claim.run_id, claim.attempt, execution.log.base, pieces)
-    progress = execution.progress
-    if progress is not None:
-        values = {"current_": progress.current, "total_": progress.total, "message_": progress.message}
-        runs.set_progress(tx, [{"id_": claim.run_id, **values}])
-
-
-def run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: datetime) -> RunEnded:
-    """Return the event that tells how an attempt ended."""
-    follows = outcomes.settle(outcome)
-    return RunEnded(
-        at=now,
-        run_id=outcome.claim.run_id,
-        job_id=outcome.claim.job_id,
-        task=outcome.claim.task,
-        attempt=outcome.claim.attempt,
-        state=outcome.state,
-        duration=(outcome.finished_at - outcome.started_at).total_seconds(),
-        error=None if outcome.error is None else outcome.error.traceback or outcome.error.message,
-        will_retry=follows.ready_at is not None,
-        scheduled_at=outcome.claim.scheduled_at,
-        result=outcome.result,
-        exception=raised,
-    )

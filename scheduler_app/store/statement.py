@@ -140,6 +140,20 @@ class Statement:
             changed.append(int(cursor.rowcount))
         return changed
 
+    def firsts(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> list[Any]:
+        """Execute once for each row of parameters, and return the first column of the first row of each, or None."""
+        compiled = self._of(tx)
+        values = [compiled.values(row) for row in rows]
+        if tx.dialect.name == "sqlite" or len(values) < 2:
+            found = [driver_of(tx).execute(compiled.text, value).fetchone() for value in values]
+        else:
+            cursor = driver_of(tx).cursor()
+            cursor.executemany(compiled.text, values, returning=True)
+            found = [cursor.fetchone()]
+            while cursor.nextset():
+                found.append(cursor.fetchone())
+        return [None if row is None else row[0] for row in found]
+
     def many(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute once for each row of parameters; all rows have the same names."""
         compiled = self._of(tx)

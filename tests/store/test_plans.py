@@ -20,18 +20,19 @@ from scheduler_app.store import (
     rescues,
     schema,
     settling,
+    starting,
 )
 from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
 
-ROOMS = (claims, facts, firing, idempotency, jobs, pauses, places, pruning, rescues, settling)
+ROOMS = (claims, facts, firing, idempotency, jobs, pauses, places, pruning, rescues, settling, starting)
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
     for room in ROOMS
     for name, statement in vars(room).items()
     if isinstance(statement, Statement)
 } | {"engines.BEAT": engines.BEAT}
-COMPOSED = {"outlook.AHEAD": outlook.AHEAD}
+COMPOSED = {"outlook.AHEAD": outlook.AHEAD, "outlook.PRESENT": outlook.PRESENT}
 # partial indexes that hold only open work are read from their beginning on purpose
 # the jobs of a thousand runs are told apart
 SORTED = {"pruning.CROWDED"}
