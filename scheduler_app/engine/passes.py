@@ -26,9 +26,9 @@ from scheduler_app.domain.policy import Executor, Overlap
 from scheduler_app.domain.run import Claim, Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import Trigger, parse_trigger
-from scheduler_app.engine.ending import is_given_back, keep_news, run_ended, settle
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
+from scheduler_app.engine.settlement import is_given_back, keep_news, run_ended, settle
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused
 from scheduler_app.store import claims, engines, firing, pauses
