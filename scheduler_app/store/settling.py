@@ -14,8 +14,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.outcome import Outcome, Settlement
 from scheduler_app.domain.run import Claim, Reason, RunState
-from scheduler_app.store.jobs import finish_idle
-from scheduler_app.store.places import unblock
+from scheduler_app.store.places import leave
 from scheduler_app.store.rows import micros
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
@@ -70,8 +69,9 @@ def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) 
     if valid:
         _cancel_orphans(tx, valid)
         keys = {settlement.outcome.claim.job_key for settlement in valid}
-        unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
-        finish_idle(tx, keys)
+        leave(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
+    if len(valid) == len(settlements):
+        return []
     refused = [settlement for settlement, changed in zip(settlements, written, strict=True) if not changed]
     late = _late(tx, refused)
     refuse(tx, [outcome.claim for outcome in late])
