@@ -37,6 +37,7 @@ from scheduler_app.store.outlook import Outlook, look_ahead, look_around
 from scheduler_app.store.starting import Newborn, Starter
 
 BATCH = 250
+FEW = 8
 FALLBACK = 1.0
 LIVE_EVERY = 1.0
 BEHIND_SUSPECTS = 100
@@ -74,6 +75,7 @@ class Agenda:
     claimable: bool = False
     next_at: datetime | None = None
     ahead: Outlook | None = None
+    next_due: Sequence[firing.DueJob | firing.Unreadable] = ()
     claimed: list[Claim] = field(default_factory=list)
     late: list[outcomes.Outcome] = field(default_factory=list)
 
@@ -111,6 +113,7 @@ class Pass:
         self._live_at = 0.0
         self._in_doubt = False
         self._ahead: Outlook | None = None
+        self._next_due: Sequence[firing.DueJob | firing.Unreadable] = ()
         self.idle = True
         self.rests_after = False
         self.commits = 0
@@ -122,7 +125,8 @@ class Pass:
         ctx = self._ctx
         agenda = Agenda(now=ctx.clock.now(), engine=ctx.engine_id())
         ctx.pool.expire()
-        self._look(agenda)
+        if not self._recall(agenda):
+            self._look(agenda)
         agenda.ended = ctx.pool.ended()
         agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=STALE_AFTER)}
         if not agenda.is_empty:
@@ -177,6 +181,22 @@ class Pass:
         ahead, self._ahead = self._ahead, None
         return ahead if ahead is not None and _has_come(ahead.due, now) else None
 
+    def _recall(self, agenda: Agenda) -> bool:
+        """Plan the few jobs that the last commit saw ahead, when nothing else is to be looked at; whether that was so.
+
+        One that has been changed since then is not advanced, and read anew by the next poll.
+        """
+        ahead, ctx = self._ahead, self._ctx
+        if ahead is None or not self._next_due or self._in_doubt or ctx.pool.held() or not ctx.may_work():
+            return False
+        if not _has_come(ahead.due, self._due_by(agenda.now)) or _has_come(ahead.lapse, agenda.now):
+            return False
+        agenda.ready = _has_come(ahead.ready, agenda.now)
+        for job in self._next_due:
+            self._plan(job, agenda)
+        self._ahead = None
+        return True
+
     def _known(self) -> set[tuple[int, int]]:
         """Return the claims that execute, wait for a slot or have ended."""
         ended = self._ctx.pool.ended()
@@ -227,6 +247,7 @@ class Pass:
             raise
         self._in_doubt = False
         self._ahead, self.next_at, self.commits = agenda.ahead, agenda.next_at, ctx.database.commits
+        self._next_due = agenda.next_due
         for execution in agenda.news:
             execution.written()
         ctx.pool.hand_over(agenda.claimed)
@@ -263,6 +284,15 @@ class Pass:
                 failpoint("claim.before_commit")
             agenda.ahead = look_ahead(tx)
             agenda.next_at = agenda.ahead.next_at
+            agenda.next_due = self._few_due(tx, agenda)
+
+    def _few_due(self, tx: sa.Connection, agenda: Agenda) -> Sequence[firing.DueJob | firing.Unreadable]:
+        """Return the jobs that fire next after others have fired, if they are few: the next pass need not look."""
+        ahead = agenda.ahead
+        if not agenda.planned or ahead is None or ahead.due is None or ahead.busy or ahead.paused_since:
+            return ()
+        due = firing.due(tx, ahead.due, FEW)
+        return due if len(due) < FEW else ()
 
     def _give_way(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Give back what was claimed ahead and has not started, where higher priority waits."""
