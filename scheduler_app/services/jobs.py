@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import rfc3339, to_micros
+from scheduler_app.domain.compact import compact
 from scheduler_app.domain.job import Job, JobSpec, JobState, LastRun
 from scheduler_app.domain.run import Origin, Reason, Run, RunState
 from scheduler_app.errors import Conflict, Fault, IdTaken, InvalidInput, NotFound, VersionMismatch
@@ -19,7 +20,6 @@ from scheduler_app.signals import JobChanged
 from scheduler_app.store import jobs, places, runs
 from scheduler_app.store.firing import work_values
 from scheduler_app.store.jobs import JobPlace
-from scheduler_app.store.rows import compact
 
 SOON = timedelta(seconds=0.1)
 

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.domain.compact import compact
 from scheduler_app.domain.firing import NO_RUNS, FiringPlan, Places, place
 from scheduler_app.domain.jitter import jitter_of, ready_at
 from scheduler_app.domain.job import Job, JobState
@@ -24,7 +25,7 @@ from scheduler_app.domain.retry import RetryPolicy
 from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
 from scheduler_app.store import places
 from scheduler_app.store.jobs import finish_idle
-from scheduler_app.store.rows import READ_ERRORS, compact, due_moment, micros, policies_from, read_object, told
+from scheduler_app.store.rows import READ_ERRORS, due_moment, micros, policies_from, read_object, told
 from scheduler_app.store.starting import Starter, write_firings
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs

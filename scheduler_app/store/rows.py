@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import EPOCH, from_micros, to_micros
+from scheduler_app.domain.compact import compact
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.domain.policy import POLICY_NAMES, Overrides, Policies
 from scheduler_app.domain.run import MissedRange, Origin, Progress, Run, RunError, RunState
@@ -35,11 +36,6 @@ def due_moment(value: Any) -> datetime | None:
         return EPOCH if value < 0 else None
 
 
-def compact(value: Any) -> str:
-    """Return a JSON value as the text that is kept."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
 @lru_cache(maxsize=4096)
 def _policy_values(policies: Policies) -> dict[str, Any]:
     return asdict(policies) | {"tags": compact(list(policies.tags))}
@@ -54,8 +50,13 @@ def policy_values(policies: Policies) -> dict[str, Any]:
 READ_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError, RecursionError)
 
 
+EMPTY = {"[]": list, "{}": dict}
+
+
 def read_object(text: Any, kind: type) -> Any:
     """Return the JSON list or object that a column holds."""
+    if text in EMPTY and EMPTY[text] is kind:
+        return kind()
     value = json.loads(text)
     if not isinstance(value, kind):
         raise ValueError(f"not a JSON {'array' if kind is list else 'object'}")

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import from_micros, to_micros
-from scheduler_app.domain.policy import Delivery
 from scheduler_app.domain.run import Claim, RunState
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import runs
@@ -127,7 +126,7 @@ def _claim(row: dict[str, Any], run_id: int) -> Claim:
         priority=row["priority"],
         concurrency_key=row["concurrency_key"],
         timeout=row["timeout"],
-        delivery=Delivery(row["delivery"]),
+        delivery=row["delivery"],
         retry=row["retry"],
         first_run=run_id,
     )
