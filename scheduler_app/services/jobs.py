@@ -47,12 +47,12 @@ def insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -
     key = jobs.insert(tx, job, values)
     if key is None:
         raise taken(job.id)
-    job = replace(job, key=key)
-    if job.trigger is None:
-        run_id = runs.insert(tx, by_hand(tx, job, Origin.ONCE, now))
-        job = replace(job, last_run=LastRun(id=run_id, state=RunState.QUEUED))
+    last_run = None
+    if job.trigger is None:  # a new job has no other run, and so a place
+        row = _by_hand(job, Origin.ONCE, now, free=not places.locked(tx, [job.policies.concurrency_key]))
+        last_run = LastRun(id=runs.insert(tx, row | {"job_key": key}), state=row["state"])
     failpoint("add.before_commit")
-    return job
+    return replace(job, key=key, last_run=last_run)
 
 
 def taken(job_id: str) -> IdTaken:
@@ -208,7 +208,11 @@ def by_hand(tx: sa.Connection, job: Job, origin: Origin, now: datetime) -> dict[
     """Return the row of a run that no trigger asked for: it waits when its job is busy, it is never skipped."""
     policies = job.policies
     free = places.has_room(tx, job.key, most=policies.max_instances, concurrency_key=policies.concurrency_key)
-    return work_values(policies) | {
+    return _by_hand(job, origin, now, free=free)
+
+
+def _by_hand(job: Job, origin: Origin, now: datetime, *, free: bool) -> dict[str, Any]:
+    return work_values(job.policies) | {
         "job_key": job.key,
         "job_id": job.id,
         "task": job.task,
