@@ -134,7 +134,7 @@ def leave(tx: sa.Connection, left: Iterable[int], keys: Iterable[str | None], no
 def _fill(tx: sa.Connection, freed: set[int], keys: Iterable[str | None], now: datetime) -> list[Any]:
     """Queue what waits; return which of the jobs wait or fire no more."""
     _unlock(tx, {key for key in keys if key is not None}, now)
-    rows = LEFT.rows(tx, keys=freed) if freed else []
+    rows = LEFT.rows(tx, keys=list(freed)) if freed else []
     waiting = [row for row in rows if row.waits]
     held = locked(tx, {row.concurrency_key for row in waiting})
     for row in waiting:

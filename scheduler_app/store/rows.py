@@ -71,6 +71,15 @@ def policies_from(columns: tuple[Any, ...]) -> Policies:
     return Policies.resolve([Overrides.model_validate(given)])
 
 
+# the overrides of a job as JSON text, then its policy columns in their order
+PolicyColumns = tuple[Any, ...]
+
+
+def overrides_and_policies(columns: PolicyColumns) -> tuple[Overrides, Policies]:
+    """Return what a job overrides, and its policies in force; one of READ_ERRORS when they cannot be read."""
+    return Overrides.model_validate(read_object(columns[0], dict)), policies_from(columns[1:])
+
+
 def _policies(row: Mapping[str, Any]) -> Policies:
     return policies_from(tuple(row[name] for name in POLICY_NAMES))
 
