@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, validate_call
 from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from scheduler_app.domain.compact import compact
 from scheduler_app.domain.policy import Overrides
 from scheduler_app.errors import ConfigurationError, Fault, InvalidArguments, TaskNameTaken, UnknownTask
 
@@ -138,7 +138,7 @@ def to_json(value: Any) -> Any:
 def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
     """Return both as JSON text; InvalidArguments when they are not JSON or together over 64 KiB."""
     try:
-        texts = [_json(value) for value in (list(args), dict(kwargs))]
+        texts = [compact(value) for value in (list(args), dict(kwargs))]
         size = sum(len(text.encode()) for text in texts)
     except (ValueError, RecursionError, TypeError) as error:
         fault = Fault(pointer="/kwargs", detail=f"arguments must be JSON: {error}")
@@ -148,10 +148,6 @@ def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[st
         fault = Fault(pointer="/kwargs", detail=detail)
         raise InvalidArguments(fault.detail, faults=[fault])
     return texts[0], texts[1]
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class Registry:

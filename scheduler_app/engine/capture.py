@@ -18,6 +18,7 @@ _formatter = logging.Formatter()
 _lock = threading.Lock()
 _users = 0
 _undo: list[Callable[[], None]] = []
+_tees: dict[str, "Tee"] = {}
 
 
 def install() -> None:
@@ -73,7 +74,7 @@ def _time(execution: Execution) -> str:
 
 def _capture_stream(name: str) -> Callable[[], None]:
     before = getattr(sys, name)
-    tee = Tee(before)
+    tee = _tee(name, before)
     setattr(sys, name, tee)
 
     def undo() -> None:
@@ -83,38 +84,46 @@ def _capture_stream(name: str) -> Callable[[], None]:
     return undo
 
 
+def _tee(name: str, stream: TextIO) -> "Tee":
+    """Return what stands in for a stream; the same one for as long as the stream is the same."""
+    tee = _tees.get(name)
+    if tee is None or tee.stream is not stream:
+        tee = _tees[name] = Tee(stream)
+    return tee
+
+
 class Tee(io.TextIOBase):
     """A text stream that also writes to the log of the run that executes, line by line."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.stream = stream
 
     def write(self, text: str) -> int:
         """Write to the stream, and to the current run's log."""
         execution = executing()
         if execution is not None:
             execution.log.text(text)
-        return self._stream.write(text)
+        return self.stream.write(text)
 
     def flush(self) -> None:
         """Flush the stream, unless it was closed meanwhile, as at the end of a process."""
-        if not self._stream.closed:
-            self._stream.flush()
+        if not self.stream.closed:
+            self.stream.flush()
 
     def isatty(self) -> bool:
         """Whether the stream is a terminal."""
-        return self._stream.isatty()
+        return self.stream.isatty()
 
     def fileno(self) -> int:
         """Return the stream's descriptor."""
-        return self._stream.fileno()
+        return self.stream.fileno()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
         """The stream's encoding."""
-        return self._stream.encoding
+        return self.stream.encoding
 
     @property
     def buffer(self) -> Any:
         """The stream's bytes."""
-        return self._stream.buffer
+        return self.stream.buffer

@@ -22,19 +22,22 @@ from scheduler_app.domain import outcome as outcomes
 from scheduler_app.domain.choosing import NO_PEERS, Choice, Peers, choose, insists_on_solitude
 from scheduler_app.domain.firing import UNPLANNABLE, FiringPlan, plan_firing, plan_resume, uncomputable
 from scheduler_app.domain.job import Job
-from scheduler_app.domain.policy import Delivery, Executor
+from scheduler_app.domain.policy import Executor, Overlap
 from scheduler_app.domain.run import Claim, Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
+from scheduler_app.engine.settlement import is_given_back, keep_news, run_ended, settle
 from scheduler_app.failpoints import failpoint
-from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused, RunEnded
-from scheduler_app.store import claims, engines, firing, following, logs, pauses, runs, settling
+from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused
+from scheduler_app.store import claims, engines, firing, pauses
 from scheduler_app.store.database import Database
-from scheduler_app.store.outlook import Outlook, look_ahead
+from scheduler_app.store.outlook import Outlook, look_ahead, look_around
+from scheduler_app.store.starting import Newborn, Starter
 
 BATCH = 250
+FEW = 8
 FALLBACK = 1.0
 LIVE_EVERY = 1.0
 BEHIND_SUSPECTS = 100
@@ -72,6 +75,7 @@ class Agenda:
     claimable: bool = False
     next_at: datetime | None = None
     ahead: Outlook | None = None
+    next_due: Sequence[firing.DueJob | firing.Unreadable] = ()
     claimed: list[Claim] = field(default_factory=list)
     late: list[outcomes.Outcome] = field(default_factory=list)
 
@@ -109,6 +113,7 @@ class Pass:
         self._live_at = 0.0
         self._in_doubt = False
         self._ahead: Outlook | None = None
+        self._next_due: Sequence[firing.DueJob | firing.Unreadable] = ()
         self.idle = True
         self.rests_after = False
         self.commits = 0
@@ -120,7 +125,8 @@ class Pass:
         ctx = self._ctx
         agenda = Agenda(now=ctx.clock.now(), engine=ctx.engine_id())
         ctx.pool.expire()
-        self._look(agenda)
+        if not self._recall(agenda):
+            self._look(agenda)
         agenda.ended = ctx.pool.ended()
         agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=STALE_AFTER)}
         if not agenda.is_empty:
@@ -134,7 +140,7 @@ class Pass:
         """Settle what has ended, outside a pass, when the engine stops."""
         ended = self._ctx.pool.ended()
         keep_news(tx, [*(execution for execution, _ in ended), *self._ctx.pool.held()])
-        settle(tx, ended, now, following.standing(tx))
+        settle(tx, ended, now)
 
     def _look(self, agenda: Agenda) -> None:
         """Read what is due, before any transaction that writes."""
@@ -174,6 +180,22 @@ class Pass:
         """
         ahead, self._ahead = self._ahead, None
         return ahead if ahead is not None and _has_come(ahead.due, now) else None
+
+    def _recall(self, agenda: Agenda) -> bool:
+        """Plan the few jobs that the last commit saw ahead, when nothing else is to be looked at; whether that was so.
+
+        One that has been changed since then is not advanced, and read anew by the next poll.
+        """
+        ahead, ctx = self._ahead, self._ctx
+        if ahead is None or not self._next_due or self._in_doubt or ctx.pool.held() or not ctx.may_work():
+            return False
+        if not _has_come(ahead.due, self._due_by(agenda.now)) or _has_come(ahead.lapse, agenda.now):
+            return False
+        agenda.ready = _has_come(ahead.ready, agenda.now)
+        for job in self._next_due:
+            self._plan(job, agenda)
+        self._ahead = None
+        return True
 
     def _known(self) -> set[tuple[int, int]]:
         """Return the claims that execute, wait for a slot or have ended."""
@@ -225,6 +247,7 @@ class Pass:
             raise
         self._in_doubt = False
         self._ahead, self.next_at, self.commits = agenda.ahead, agenda.next_at, ctx.database.commits
+        self._next_due = agenda.next_due
         for execution in agenda.news:
             execution.written()
         ctx.pool.hand_over(agenda.claimed)
@@ -233,29 +256,43 @@ class Pass:
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Do all of it; what is taken from the pool stays noted, since this may be undone and called again."""
         keep_news(tx, agenda.news)
-        agenda.late = settle(tx, agenda.ended, agenda.now, stands := following.standing(tx))
+        agenda.late = settle(tx, agenda.ended, agenda.now)
         if agenda.ended:
             failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
         agenda.claimed, agenda.ahead = [], None
-        if stands.paused_since is not None:  # perhaps since the look
+        is_paused, is_any_queued = look_around(tx)
+        if is_paused:  # perhaps since the look
             return
-        firing.record(tx, agenda.planned, agenda.now)
+        works = not agenda.paused and self._ctx.may_work()
+        starter = self._starter(agenda) if works and not is_any_queued else None
+        firing.record(tx, agenda.planned, agenda.now, starter)
         if agenda.planned:
             failpoint("fire.before_commit")
         for paused, plan in agenda.lapsed:
             pauses.end(tx, paused, plan, agenda.now)
         for job, reason in agenda.broken:
             firing.mark_broken(tx, job, reason, agenda.now)
-        if not agenda.paused and self._ctx.may_work():
+        if works:
             if agenda.ready:
                 claims.promote(tx, agenda.now)
             self._give_way(tx, agenda)
-            agenda.claimed = self._claim(tx, agenda)
+            agenda.claimed = self._claim(tx, agenda) if starter is None else starter.claims
+            if agenda.claimed and any(execution.claim.alone for execution in self._ctx.pool.held()):
+                claims.share(tx, agenda.engine)
             if agenda.claimed:
                 failpoint("claim.before_commit")
             agenda.ahead = look_ahead(tx)
             agenda.next_at = agenda.ahead.next_at
+            agenda.next_due = self._few_due(tx, agenda)
+
+    def _few_due(self, tx: sa.Connection, agenda: Agenda) -> Sequence[firing.DueJob | firing.Unreadable]:
+        """Return the jobs that fire next after others have fired, if they are few: the next pass need not look."""
+        ahead = agenda.ahead
+        if not agenda.planned or ahead is None or ahead.due is None or ahead.busy or ahead.paused_since:
+            return ()
+        due = firing.due(tx, ahead.due, FEW)
+        return due if len(due) < FEW else ()
 
     def _give_way(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Give back what was claimed ahead and has not started, where higher priority waits."""
@@ -298,16 +335,25 @@ class Pass:
 
     def _claim(self, tx: sa.Connection, agenda: Agenda) -> list[Claim]:
         choice = self._choose(tx, agenda)
-        if choice.runs and any(execution.claim.alone for execution in self._ctx.pool.held()):
-            claims.share(tx, agenda.engine)
         return claims.take(
             tx,
             choice.runs,
             engine=agenda.engine,
-            token=secrets.randbits(62),
+            token=new_token(),
             alone=choice.alone,
             now=agenda.now,
         )
+
+    def _starter(self, agenda: Agenda) -> Starter | None:
+        """Return what claims firings as they are written, when the queue is empty and nothing else is to join it."""
+        if agenda.ready or any(job.policies.overlap is Overlap.CANCEL_RUNNING for job, _ in agenda.planned):
+            return None
+        return Starter(engine=agenda.engine, token=new_token(), now=agenda.now, choose=self._choose_newborn)
+
+    def _choose_newborn(self, queue: Sequence[Newborn]) -> Sequence[Newborn]:
+        room, names = self._ctx.pool.room(), self._ctx.registry.names()
+        ours = [run for run in queue if run.executor == Executor.THREAD and run.task in names]
+        return choose(ours[: room.most], room, self._ctx.clock.now()).runs
 
     def _announce(self, agenda: Agenda) -> None:
         bus, now = self._ctx.bus, agenda.now
@@ -335,6 +381,11 @@ class Pass:
         return max(0.0, min(waits))
 
 
+def new_token() -> int:
+    """Return what proves the claims of one transaction."""
+    return secrets.randbits(62)
+
+
 def _has_come(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and moment <= now
 
@@ -343,58 +394,3 @@ def _has_come(moment: datetime | None, now: datetime) -> bool:
 def trigger_of(text: str) -> Trigger:
     """Return the trigger that a job's row holds; it is in normal form, so now does not matter."""
     return parse_trigger(json.loads(text), now=EPOCH)
-
-
-def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime, how: following.Standing) -> list[outcomes.Outcome]:
-    """Settle what has ended and return what came too late."""
-    claims.give_back(tx, [outcome.claim.held for _, outcome in ended if is_given_back(outcome)], now)
-    return settling.settle(tx, [outcomes.settle(end) for _, end in ended if not is_given_back(end)], now, how)
-
-
-def is_given_back(outcome: outcomes.Outcome) -> bool:
-    """Whether an attempt stopped only because its engine asked it to, and is to be made again."""
-    return outcomes.is_interrupted(outcome) and outcome.claim.delivery is Delivery.AT_LEAST_ONCE
-
-
-def keep_news(tx: sa.Connection, executions: Sequence[Execution]) -> None:
-    """Write what executions logged and reported since the last time.
-
-    Only who still holds its claim may: a thread that outlives its timeout would write where the next attempt does.
-    """
-    news = [execution for execution in executions if execution.has_news or execution.progress is not None]
-    held = settling.held(tx, [execution.claim for execution in news])
-    for execution in news:
-        if execution.claim.held in held:
-            _keep(tx, execution)
-
-
-def _keep(tx: sa.Connection, execution: Execution) -> None:
-    claim = execution.claim
-    pieces = execution.unwritten()
-    if pieces:
-        if execution.log.base is None:
-            execution.log.base = logs.size(tx, claim.run_id)
-        logs.append(tx, claim.run_id, claim.attempt, execution.log.base, pieces)
-    progress = execution.progress
-    if progress is not None:
-        values = {"current_": progress.current, "total_": progress.total, "message_": progress.message}
-        runs.set_progress(tx, [{"id_": claim.run_id, **values}])
-
-
-def run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: datetime) -> RunEnded:
-    """Return the event that tells how an attempt ended."""
-    follows = outcomes.settle(outcome)
-    return RunEnded(
-        at=now,
-        run_id=outcome.claim.run_id,
-        job_id=outcome.claim.job_id,
-        task=outcome.claim.task,
-        attempt=outcome.claim.attempt,
-        state=outcome.state,
-        duration=(outcome.finished_at - outcome.started_at).total_seconds(),
-        error=None if outcome.error is None else outcome.error.traceback or outcome.error.message,
-        will_retry=follows.ready_at is not None,
-        scheduled_at=outcome.claim.scheduled_at,
-        result=outcome.result,
-        exception=raised,
-    )

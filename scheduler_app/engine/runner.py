@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from scheduler_app.domain.compact import compact
 from scheduler_app.domain.outcome import Outcome
 from scheduler_app.domain.run import Reason, RunError, RunState
 from scheduler_app.domain.task import Registry
@@ -94,7 +95,7 @@ def never_started(execution: Execution) -> Outcome:
 
 def _encode(result: Any, execution: Execution) -> str | None:
     try:
-        text = json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = compact(result)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         execution.log.line(f"The result is not JSON and was not kept: {_message(error)}")

@@ -16,9 +16,10 @@ from scheduler_app.domain.job import Job
 from scheduler_app.domain.policy import Overrides
 from scheduler_app.errors import InvalidInput
 from scheduler_app.services.admission import admit_policies
-from scheduler_app.services.jobs import write_policies
+from scheduler_app.services.jobs import find, write_policies
 from scheduler_app.store import facts, jobs
 from scheduler_app.store.database import Database
+from scheduler_app.store.rows import READ_ERRORS, PolicyColumns, overrides_and_policies
 
 BATCH = 250
 FACT = "defaults:"
@@ -59,12 +60,23 @@ def _follow_batch(tx: sa.Connection, task: str, given: Overrides, after: str, no
     if facts.get(tx, FACT + task) != _fact(given, followed=False):
         return None
     found = jobs.of_task(tx, task, after=after, limit=BATCH)
-    for job in found:
-        _follow(tx, job, given, now)
+    follows = {columns: _follows(columns, given) for columns in {columns for _, columns in found}}
+    for job_id, columns in found:
+        if not follows[columns]:
+            _follow(tx, find(tx, job_id), given, now)
     if len(found) == BATCH:
-        return found[-1].id
+        return found[-1][0]
     facts.put(tx, FACT + task, _fact(given, followed=True))
     return None
+
+
+def _follows(columns: PolicyColumns, given: Overrides) -> bool:
+    """Whether jobs with these policies need no second look; many jobs have the same."""
+    try:
+        overrides, policies = overrides_and_policies(columns)
+        return admit_policies(given, overrides) == policies
+    except (*READ_ERRORS, InvalidInput):
+        return False
 
 
 def _follow(tx: sa.Connection, job: Job, given: Overrides, now: datetime) -> None:

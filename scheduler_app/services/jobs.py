@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import rfc3339, to_micros
+from scheduler_app.domain.compact import compact
 from scheduler_app.domain.job import Job, JobSpec, JobState, LastRun
 from scheduler_app.domain.run import Origin, Reason, Run, RunState
 from scheduler_app.errors import Conflict, Fault, IdTaken, InvalidInput, NotFound, VersionMismatch
@@ -22,7 +23,6 @@ from scheduler_app.store import jobs, places, runs
 from scheduler_app.store.firing import work_values
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.jobs import JobPlace
-from scheduler_app.store.rows import compact
 
 SOON = timedelta(seconds=0.1)
 
@@ -51,12 +51,13 @@ def insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -
     key = jobs.insert(tx, job, values)
     if key is None:
         raise taken(job.id)
-    job = replace(job, key=key)
-    if job.trigger is None:
-        run_id = runs.insert(tx, by_hand(tx, job, Origin.ONCE, now))
-        job = replace(job, last_run=LastRun(id=run_id, state=RunState.QUEUED))
+    last_run = None
+    if job.trigger is None:  # a new job has no other run, and so a place
+        is_locked = places.locked(tx, [job.policies.concurrency_key])
+        row = asked_row(job, Origin.ONCE, now, waits=Reason.BLOCKED if is_locked else None)
+        last_run = LastRun(id=runs.insert(tx, row | {"job_key": key}), state=row["state"])
     failpoint("add.before_commit")
-    return job
+    return replace(job, key=key, last_run=last_run)
 
 
 def taken(job_id: str) -> IdTaken:

@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.domain.compact import compact
 from scheduler_app.store.identity import Identity
-from scheduler_app.store.rows import compact, micros, moment
+from scheduler_app.store.rows import micros, moment
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import engines
 

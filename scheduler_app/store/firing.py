@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.domain.compact import compact
 from scheduler_app.domain.firing import NO_RUNS, FiringPlan, Places, place
 from scheduler_app.domain.jitter import jitter_of, ready_at
 from scheduler_app.domain.job import Job, JobState
@@ -25,7 +25,8 @@ from scheduler_app.domain.retry import RetryPolicy
 from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
 from scheduler_app.store import places
 from scheduler_app.store.jobs import finish_idle
-from scheduler_app.store.rows import READ_ERRORS, compact, due_moment, micros, policies_from, read_object, told
+from scheduler_app.store.rows import READ_ERRORS, due_moment, micros, policies_from, read_object, told
+from scheduler_app.store.starting import Starter, write_firings
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
@@ -68,32 +69,6 @@ LOCK = Statement(
 )
 NAMES = [column.name for column in jobs.columns]
 POLICY_COLUMNS = slice(NAMES.index(POLICY_NAMES[0]), NAMES.index(POLICY_NAMES[-1]) + 1)
-FIRED = (
-    "job_key",
-    "job_id",
-    "task",
-    "args",
-    "kwargs",
-    "origin",
-    "scheduled_at",
-    "ready_at",
-    "queued_at",
-    "finished_at",
-    "missed_since",
-    "missed_until",
-    "missed_count",
-    "state",
-    "reason",
-    "max_attempts",
-    "priority",
-    "concurrency_key",
-    "timeout",
-    "delivery",
-    "retry",
-    "executor",
-)
-# a clock that was set back may find a time that has fired already
-INSERT = Statement(postgresql.insert(runs).on_conflict_do_nothing(), columns=FIRED)
 ADVANCE = Statement(
     jobs.update()
     .where(
@@ -189,14 +164,19 @@ def next_due(tx: sa.Connection) -> datetime | None:
     return due_moment(NEXT_DUE.scalar(tx))
 
 
-def record(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> int:
-    """Write what the plans say, of those jobs that still stand as planned; return how many did."""
+def record(
+    tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now: datetime, starter: Starter | None = None
+) -> int:
+    """Write what the plans say, of those jobs that still stand as planned; return how many did.
+
+    With a `starter` what may start at once is claimed by it.
+    """
     free = _free(tx, planned)
     advanced = ADVANCE.each(tx, [_advance(job, plan) for job, plan in free])
     valid = [entry for entry, changed in zip(free, advanced, strict=True) if changed]
     if not valid:
         return 0
-    _insert_firings(tx, valid, now)
+    _insert_firings(tx, valid, now, starter)
     finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
     return len(valid)
 
@@ -220,7 +200,9 @@ def _advance(job: DueJob, plan: FiringPlan) -> dict[str, Any]:
     }
 
 
-def _insert_firings(tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime) -> None:
+def _insert_firings(
+    tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime, starter: Starter | None
+) -> None:
     """Write the firings job by job, each in the place that those before it leave."""
     firing_jobs = [job for job, plan in valid if plan.runs]
     line = Line.of(tx, firing_jobs)
@@ -229,12 +211,12 @@ def _insert_firings(tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]
         rows += [missed_row(job, missed, reason, now) for missed, reason in plan.missed]
         rows += [skipped_row(job, scheduled_at, now) for scheduled_at in plan.skipped]
         if plan.runs and job.policies.overlap is Overlap.CANCEL_RUNNING:
-            INSERT.many(tx, rows)
+            write_firings(tx, rows)
             rows = []
             line = _insert_superseding(tx, job, plan.runs, line, now) or Line.of(tx, firing_jobs)
         else:
             rows += [line.place(job, scheduled_at, now) for scheduled_at in plan.runs]
-    INSERT.many(tx, rows)
+    write_firings(tx, rows, starter)
 
 
 @dataclass(kw_only=True)
@@ -277,7 +259,7 @@ def _insert_superseding(
         if _is_blocked(row):
             row = _superseding(tx, job, scheduled_at, now)
             moved = True
-        INSERT.many(tx, [row])
+        write_firings(tx, [row])
     return None if moved else line
 
 
@@ -380,7 +362,7 @@ def insert_missed(
     tx: sa.Connection, job: DueJob | Job, missed: Sequence[tuple[MissedRange, Reason]], now: datetime
 ) -> None:
     """Record firings of a job that are not executed."""
-    INSERT.many(tx, [missed_row(job, firings, reason, now) for firings, reason in missed])
+    write_firings(tx, [missed_row(job, firings, reason, now) for firings, reason in missed])
 
 
 def advance(tx: sa.Connection, key: int, next_run_time: datetime | None) -> None:

@@ -23,9 +23,10 @@ from scheduler_app.domain.run import MissedRange, ParentRun, Reason, RunState
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.errors import InvalidInput
 from scheduler_app.store.facts import PAUSE, pause_of
-from scheduler_app.store.firing import FIRED, DueJob, Unreadable, mark_broken, missed_row, placed, readable, skipped_row
+from scheduler_app.store.firing import DueJob, Unreadable, mark_broken, missed_row, placed, readable, skipped_row
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import job_of, parent_run_of
+from scheduler_app.store.starting import FIRED
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import facts, jobs, runs
 
@@ -98,9 +99,9 @@ def standing(tx: sa.Connection) -> Standing:
     return Standing(paused_since=pause_of(row.pause), is_any_after=bool(row.followed))
 
 
-def follow(tx: sa.Connection, ends: Iterable[End], now: datetime, how: Standing | None = None) -> None:
-    """Fire what comes after these ends, which are written in this transaction; `how` tells how things stand in it."""
-    how = how or standing(tx)
+def follow(tx: sa.Connection, ends: Iterable[End], now: datetime) -> None:
+    """Fire what comes after these ends, which are written in this transaction."""
+    how = standing(tx)
     if not how.is_any_after:
         return
     in_order = sorted(ends, key=lambda end: (end.at, end.run))

@@ -10,8 +10,9 @@ from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.job import Job, JobState, LastRun
+from scheduler_app.domain.policy import POLICY_NAMES
 from scheduler_app.store.lanes import wake_others
-from scheduler_app.store.rows import job_of, job_values
+from scheduler_app.store.rows import PolicyColumns, job_of, job_values
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import FINISHED, HELD, OPEN, job_tags, jobs, runs
 
@@ -199,10 +200,17 @@ def soonest(tx: sa.Connection, until: datetime, limit: int) -> list[Job]:
     return [job_of(row) for row in rows]
 
 
-def of_task(tx: sa.Connection, task: str, *, after: str, limit: int) -> list[Job]:
-    """Return jobs of a task, by id, beginning after one."""
-    query = sa.select(jobs).where(jobs.c.task == task, jobs.c.id > after).order_by(jobs.c.id).limit(limit)
-    return [job_of(row) for row in tx.execute(query)]
+OF_TASK = Statement(
+    sa.select(jobs.c.id, jobs.c.overrides, *(jobs.c[name] for name in POLICY_NAMES))
+    .where(jobs.c.task == sa.bindparam("task"), jobs.c.id > sa.bindparam("after"))
+    .order_by(jobs.c.id)
+    .limit(sa.bindparam("most"))
+)
+
+
+def of_task(tx: sa.Connection, task: str, *, after: str, limit: int) -> list[tuple[str, PolicyColumns]]:
+    """Return jobs of a task, by id, beginning after one: each one's id, and what its policies are read from."""
+    return [(row.id, tuple(row[1:])) for row in OF_TASK.rows(tx, task=task, after=after, most=limit)]
 
 
 def in_order(tx: sa.Connection, *, until: datetime | None = None, limit: int, offset: int = 0) -> list[Job]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import EPOCH, from_micros, to_micros
 from scheduler_app.domain.after import parent_of
+from scheduler_app.domain.compact import compact
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.domain.policy import POLICY_NAMES, Overrides, Policies
 from scheduler_app.domain.run import MissedRange, Origin, ParentRun, Progress, Run, RunError, RunState
@@ -36,11 +37,6 @@ def due_moment(value: Any) -> datetime | None:
         return EPOCH if value < 0 else None
 
 
-def compact(value: Any) -> str:
-    """Return a JSON value as the text that is kept."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
 @lru_cache(maxsize=4096)
 def _policy_values(policies: Policies) -> dict[str, Any]:
     return asdict(policies) | {"tags": compact(list(policies.tags))}
@@ -55,8 +51,13 @@ def policy_values(policies: Policies) -> dict[str, Any]:
 READ_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError, RecursionError)
 
 
+EMPTY = {"[]": list, "{}": dict}
+
+
 def read_object(text: Any, kind: type) -> Any:
     """Return the JSON list or object that a column holds."""
+    if text in EMPTY and EMPTY[text] is kind:
+        return kind()
     value = json.loads(text)
     if not isinstance(value, kind):
         raise ValueError(f"not a JSON {'array' if kind is list else 'object'}")
@@ -69,6 +70,15 @@ def policies_from(columns: tuple[Any, ...]) -> Policies:
     row = dict(zip(POLICY_NAMES, columns, strict=True))
     given = row | {"coalesce": bool(row["coalesce"]), "tags": tuple(read_object(row["tags"], list))}
     return Policies.resolve([Overrides.model_validate(given)])
+
+
+# the overrides of a job as JSON text, then its policy columns in their order
+PolicyColumns = tuple[Any, ...]
+
+
+def overrides_and_policies(columns: PolicyColumns) -> tuple[Overrides, Policies]:
+    """Return what a job overrides, and its policies in force; one of READ_ERRORS when they cannot be read."""
+    return Overrides.model_validate(read_object(columns[0], dict)), policies_from(columns[1:])
 
 
 def _policies(row: Mapping[str, Any]) -> Policies:

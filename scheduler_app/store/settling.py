@@ -15,9 +15,8 @@ import sqlalchemy as sa
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.outcome import Outcome, Settlement
 from scheduler_app.domain.run import Claim, Reason, RunState
-from scheduler_app.store.following import End, Standing, follow
-from scheduler_app.store.jobs import finish_idle
-from scheduler_app.store.places import unblock
+from scheduler_app.store.following import End, follow
+from scheduler_app.store.places import leave
 from scheduler_app.store.rows import micros
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
@@ -63,9 +62,7 @@ def held(tx: sa.Connection, claims: Iterable[Claim]) -> set[tuple[int, int]]:
     return {(row.id, row.token) for row in HELD.rows(tx, ids=ids)} if ids else set()
 
 
-def settle(
-    tx: sa.Connection, settlements: Sequence[Settlement], now: datetime, how: Standing | None = None
-) -> list[Outcome]:
+def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> list[Outcome]:
     """Write how attempts ended, queue what waited for their places, and return the outcomes that came too late."""
     if not settlements:
         return []
@@ -74,10 +71,11 @@ def settle(
     if valid:
         orphans = _cancel_orphans(tx, valid)
         keys = {settlement.outcome.claim.job_key for settlement in valid}
-        unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
+        leave(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
         final = (_end(settlement) for settlement in valid if settlement.state is not RunState.SCHEDULED)
-        follow(tx, chain(final, orphans), now, how)
-        finish_idle(tx, keys)
+        follow(tx, chain(final, orphans), now)
+    if len(valid) == len(settlements):
+        return []
     refused = [settlement for settlement, changed in zip(settlements, written, strict=True) if not changed]
     late = _late(tx, refused)
     refuse(tx, [outcome.claim for outcome in late])

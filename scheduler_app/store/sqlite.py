@@ -38,6 +38,9 @@ NETWORK_FILE_SYSTEMS = frozenset(
 WAL_FAULT_FIXED = (3, 51, 3)
 # a checkpoint syncs the database file: a rarer one writes the pages that every commit touches once, not often
 CHECKPOINT_PAGES = 4000
+# a store that nobody forces to disk is a test's: it commits one firing at a time, and a commit copies whole pages
+UNFORCED = "OFF"
+SMALL_PAGE = 1024
 MOUNTS = Path("/proc/mounts")
 HELD = (
     "; another program, or a transaction of yours, is writing to the file: commit yours first, or add the job in it "
@@ -146,6 +149,8 @@ def prepare_engine(url: sa.URL, *, writes: bool, synchronous: str, patience: flo
     @sa.event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None
+        if synchronous == UNFORCED:
+            connection.execute(f"PRAGMA page_size = {SMALL_PAGE}")
         for pragma in ("journal_mode = WAL", f"synchronous = {synchronous}", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")

@@ -8,7 +8,7 @@ may depend, such as a state.
 
 import json
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -22,6 +22,18 @@ from scheduler_app.store.lanes import driver_of
 class Members(sa.Text):
     """A list of values under one parameter."""
 
+    def encode(self, values: Collection[Any]) -> str:
+        """Return the list as JSON."""
+        return json.dumps(list(values))
+
+
+class Numbers(Members):
+    """A list of whole numbers, which Python shows as JSON does."""
+
+    def encode(self, values: Collection[Any]) -> str:
+        """Return the list as JSON."""
+        return str(list(values))
+
 
 class Among(sa.ColumnElement[bool]):
     """`column IN (…)` for a list of any length under one parameter, so that the statement's text never changes."""
@@ -32,7 +44,8 @@ class Among(sa.ColumnElement[bool]):
 
     def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
         self.column = column
-        self.members: sa.BindParameter[str] = sa.bindparam(name, type_=Members())
+        kind = Numbers() if isinstance(column.type, sa.Integer) else Members()
+        self.members: sa.BindParameter[str] = sa.bindparam(name, type_=kind)
         self.array: sa.BindParameter[Any] = sa.bindparam(name, type_=sa.ARRAY(column.type))
 
 
@@ -84,15 +97,15 @@ class Compiled:
         self.text = compiled.string
         self.order: Sequence[str] = compiled.positiontup or ()
         self.ordered = _getter(self.order)
-        self.lists = [name for name, bind in compiled.binds.items() if isinstance(bind.type, Members)]
+        self.lists = [(name, bind.type) for name, bind in compiled.binds.items() if isinstance(bind.type, Members)]
         names = [column.name for column in getattr(statement, "exported_columns", ())]
         self.row: Callable[[Iterable[Any]], Any] = _row_maker(names)
 
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the parameters in the order of the text; a list becomes JSON."""
         given = parameters
-        for name in self.lists:
-            given = {**given, name: json.dumps(given[name])}
+        for name, kind in self.lists:
+            given = {**given, name: kind.encode(given[name])}
         return self.ordered(given)
 
 
@@ -139,6 +152,20 @@ class Statement:
         while cursor.nextset():
             changed.append(int(cursor.rowcount))
         return changed
+
+    def firsts(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> list[Any]:
+        """Execute once for each row of parameters, and return the first column of the first row of each, or None."""
+        compiled = self._of(tx)
+        values = [compiled.values(row) for row in rows]
+        if tx.dialect.name == "sqlite" or len(values) < 2:
+            found = [driver_of(tx).execute(compiled.text, value).fetchone() for value in values]
+        else:
+            cursor = driver_of(tx).cursor()
+            cursor.executemany(compiled.text, values, returning=True)
+            found = [cursor.fetchone()]
+            while cursor.nextset():
+                found.append(cursor.fetchone())
+        return [None if row is None else row[0] for row in found]
 
     def many(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute once for each row of parameters; all rows have the same names."""

@@ -22,11 +22,12 @@ from scheduler_app.store import (
     runs,
     schema,
     settling,
+    starting,
 )
 from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
 
-ROOMS = (claims, facts, firing, following, idempotency, jobs, pauses, places, pruning, rescues, settling)
+ROOMS = (claims, facts, firing, following, idempotency, jobs, pauses, places, pruning, rescues, settling, starting)
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
     for room in ROOMS
@@ -37,7 +38,7 @@ STATEMENTS = {
     "runs.FIND": runs.FIND,
     "runs.CANCEL_WAITING_OF_JOB": runs.CANCEL_WAITING_OF_JOB,
 }
-COMPOSED = {"outlook.AHEAD": outlook.AHEAD}
+COMPOSED = {"outlook.AHEAD": outlook.AHEAD, "outlook.PRESENT": outlook.PRESENT}
 # partial indexes that hold only open work are read from their beginning on purpose
 # the jobs of a thousand runs are told apart
 SORTED = {"pruning.CROWDED"}
