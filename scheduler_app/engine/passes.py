@@ -8,92 +8,30 @@ Invariants kept here:
 """
 
 import json
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.clock import EPOCH, Clock
-from scheduler_app.domain import outcome as outcomes
-from scheduler_app.domain.choosing import NO_PEERS, Choice, Peers, choose, insists_on_solitude
-from scheduler_app.domain.firing import UNPLANNABLE, FiringPlan, plan_firing, plan_resume, uncomputable
+from scheduler_app.clock import EPOCH
+from scheduler_app.domain.firing import UNPLANNABLE, plan_firing, plan_resume, uncomputable
 from scheduler_app.domain.job import Job
-from scheduler_app.domain.policy import Delivery, Executor
-from scheduler_app.domain.run import Claim, Reason
-from scheduler_app.domain.task import Registry
+from scheduler_app.domain.policy import Executor
+from scheduler_app.domain.run import Reason
 from scheduler_app.domain.trigger import Trigger, parse_trigger
+from scheduler_app.engine.agenda import Agenda, PassContext
+from scheduler_app.engine.claiming import Claimer
 from scheduler_app.engine.execution import Execution
-from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
+from scheduler_app.engine.pool import STALE_AFTER
+from scheduler_app.engine.settlement import is_given_back, keep_news, run_ended, settle
 from scheduler_app.failpoints import failpoint
-from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused, RunEnded
-from scheduler_app.store import claims, engines, facts, firing, logs, pauses, runs, settling
-from scheduler_app.store.database import Database
+from scheduler_app.signals import FiringsMissed, JobBroke, LateResultRefused
+from scheduler_app.store import claims, facts, firing, pauses
 from scheduler_app.store.outlook import Outlook, look_ahead
 
 BATCH = 250
 FALLBACK = 1.0
 LIVE_EVERY = 1.0
-BEHIND_SUSPECTS = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class PassContext:
-    """What a pass works with. `engine_id` registers the engine when it has no row yet; `may_work` asks the beat."""
-
-    database: Database
-    registry: Registry
-    clock: Clock
-    bus: Bus
-    pool: Pool
-    engine_id: Callable[[], int]
-    may_work: Callable[[], bool]
-
-
-@dataclass(kw_only=True)
-class Agenda:
-    """What one pass is to do, and what it finds."""
-
-    now: datetime
-    engine: int
-    ended: list[Ended] = field(default_factory=list)
-    stale: set[tuple[int, int]] = field(default_factory=set)
-    outranked: set[tuple[int, int]] = field(default_factory=set)
-    planned: list[tuple[firing.DueJob, FiringPlan]] = field(default_factory=list)
-    broken: list[tuple[firing.DueJob | firing.Unreadable | Job, str]] = field(default_factory=list)
-    lapsed: list[tuple[Job, FiringPlan]] = field(default_factory=list)
-    live: list[Execution] = field(default_factory=list)
-    paused: bool = False
-    more: bool = False
-    ready: bool = False
-    claimable: bool = False
-    next_at: datetime | None = None
-    ahead: Outlook | None = None
-    claimed: list[Claim] = field(default_factory=list)
-    late: list[outcomes.Outcome] = field(default_factory=list)
-
-    @property
-    def news(self) -> list[Execution]:
-        """The executions that may have logged or reported something."""
-        return [*(execution for execution, _ in self.ended), *self.live]
-
-    def committed(self) -> None:
-        """Pass the failpoints between a commit and what follows from it."""
-        if self.ended:
-            failpoint("settle.after_commit")
-        if self.planned:
-            failpoint("fire.after_commit")
-        if self.claimed:
-            failpoint("claim.after_commit")
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
-        work = (self.ended, self.stale, self.planned, self.broken, self.lapsed)
-        return not any((*work, self.live, self.ready, self.claimable))
 
 
 class Pass:
@@ -106,6 +44,7 @@ class Pass:
 
     def __init__(self, ctx: PassContext) -> None:
         self._ctx = ctx
+        self._claimer = Claimer(ctx)
         self._live_at = 0.0
         self._in_doubt = False
         self._ahead: Outlook | None = None
@@ -126,7 +65,7 @@ class Pass:
         if not agenda.is_empty:
             self._commit(agenda)
         self.rests_after = not agenda.more and agenda.ahead is not None and not agenda.ahead.busy
-        self.idle = not (agenda.claimed or agenda.more or ctx.pool.room().most <= 0)
+        self.idle = not (agenda.claimed or agenda.more or not ctx.pool.has_room)
         self.next_at = agenda.next_at
         return self._wait(agenda)
 
@@ -140,7 +79,8 @@ class Pass:
         """Read what is due, before any transaction that writes."""
         ctx = self._ctx
         with ctx.database.read() as tx:
-            ahead = self._foreseen(agenda.now) or look_ahead(tx)
+            foreseen = self._foreseen(agenda.now)
+            ahead = foreseen or look_ahead(tx)
             agenda.paused = ahead.paused_since is not None
             if self._in_doubt:
                 agenda.stale = claims.held_by(tx, agenda.engine) - self._known()
@@ -158,7 +98,10 @@ class Pass:
             agenda.ready = _has_come(ahead.ready, agenda.now)
             if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
                 agenda.next_at = ahead.next_at
-                agenda.claimable = self._may_claim(tx) or self._is_outranked(tx)
+                agenda.queues |= self._claimer.waited_for(tx, [Executor.THREAD])
+            agenda.unseen = foreseen is not None and not ahead.busy
+            if ahead.busy:
+                agenda.queues |= self._claimer.waited_for(tx, self._claimer.others)
         agenda.more = len(due) == BATCH or bool(lapsed)
         for job in due:
             self._plan(job, agenda)
@@ -233,7 +176,7 @@ class Pass:
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Do all of it; what is taken from the pool stays noted, since this may be undone and called again."""
         keep_news(tx, agenda.news)
-        agenda.late = settle(tx, agenda.ended, agenda.now)
+        agenda.settled = settle(tx, agenda.ended, agenda.now)
         if agenda.ended:
             failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
@@ -250,73 +193,21 @@ class Pass:
         if not agenda.paused and self._ctx.may_work():
             if agenda.ready:
                 claims.promote(tx, agenda.now)
-            self._give_way(tx, agenda)
-            agenda.claimed = self._claim(tx, agenda)
+            self._claimer.claim(tx, agenda)
             if agenda.claimed:
                 failpoint("claim.before_commit")
             agenda.ahead = look_ahead(tx)
             agenda.next_at = agenda.ahead.next_at
 
-    def _give_way(self, tx: sa.Connection, agenda: Agenda) -> None:
-        """Give back what was claimed ahead and has not started, where higher priority waits."""
-        if self._is_outranked(tx):
-            agenda.outranked |= {claim.held for claim in self._ctx.pool.outranked(self._highest_queued(tx))}
-        claims.give_back(tx, agenda.outranked, agenda.now)
-
-    def _is_outranked(self, tx: sa.Connection) -> bool:
-        lowest = self._ctx.pool.lowest_waiting
-        return lowest is not None and self._highest_queued(tx) > lowest
-
-    def _highest_queued(self, tx: sa.Connection) -> int:
-        return claims.highest_priority(tx, self._ctx.registry.names(), executor=Executor.THREAD)
-
-    def _may_claim(self, tx: sa.Connection) -> bool:
-        names = self._ctx.registry.names()
-        return self._ctx.pool.room().most > 0 and claims.is_any_queued(tx, names, executor=Executor.THREAD)
-
-    def _candidates(self, tx: sa.Connection, limit: int) -> Any:
-        return claims.candidates(tx, self._ctx.registry.names(), executor=Executor.THREAD, limit=limit)
-
-    def _choose(self, tx: sa.Connection, agenda: Agenda) -> Choice[Any]:
-        """Choose from the queue; where suspects stand in it, from what is behind them too."""
-        room, peers = self._ctx.pool.room(), NO_PEERS
-        queue = self._candidates(tx, room.most)
-        suspects = [run for run in queue if run.suspicions]
-        if suspects:
-            peers = self._peers(tx, agenda, suspects[0].task)
-            queue = self._candidates(tx, room.most + BEHIND_SUSPECTS)
-        return choose(queue, room, agenda.now, peers)
-
-    def _peers(self, tx: sa.Connection, agenda: Agenda, task: str) -> Peers:
-        """Return what is left to this engine; the oldest that knows the task makes room for it."""
-        alone = claims.alone_elsewhere(tx, agenda.engine)
-        knowing = [row.id for row in engines.live(tx) if task in row.tasks]
-        return Peers(
-            may_isolate=not any(insists_on_solitude(number, (agenda.now - at).total_seconds()) for number, at in alone),
-            makes_room=agenda.engine <= min(knowing, default=agenda.engine),
-        )
-
-    def _claim(self, tx: sa.Connection, agenda: Agenda) -> list[Claim]:
-        choice = self._choose(tx, agenda)
-        if choice.runs and any(execution.claim.alone for execution in self._ctx.pool.held()):
-            claims.share(tx, agenda.engine)
-        return claims.take(
-            tx,
-            choice.runs,
-            engine=agenda.engine,
-            token=secrets.randbits(62),
-            alone=choice.alone,
-            now=agenda.now,
-        )
-
     def _announce(self, agenda: Agenda) -> None:
         bus, now = self._ctx.bus, agenda.now
-        late = {id(outcome) for outcome in agenda.late}
+        late = {id(outcome) for outcome in agenda.settled.late}
         for execution, outcome in agenda.ended:
             if id(outcome) in late:
                 bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
             elif not is_given_back(outcome):
-                bus.publish(run_ended(outcome, execution.take_raised(), now))
+                again = outcome.claim.run_id in agenda.settled.crashes.requeued
+                bus.publish(run_ended(outcome, execution.take_raised(), now, again=again))
         for job, reason in agenda.broken:
             bus.publish(JobBroke(at=now, job_id=job.id, reason=reason))
         for due, plan in agenda.planned:
@@ -325,7 +216,7 @@ class Pass:
 
     def _wait(self, agenda: Agenda) -> float:
         """Seconds until the next thing is due, at most the fallback of 1 s."""
-        if agenda.more:
+        if agenda.more or (agenda.unseen and agenda.ahead is not None and agenda.ahead.busy):
             return 0.0
         waits = [FALLBACK]
         if agenda.next_at is not None:
@@ -343,58 +234,3 @@ def _has_come(moment: datetime | None, now: datetime) -> bool:
 def trigger_of(text: str) -> Trigger:
     """Return the trigger that a job's row holds; it is in normal form, so now does not matter."""
     return parse_trigger(json.loads(text), now=EPOCH)
-
-
-def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[outcomes.Outcome]:
-    """Settle what has ended and return what came too late."""
-    claims.give_back(tx, [outcome.claim.held for _, outcome in ended if is_given_back(outcome)], now)
-    return settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended if not is_given_back(outcome)], now)
-
-
-def is_given_back(outcome: outcomes.Outcome) -> bool:
-    """Whether an attempt stopped only because its engine asked it to, and is to be made again."""
-    return outcomes.is_interrupted(outcome) and outcome.claim.delivery is Delivery.AT_LEAST_ONCE
-
-
-def keep_news(tx: sa.Connection, executions: Sequence[Execution]) -> None:
-    """Write what executions logged and reported since the last time.
-
-    Only who still holds its claim may: a thread that outlives its timeout would write where the next attempt does.
-    """
-    news = [execution for execution in executions if execution.has_news or execution.progress is not None]
-    held = settling.held(tx, [execution.claim for execution in news])
-    for execution in news:
-        if execution.claim.held in held:
-            _keep(tx, execution)
-
-
-def _keep(tx: sa.Connection, execution: Execution) -> None:
-    claim = execution.claim
-    pieces = execution.unwritten()
-    if pieces:
-        if execution.log.base is None:
-            execution.log.base = logs.size(tx, claim.run_id)
-        logs.append(tx, claim.run_id, claim.attempt, execution.log.base, pieces)
-    progress = execution.progress
-    if progress is not None:
-        values = {"current_": progress.current, "total_": progress.total, "message_": progress.message}
-        runs.set_progress(tx, [{"id_": claim.run_id, **values}])
-
-
-def run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: datetime) -> RunEnded:
-    """Return the event that tells how an attempt ended."""
-    follows = outcomes.settle(outcome)
-    return RunEnded(
-        at=now,
-        run_id=outcome.claim.run_id,
-        job_id=outcome.claim.job_id,
-        task=outcome.claim.task,
-        attempt=outcome.claim.attempt,
-        state=outcome.state,
-        duration=(outcome.finished_at - outcome.started_at).total_seconds(),
-        error=None if outcome.error is None else outcome.error.traceback or outcome.error.message,
-        will_retry=follows.ready_at is not None,
-        scheduled_at=outcome.claim.scheduled_at,
-        result=outcome.result,
-        exception=raised,
-    )

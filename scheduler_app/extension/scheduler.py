@@ -15,6 +15,7 @@ from flask_apscheduler import APScheduler
 from scheduler_app.aps.desk import Desk
 from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.clock import SystemClock
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.task import Registry, Task, default_registry
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
@@ -23,6 +24,7 @@ from scheduler_app.extension.config import Parent, read_config, sources
 from scheduler_app.extension.core import Core, Kit, build
 from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_of_current_app
 from scheduler_app.extension.mount import mount
+from scheduler_app.extension.origin import UNKNOWN, Origin, require, whence
 from scheduler_app.settings import Settings, from_environment, load
 
 LOG = logging.getLogger("scheduler_app")
@@ -81,11 +83,19 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         if self.api_enabled and self.api_prefix is None:
             raise ConfigurationError("api_enabled: the routes need an api_prefix to be served under")
 
-    def wire(self, app: Flask, settings: Settings, parent: Parent = NO_PARENT) -> Core:
-        """Set an app up by settings, without routes; `init_app` is this and the API under its prefix."""
+    def wire(self, app: Flask, settings: Settings, parent: Parent = NO_PARENT, *, origin: Origin | None = None) -> Core:
+        """Set an app up by settings, without routes; `init_app` is this and the API under its prefix.
+
+        `origin` says how a worker process builds the app, if that is known better than the app itself tells.
+        """
         _retire_former(app)
-        kit = Kit(settings=settings, registry=self.registry, clock=SystemClock(), habits=parent.habits(settings))
+        known = whence(app, settings) if origin is None or settings.app else lambda: origin
+        habits = parent.habits(settings)
+        kit = Kit(settings=settings, registry=self.registry, clock=SystemClock(), habits=habits, whence=known)
         core = build(app, kit)
+        for name in self._wanting_processes(core):
+            require(known, name)
+        self.registry.hindrance = lambda: None if settings.engine == "off" or known() else UNKNOWN
         core.desk.declared += [*self._declared, *parent.jobs]
         self._desks.add(core.desk)
         self._listen(core)
@@ -100,6 +110,12 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         elif self._is_allowed_here() and settings.engine == "on":
             core.engine.start()
         return core
+
+    def _wanting_processes(self, core: Core) -> list[str]:
+        """Return the tasks that are to run in processes, if this app may have an engine."""
+        if core.settings.engine == "off":
+            return []
+        return [task.name for task in self.registry if task.overrides.executor is Executor.PROCESS]
 
     def _listen(self, core: Core) -> None:
         for callback, mask in self._listeners:
@@ -141,8 +157,16 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """
         trigger = options.pop("trigger", function if isinstance(function, str | BaseTrigger | dict) else None)
         if trigger is None:
-            return registered(function, options, self.registry, lambda: self.core)
+            return self._checked(registered(function, options, self.registry, lambda: self.core))
         return lambda function: self._scheduled(function, {"trigger": trigger, **options})
+
+    def _checked(self, given: Any) -> Any:
+        """Return a registered task, or the decorator of one, which is refused if it wants a process and has no app."""
+        if not isinstance(given, TaskFunction):
+            return lambda function: self._checked(given(function))
+        if self._latest is not None and given.task.name in self._wanting_processes(self.core):
+            require(self.core.whence, given.name)
+        return given
 
     def _scheduled(self, function: Any, options: dict[str, Any]) -> Any:
         """Register a function under the name of where it stands, which no other has, and declare its job."""

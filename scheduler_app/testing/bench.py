@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from scheduler_app.domain.choosing import Room
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Claim, Reason, RunState
 from scheduler_app.engine import capture
 from scheduler_app.engine.engine import Engine
@@ -109,9 +110,14 @@ class InlinePool:
         """Nothing to do: the clock's alarm times out."""
 
     @property
-    def lost(self) -> int:
+    def stuck(self) -> int:
         """Return 0: there are no threads."""
         return 0
+
+    @property
+    def ailment(self) -> str | None:
+        """Return None: there is nothing that could end."""
+        return None
 
 
 class Bench:
@@ -129,7 +135,7 @@ class Bench:
         self._is_new = True
         surroundings = replace(engine.surroundings, complete=SimulatedCoroutines(clock).complete)
         self._pool = InlinePool(engine.ctx.slots, surroundings, clock)
-        engine.assemble(self._pool)
+        engine.assemble(dict.fromkeys(Executor, self._pool))
 
     def run_due(self, horizon: datetime) -> None:
         """Poll until nothing is left that is due at `horizon`; inside a task this is left to the outer poll."""

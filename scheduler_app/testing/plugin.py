@@ -36,7 +36,14 @@ def fake_clock(request: pytest.FixtureRequest, scheduler_database: str) -> Itera
     clock.start()
     changes = {"database": scheduler_database, **_everything_kept(before.settings)}
     settings = before.settings.model_copy(update=changes)
-    kit = Kit(settings=settings, registry=before.registry, clock=clock, habits=before.desk.habits, synchronous="OFF")
+    kit = Kit(
+        settings=settings,
+        registry=before.registry,
+        clock=clock,
+        whence=before.whence,
+        habits=before.desk.habits,
+        synchronous="OFF",
+    )
     core = build(app, kit)
     _scheduler_of(app).replace_core(core)
     clock.drive(Bench(core.engine, clock))
