@@ -165,7 +165,7 @@ class CurrentRun:
 
     def progress(self, current: float, total: float | None = None, message: str | None = None) -> None:
         """Say how far the task is; it is kept with the run within a second."""
-        text = None if message is None else str(message)[:MOST_MESSAGE]
+        text = None if message is None else _storable(str(message)[:MOST_MESSAGE])
         whole = None if total is None else float(total)
         self._execution.progress = Progress(current=float(current), total=whole, message=text)
 
@@ -175,6 +175,11 @@ class CurrentRun:
         if execution is None:
             raise OutsideRun("current_run exists only inside a task while a run executes it")
         return execution
+
+
+def _storable(text: str) -> str:
+    """Write out what no database takes: zeros and halves of characters."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
 current_run = CurrentRun()

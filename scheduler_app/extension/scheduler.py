@@ -17,6 +17,7 @@ from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.clock import SystemClock
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.task import Registry, Task, default_registry
+from scheduler_app.engine.engine import Engine
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
 from scheduler_app.extension.autostart import start_when_serving
@@ -95,7 +96,8 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         core = build(app, kit)
         for name in self._wanting_processes(core):
             require(known, name)
-        self.registry.hindrance = lambda: None if settings.engine == "off" or known() else UNKNOWN
+        may_run = settings.engine != "off" and not Engine.barred
+        self.registry.hindrance = lambda: UNKNOWN if may_run and known() is None else None
         core.desk.declared += [*self._declared, *parent.jobs]
         self._desks.add(core.desk)
         self._listen(core)
@@ -113,7 +115,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
 
     def _wanting_processes(self, core: Core) -> list[str]:
         """Return the tasks that are to run in processes, if this app may have an engine."""
-        if core.settings.engine == "off":
+        if core.settings.engine == "off" or Engine.barred:
             return []
         return [task.name for task in self.registry if task.overrides.executor is Executor.PROCESS]
 
