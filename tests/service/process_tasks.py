@@ -13,9 +13,9 @@ import time
 from typing import Any
 
 from flask import current_app
+from witness_tasks import Unspeakable, mark, work
 
 from scheduler_app import RunCancelled, current_run, task
-from tests.service.witness_tasks import Unspeakable, mark, work
 
 __all__ = ["work"]
 

@@ -24,7 +24,6 @@ def service(tmp_path: Path):
     """A service whose tasks run in two processes."""
     (tmp_path / "config.toml").write_text("processes = 2\nprocess_grace = 1\n")
     service = Service(tmp_path, options=["--tasks", str(TASKS), "--config", "config.toml"])
-    service.env["PYTHONPATH"] = str(Path(__file__).parents[2])
     try:
         yield service.start()
     finally:

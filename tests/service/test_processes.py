@@ -21,7 +21,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("processes")
     (folder / "config.toml").write_text("processes = 2\nprocess_grace = 1\n")
     service = Service(folder, options=["--tasks", str(TASKS), "--config", "config.toml"])
-    service.env["PYTHONPATH"] = str(Path(__file__).parents[2])
     service.env.pop("PYTHONFAULTHANDLER")  # which tells of each crash at length
     try:
         yield service.start()
@@ -151,7 +150,7 @@ def test_an_idle_process_that_was_killed_costs_no_run_an_attempt(shared: Service
 @pytest.mark.parametrize(
     ("kind", "state", "error"),
     [
-        ("unspeakable", "failed", "tests.service.witness_tasks.Unspeakable"),
+        ("unspeakable", "failed", "witness_tasks.Unspeakable"),
         ("exit", "failed", "SystemExit"),
         ("memory", "failed", "MemoryError"),
         ("object", "succeeded", None),
