@@ -31,7 +31,8 @@ from scheduler_app.store.outlook import Outlook, look_ahead
 
 BATCH = 250
 FALLBACK = 1.0
-LIVE_EVERY = 1.0
+LIVE_EVERY = 0.7
+LEAST_REST = 0.05
 
 
 class Pass:
@@ -150,7 +151,7 @@ class Pass:
         return now if self.horizon is None else min(now, self.horizon)
 
     def _take_live(self) -> list[Execution]:
-        """Return the executions whose log and progress are to be written now, once a second."""
+        """Return the executions whose log and progress are to be written now, so that none is a second old."""
         now = self._ctx.clock.monotonic()
         if now - self._live_at < LIVE_EVERY:
             return []
@@ -222,7 +223,10 @@ class Pass:
         if agenda.next_at is not None:
             waits.append((agenda.next_at - self._ctx.clock.now()) / timedelta(seconds=1))
         now = self._ctx.clock.monotonic()
-        waits += [left for execution in self._ctx.pool.held() if (left := execution.seconds_left(now)) is not None]
+        held = self._ctx.pool.held()
+        waits += [left for execution in held if (left := execution.seconds_left(now)) is not None]
+        if held:  # what they log is to be read within a second
+            waits.append(max(LEAST_REST, self._live_at + LIVE_EVERY - now))
         return max(0.0, min(waits))
 
 

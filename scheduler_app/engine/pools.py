@@ -34,8 +34,9 @@ class ProcessPool(ThreadPool):
         """End every process, and what executes in them."""
         super().stop()
         self._crew.close()
+        limit = self._clock.monotonic() + CLOSE_SECONDS
         for thread in self._threads:
-            thread.join(CLOSE_SECONDS)
+            thread.join(max(0.0, limit - self._clock.monotonic()))
 
     @property
     def stuck(self) -> int:
