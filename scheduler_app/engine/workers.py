@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class WorkerProcess:
     def __init__(self, recipe: Recipe, clock: Clock, *, grace: float) -> None:
         self._clock = clock
         self._grace = grace
+        self._stopping = threading.Lock()
+        self._current: Execution | None = None
         self._kill_at: float | None = None
         self._end: str | None = None
         self._begun = False
@@ -95,7 +98,7 @@ class WorkerProcess:
 
     def execute(self, execution: Execution) -> Outcome:
         """Execute a run and return what became of it. Raises NotBegun."""
-        self._kill_at, self._begun = None, False
+        self._current, self._kill_at, self._begun = execution, None, False
         self.runs += 1
         execution.start()
         try:
@@ -107,6 +110,8 @@ class WorkerProcess:
             return self._died(execution, self.close())
         finally:
             execution.on_cancel(None)
+            with self._stopping:
+                self._current = None
 
     def _follow(self, execution: Execution) -> Outcome:
         """Take what comes until the run has ended. Raises EOFError when the process is gone."""
@@ -138,12 +143,16 @@ class WorkerProcess:
     def _ask_to_stop(self, execution: Execution) -> None:
         """Ask the task to stop; unless its engine stops, with SIGTERM to the group, and SIGKILL after the grace."""
         hard = execution.cancel_reason not in GENTLE
-        with suppress(OSError):
-            self._channel.send({"stop": execution.claim.run_id, "reason": execution.cancel_reason, "hard": hard})
-        if hard:
-            self.fit = False
-            self._kill_at = self._clock.monotonic() + self._grace
-            self._signal(signal.SIGTERM)
+        order = {"stop": execution.claim.run_id, "reason": execution.cancel_reason, "hard": hard}
+        with self._stopping:
+            if self._current is not execution:  # it has just ended, and another one may be there
+                return
+            with suppress(OSError):
+                self._channel.send(order)
+            if hard:
+                self.fit = False
+                self._kill_at = self._clock.monotonic() + self._grace
+                self._signal(signal.SIGTERM)
 
     def _judged(self, execution: Execution, outcome: Outcome) -> Outcome:
         """Return the outcome of a run that may have been asked to stop: what then goes wrong comes from that."""
