@@ -56,7 +56,7 @@ class Crew:
         """Execute a run in a worker process; whatever becomes of that process, an outcome comes back."""
         for _ in range(MOST_TRIES):
             try:
-                worker = self._take()
+                worker = self._take(execution.cancelled)
             except WorkerUnavailable:
                 break
             try:
@@ -69,14 +69,14 @@ class Crew:
                 self._put_back(worker)
         return never_started(execution) if execution.cancelled.is_set() else not_started(execution)
 
-    def _take(self) -> WorkerProcess:
-        """Return a process that waits for a run, the one that waited least; else a new one."""
+    def _take(self, cancelled: threading.Event) -> WorkerProcess:
+        """Return a process that waits for a run, the one that waited least; else a new one, if that is still wanted."""
         while (worker := self._warm()) is not None:
             if worker.is_alive:
                 return worker
             worker.fit = False
             self._put_back(worker)
-        return self._new()
+        return self._new(cancelled)
 
     def _warm(self) -> WorkerProcess | None:
         with self._lock:
@@ -86,18 +86,19 @@ class Crew:
             self._busy.add(worker)
             return worker
 
-    def _new(self) -> WorkerProcess:
+    def _new(self, cancelled: threading.Event) -> WorkerProcess:
         if self.rests:
             raise WorkerUnavailable("a worker process did not start a moment ago")
         worker = None
         try:
             worker = self._started()
-            worker.await_start()
-        except (WorkerUnavailable, OSError) as error:
+            worker.await_start(cancelled)
+        except (WorkerUnavailable, NotBegun, OSError) as error:
             if worker is not None:
                 worker.fit = False
                 self._put_back(worker)
-            self._fail(error)
+            if not isinstance(error, NotBegun):
+                self._fail(error)
             raise WorkerUnavailable(str(error)) from None
         with self._lock:
             self._failures, self.ailment = 0, None

@@ -78,12 +78,14 @@ class WorkerProcess:
         self._channel = Channel(ours)
         self._hello = recipe.hello
 
-    def await_start(self) -> None:
-        """Return when it is ready; WorkerUnavailable says why it will never be."""
+    def await_start(self, unless: threading.Event) -> None:
+        """Return when it is ready; WorkerUnavailable says why it will never be. Raises NotBegun if `unless` is set."""
         limit = self._clock.monotonic() + START_SECONDS
         try:
             self._channel.send(self._hello)
             while (message := self._receive(LOOK_EVERY)) is None:
+                if unless.is_set():
+                    raise NotBegun
                 if self._clock.monotonic() > limit:
                     raise WorkerUnavailable(f"a worker process was not ready after {START_SECONDS:g} s")
         except (EOFError, OSError, ValueError):
