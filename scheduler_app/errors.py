@@ -114,6 +114,12 @@ class StoreUnavailable(SchedulerError):
     code = "store_unavailable"
 
 
+class WorkerUnavailable(SchedulerError):
+    """A worker process does not start; what wanted one waits."""
+
+    code = "worker_unavailable"
+
+
 class StoreTooNew(SchedulerError):
     """The store was written by a newer version of this package."""
 

@@ -21,6 +21,7 @@ OPTIONS = {"engine": "no-engine"}
 SECRET = frozenset({"database"})
 FOREVER = "forever"
 ALL = "all"
+AUTO = "auto"
 TYPES = {
     "array": "a list, or words separated by commas",
     "boolean": "true or false",
@@ -42,6 +43,7 @@ Days = Annotated[
     float | None, Field(ge=0, le=36500, allow_inf_nan=False, json_schema_extra={"word": FOREVER}), _unlimited(FOREVER)
 ]
 Number = Annotated[int | None, Field(ge=1, json_schema_extra={"word": ALL}), _unlimited(ALL)]
+Processes = Annotated[int | None, Field(ge=0, le=1000, json_schema_extra={"word": AUTO}), _unlimited(AUTO)]
 
 
 class Settings(BaseModel):
@@ -72,7 +74,29 @@ class Settings(BaseModel):
         None, description="The zone of triggers from Python that name none; null: the zone of this machine."
     )
     demo: bool = Field(True, description="Whether `serve` offers the demo tasks.")
-    threads: int = Field(10, ge=1, le=1000, description="Runs that an engine executes at one time.")
+    app: str | None = Field(
+        None,
+        description="How a worker process builds the Flask app, `module:factory`, for tasks with executor `process`.",
+        examples=["myapp:create_app"],
+    )
+    threads: int = Field(10, ge=1, le=1000, description="Runs that an engine executes in threads at one time.")
+    processes: Processes = Field(
+        None,
+        description="Runs that an engine executes in worker processes at one time; `auto`: one for each processor.",
+    )
+    process_runs: int = Field(
+        1000, ge=1, le=1_000_000, description="After how many runs a worker process is replaced by a new one."
+    )
+    process_idle: float = Field(
+        300, ge=1, le=86_400, allow_inf_nan=False, description="Seconds after which an idle worker process is ended."
+    )
+    process_grace: float = Field(
+        5,
+        ge=0,
+        le=60,
+        allow_inf_nan=False,
+        description="Seconds from the SIGTERM to the SIGKILL of a run in a process that is cancelled or timed out.",
+    )
     web_threads: int = Field(40, ge=1, le=1000, description="Requests that `serve` answers at one time.")
     engine: Literal["auto", "on", "off"] = Field(
         "auto", description="Whether this process runs an engine; `auto`: when it serves requests."

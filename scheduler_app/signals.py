@@ -91,6 +91,13 @@ class LoopFailed(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerFailed(Event):
+    """A worker process could not be started; the runs that wanted it wait, and it is tried again."""
+
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryPruned(Event):
     """Runs that were to be kept no longer were deleted, and finished jobs with their last run."""
 

@@ -8,6 +8,7 @@ from flask import Flask, redirect
 
 from scheduler_app.app.loading import load_tasks
 from scheduler_app.extension.mount import mount_at_root
+from scheduler_app.extension.origin import Origin
 from scheduler_app.extension.scheduler import Scheduler
 from scheduler_app.settings import (
     CONFIG,
@@ -23,6 +24,9 @@ from scheduler_app.settings import (
 __all__ = ["create_app", "settings_of", "sought_settings"]
 
 
+ITSELF = "scheduler_app.app:create_app"
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the service: `gunicorn 'scheduler_app:create_app()'`, settings from the environment unless given.
 
@@ -32,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("scheduler_app.app", instance_path=str(settings.data.absolute()), static_folder=None)
     scheduler = Scheduler()
     load_tasks(settings.tasks, demo=settings.demo)
-    core = scheduler.wire(app, settings)
+    core = scheduler.wire(app, settings, origin=Origin(target=ITSELF, settings=settings))
     app.add_url_rule("/", "front", lambda: redirect("/docs"))
     mount_at_root(app, lambda: core, hosts=(settings.host, *settings.hosts))
     return app

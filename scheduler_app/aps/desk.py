@@ -17,7 +17,7 @@ from scheduler_app.domain.spec import shown
 from scheduler_app.domain.task import Task
 from scheduler_app.errors import Fault, IdTaken, InvalidInput, NotFound, SchedulerError, StoreUnavailable
 from scheduler_app.services import jobs, scheduler
-from scheduler_app.services.admission import admit_policies, admit_trigger
+from scheduler_app.services.admission import admit_trigger, policies_of
 from scheduler_app.services.context import Context
 from scheduler_app.services.declaring import Declaration
 from scheduler_app.services.definitions import Start, admit_late, define_job, edit_job, remove_all, remove_job
@@ -136,6 +136,11 @@ class Desk:
                 self._unknown.add(name)
                 LOG.error("runs of %s wait for an engine that has it: %s", name, error)
 
+    def find_task(self, name: str) -> None:
+        """Look a task up that may be a reference to a function. Raises UnknownTask."""
+        if self.ctx.registry.find(name) is None:
+            self.references.load(name)
+
     def settle(self) -> None:
         """Write what was declared and is not written yet; one that cannot be is logged, the others go on."""
         self.declared.settle()
@@ -246,7 +251,7 @@ class Desk:
             args=kept[0],
             kwargs=kept[1],
             overrides=overrides,
-            policies=admit_policies(task.overrides, overrides),
+            policies=policies_of(task, overrides, self.ctx.registry),
         )
         after = after if options.trigger is ABSENT else self._rescheduled(after, options.trigger)
         return after if options.start is None else options.start.apply(after)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from scheduler_app.aps.triggers import CALENDAR_UNITS, TIME_OF_DAY, to_spec, zone_name
 from scheduler_app.domain.after import AFTER
-from scheduler_app.domain.policy import POLICY_NAMES, Overrides
+from scheduler_app.domain.policy import POLICY_NAMES, Executor, Overrides
 from scheduler_app.domain.spec import UTC_ZONE, nearest, shown
 from scheduler_app.domain.task import to_json
 from scheduler_app.domain.trigger import KINDS
@@ -21,6 +21,7 @@ from scheduler_app.services.definitions import Start
 ABSENT: Any = object()
 DEFAULT = "default"
 THREADS = frozenset({DEFAULT, "thread", "threadpool"})
+PROCESSES = frozenset({"process", "processpool"})
 CRON_FIELDS = ("year", "month", "day", "week", "day_of_week")
 TRIGGER_FIELDS = frozenset().union(*(kind.fields for kind in KINDS.values())) | {
     *(*CALENDAR_UNITS, *TIME_OF_DAY, *CRON_FIELDS, "jitter", "triggers")
@@ -89,8 +90,17 @@ def overrides_of(values: Mapping[str, Any]) -> Overrides:
 
 def _policies(given: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: value for name, value in given.items() if name in POLICIES}
+    if given.get("executor") is not None and (executor := _executor(str(given["executor"]))) is not None:
+        values["executor"] = executor
     overrides_of(values)
     return values
+
+
+def _executor(name: str) -> Executor | None:
+    """Return the executor that a name says; None when it leaves that to the task."""
+    if name in PROCESSES:
+        return Executor.PROCESS
+    return Executor.THREAD if name in THREADS - {DEFAULT} else None
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:
@@ -103,9 +113,9 @@ def _refuse_unknown(given: Mapping[str, Any]) -> None:
 
 def _check_places(given: Mapping[str, Any], habits: Habits) -> None:
     executor, store = given.get("executor", DEFAULT), given.get("jobstore")
-    if executor is not None and str(executor) not in habits.executors:
-        allowed = ", ".join(sorted(habits.executors))
-        detail = f"there is no executor {shown(executor)}; runs execute in threads: leave it out, or use {allowed}"
+    if executor is not None and str(executor) not in habits.executors | PROCESSES:
+        allowed = ", ".join(sorted(habits.executors | PROCESSES))
+        detail = f"there is no executor {shown(executor)}; runs execute in threads or processes: use one of {allowed}"
         raise InvalidInput.of(Fault(pointer="/executor", detail=detail))
     if store not in (None, DEFAULT):
         detail = f"there is no job store {shown(store)}; every job is in the one of SCHEDULER_DATABASE: leave it out"

@@ -37,10 +37,12 @@ STORE = (
     click.option("--config", metavar="FILE", help="A TOML file of settings."),
 )
 TASKS = click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks to offer; may be repeated.")
+APP = click.option("--app", metavar="MODULE:FACTORY", help="How a worker process builds the app, other than this one.")
 SERVICE = (
     click.option("--host", help="Address to listen on (127.0.0.1)."),
     click.option("--port", help="Port to listen on (8000); 0 takes a free one."),
     TASKS,
+    APP,
     *STORE,
     click.option("--no-engine", is_flag=True, help="Answer only: jobs are fired and run by engines elsewhere."),
 )
@@ -79,7 +81,7 @@ def serve_command(**values: Any) -> None:
 
 
 @cli.command("worker")
-@options((TASKS, *STORE))
+@options((TASKS, APP, *STORE))
 def worker_command(**values: Any) -> None:
     """Run an engine without the web part, in the foreground."""
     work(settings_of(os.environ, given(values)))

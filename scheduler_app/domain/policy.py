@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from scheduler_app.domain.text import PrintableText
 
@@ -34,6 +34,15 @@ class Executor(StrEnum):
     """Where a run executes."""
 
     THREAD = "thread"
+    PROCESS = "process"
+
+
+def _present(value: object) -> object:
+    if value == "celery":
+        raise ValueError(
+            "celery needs an engine that runs tasks through Celery, which this version has not; use process"
+        )
+    return value
 
 
 Seconds = Annotated[float, Field(strict=True, gt=0, le=SECONDS_IN_TEN_YEARS, allow_inf_nan=False)]
@@ -76,7 +85,9 @@ class Overrides(BaseModel):
         None, description="Runs of one key never overlap, across jobs."
     )
     tags: Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS)] | None = Field(None, description="Words to filter by.")
-    executor: Executor | None = Field(None, description="Default `thread`.")
+    executor: Annotated[Executor | None, BeforeValidator(_present)] = Field(
+        None, description="Where runs execute: in a thread of the engine, or in a process of its own. Default `thread`."
+    )
 
     def given(self) -> dict[str, Any]:
         """Return only what is set, as JSON values."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from scheduler_app.domain.policy import Delivery
+from scheduler_app.domain.policy import Delivery, Executor
 
 
 class RunState(StrEnum):
@@ -51,6 +51,7 @@ class Reason(StrEnum):
     NO_BEAT = "no_beat"
     DECLARED_DEAD = "engine_declared_dead"
     TIMEOUT = "timeout"
+    NOT_STARTED = "not_started"
 
 
 S = RunState
@@ -190,6 +191,7 @@ class Claim:
     retry: str | None
     first_run: int
     parent: ParentRun | None = None
+    executor: Executor = Executor.THREAD
 
     @property
     def held(self) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from scheduler_app.domain.compact import compact
-from scheduler_app.domain.policy import Overrides
+from scheduler_app.domain.policy import Executor, Overrides
 from scheduler_app.errors import ConfigurationError, Fault, InvalidArguments, TaskNameTaken, UnknownTask
 
 MAX_ARGUMENT_BYTES = 64 * 1024
@@ -47,7 +47,7 @@ class Task:
                 f"{place(function)}: {name!r} is no task name; use letters, digits and _.:-, at most 191. "
                 "A lambda needs a name: @task(name=...)"
             )
-        return cls(
+        task = cls(
             name=name,
             function=function,
             doc=inspect.getdoc(function) or "",
@@ -55,11 +55,28 @@ class Task:
             overrides=_overrides(function, policies),
             validator=_validator(function, name),
         )
+        if task.overrides.executor is Executor.PROCESS and task.confined is not None:
+            raise ConfigurationError(f"{task.place}: task {name}: {task.confined}")
+        return task
 
     @property
     def place(self) -> str:
         """Where the function stands: file and line."""
         return place(self.function)
+
+    @property
+    def confined(self) -> str | None:
+        """Why no other process finds the function by its name; None when one does."""
+        function = inspect.unwrap(self.function)
+        where = getattr(function, "__qualname__", "<no name>")
+        if "<" in where:
+            what = (
+                "a lambda" if "<lambda>" in where else "defined inside a function" if "<locals>" in where else "no def"
+            )
+            return f"it is {what}, which no worker process can import; define it at the top of a module"
+        if function.__module__ == "__main__":
+            return "it is in the program that was started, which no worker process can import; move it to a module"
+        return None
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Arguments:
         """Return the arguments as the function's types want them; InvalidArguments names each that does not fit."""
@@ -157,6 +174,8 @@ class Registry:
         self._parent = parent
         self._tasks: dict[str, Task] = {}
         self._lock = threading.Lock()
+        # why no other process can build the app that the tasks belong to; None when one can
+        self.hindrance: Callable[[], str | None] = lambda: None
 
     def add(self, task: Task) -> Task:
         """Register a task; TaskNameTaken when another function has the name."""

@@ -6,34 +6,40 @@ Stop holds no lock while it waits: claiming ends, what executes has 20 s to fini
 
 import os
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.retention import EVERYTHING, Retention
 from scheduler_app.domain.run import Reason
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.zone_rules import rules_version
 from scheduler_app.engine import capture
+from scheduler_app.engine.agenda import PassContext
 from scheduler_app.engine.aps import DurableScheduler
 from scheduler_app.engine.coroutines import Coroutines
+from scheduler_app.engine.crew import Crew, Habits
 from scheduler_app.engine.follower import Follower
 from scheduler_app.engine.heartbeat import Heartbeat
 from scheduler_app.engine.loop import Loop
-from scheduler_app.engine.passes import Pass, PassContext
+from scheduler_app.engine.passes import Pass
 from scheduler_app.engine.pool import Pool, ThreadPool
+from scheduler_app.engine.pools import Pools, ProcessPool
 from scheduler_app.engine.pruner import Pruner
 from scheduler_app.engine.rescuer import Rescuer
-from scheduler_app.engine.runner import Surroundings
+from scheduler_app.engine.runner import Surroundings, execute
 from scheduler_app.engine.watcher import Watcher
+from scheduler_app.engine.workers import Recipe
 from scheduler_app.errors import StoreUnavailable
 from scheduler_app.services.rezoning import adopt_rules
-from scheduler_app.signals import Bus, EngineMoved, JobChanged
+from scheduler_app.signals import Bus, EngineMoved, JobChanged, WorkerFailed
 from scheduler_app.store import claims, engines, rescues
 from scheduler_app.store.database import Database
 from scheduler_app.store.engines import EngineState
@@ -44,17 +50,32 @@ CANCEL_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
 LOOK_WHILE_WAITING = 0.02
 LOOK_WHILE_HINDERED = 0.2
+HEARTBEAT = "heartbeat"
+NAMES = {Executor.THREAD: "slots", Executor.PROCESS: "processes"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processes:
+    """Worker processes: how many runs at one time, how they are started and how long they are kept."""
+
+    slots: int
+    recipe: Callable[[], Recipe]
+    habits: Habits
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineContext:
-    """What an engine is made of; `context` surrounds each task call, `upkeep` is called before each pass."""
+    """What an engine is made of; `context` surrounds each task call, `upkeep` is called before each pass.
+
+    Without `processes` it executes nothing of executor `process`.
+    """
 
     database: Database
     registry: Registry
     clock: Clock
     bus: Bus
     slots: int
+    processes: Processes | None = None
     retention: Retention = EVERYTHING
     context: Callable[[], AbstractContextManager[Any]]
     upkeep: Callable[[], None] = lambda: None
@@ -64,6 +85,8 @@ class Engine:
     """Fires, claims, executes, settles, beats and rescues, on threads that survive every error of the database."""
 
     live: ClassVar[set[tuple[int, str, int]]] = set()
+    # none starts in a worker process, whatever the app does that it builds
+    barred: ClassVar[bool] = False
 
     def __init__(self, ctx: EngineContext) -> None:
         self.ctx = ctx
@@ -82,26 +105,40 @@ class Engine:
         self._watcher: Watcher | None = None
         self._coroutines = Coroutines()
         self.follower = Follower(ctx.database, ctx.registry, ctx.clock)
-        self.assemble(self._thread_pool())
+        self.assemble(self._pools())
 
-    def _thread_pool(self) -> Pool:
-        return ThreadPool(self.ctx.slots, self.surroundings, clock=self.ctx.clock, on_outcome=self.wake)
+    def _pools(self) -> dict[Executor, Pool]:
+        """Return a pool for each executor that this engine has."""
+        ctx, surroundings = self.ctx, self.surroundings
+        threads = ThreadPool(
+            ctx.slots, partial(execute, surroundings=surroundings), clock=ctx.clock, on_outcome=self.wake
+        )
+        if ctx.processes is None:
+            return {Executor.THREAD: threads}
+        crew = Crew(ctx.processes.recipe, ctx.processes.habits, clock=ctx.clock, on_failure=self._tell_of_worker)
+        processes = ProcessPool(ctx.processes.slots, crew, clock=ctx.clock, on_outcome=self.wake)
+        return {Executor.THREAD: threads, Executor.PROCESS: processes}
+
+    def _tell_of_worker(self, why: str) -> None:
+        self.ctx.bus.publish(WorkerFailed(at=self.ctx.clock.now(), why=why))
 
     @property
     def surroundings(self) -> Surroundings:
         """What tasks find around them."""
         return Surroundings(registry=self.ctx.registry, context=self.ctx.context, complete=self._coroutines.complete)
 
-    def assemble(self, pool: Pool) -> None:
-        """Put the parts together, with `pool` for slots."""
+    def assemble(self, pools: Mapping[Executor, Pool]) -> None:
+        """Put the parts together, with a pool for each executor; one may stand for several."""
         ctx = self.ctx
-        self.pool = pool
+        self.pool = pool = Pools(pools)
+        self._stuck = 0
         self.identity = Identity.of_this_process()
         self.heartbeat = Heartbeat(
             ctx.database,
             ctx.clock,
             engine_id=lambda: self.id,
             tasks=ctx.registry.names,
+            executors=pool.report,
             passed_at=lambda: self.passed_at,
             on_silence=lambda: self._cancel_all(Reason.NO_BEAT),
             on_death=self._renew,
@@ -146,7 +183,7 @@ class Engine:
             return {"engine": "not started yet"} if self._expected else {}
         return {
             "engine": self._engine_check(),
-            "slots": f"{self.pool.lost} threads have ended" if self.pool.lost else True,
+            **{NAMES[Executor(executor)]: ailment or True for executor, ailment in self.pool.ailments.items()},
             **{loop.name: loop.ailment or True for loop in self._loops},
         }
 
@@ -168,6 +205,8 @@ class Engine:
 
         A stop under way is waited for.
         """
+        if self.barred:
+            return
         if not self._loops:
             self.ctx.clock.wait(self._ended, DRAIN_SECONDS + CANCEL_SECONDS + CLOSE_SECONDS)
         with self._moving:
@@ -175,12 +214,12 @@ class Engine:
                 return
             self._draining = False
             self._ended.clear()
-            self.assemble(self._thread_pool())
+            self.assemble(self._pools())
             capture.install()
             self.pool.start()
             self._watcher = Watcher(self.ctx.database, on_change=self.wake)
             self._loops = [
-                self._loop("heartbeat", self.heartbeat.poll),
+                self._loop(HEARTBEAT, self.heartbeat.poll),
                 self._loop("rescuer", self._rescue),
                 self._loop("watcher", self._watch),
                 self._loop("follower", lambda: self.follower.poll() if self.is_free else LOOK_WHILE_HINDERED),
@@ -209,7 +248,16 @@ class Engine:
         self.prepare()
         wait = self.passes.poll()
         self.passed_at = self.ctx.clock.now()
+        self._tell_of_stuck()
         return wait
+
+    def _tell_of_stuck(self) -> None:
+        """Let the others know soon of threads that have got stuck, or are free again."""
+        stuck = self.pool.stuck
+        if stuck != self._stuck:
+            self._stuck = stuck
+            for loop in (loop for loop in self._loops if loop.name == HEARTBEAT):
+                loop.wake()
 
     def prepare(self) -> None:
         """Do what comes before each pass, unless another host's engine works on the file. Raises StoreUnavailable."""
@@ -246,7 +294,9 @@ class Engine:
         """Make the row, and note before the commit that an engine lives here, else our rescuer takes it for dead."""
         self.live.discard(self._name(self._enlisted))  # by a transaction that was undone
         others = engines.live(tx)
-        self._enlisted = engines.register(tx, self.identity.values(), tasks=tasks, slots=self.ctx.slots, now=now)
+        self._enlisted = engines.register(
+            tx, self.identity.values(), tasks=tasks, slots=self.ctx.slots, executors=self.pool.report(), now=now
+        )
         self.live.add(self._name(self._enlisted))
         self.rescuer.meet(self._enlisted, others)
         return self._enlisted
@@ -313,18 +363,18 @@ class Engine:
     def _wait_until_idle(self, seconds: float) -> bool:
         clock, never = self.ctx.clock, threading.Event()
         limit = clock.monotonic() + seconds
-        while not self.pool.room().idle:
+        while not self.pool.idle:
             if clock.monotonic() >= limit:
                 return False
             clock.wait(never, LOOK_WHILE_WAITING)
         return True
 
     def _close_out(self) -> None:
-        """Settle what has ended, give back what has not, and say that the engine has stopped."""
+        """End the processes, settle what has ended, give back what has not, and say that the engine has stopped."""
+        self.pool.stop()
         if self.id is not None:
             self._write(self._settle_rest)
             self.ctx.bus.publish(EngineMoved(at=self.ctx.clock.now(), engine=self.id, move="stopped"))
-        self.pool.stop()
         self._coroutines.close()
         if self._watcher is not None:
             self._watcher.close()

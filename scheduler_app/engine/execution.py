@@ -56,6 +56,11 @@ class Execution:
         if call is not None and self.cancelled.is_set():
             call()
 
+    @property
+    def is_cancelled_otherwise(self) -> bool:
+        """Whether something else than its thread must hear of a cancel: a coroutine's loop, a worker process."""
+        return self._on_cancel is not None
+
     def take_raised(self) -> BaseException | None:
         """Return what the task raised, once: kept longer, its traceback and this object would keep each other."""
         raised, self.raised = self.raised, None
@@ -64,6 +69,10 @@ class Execution:
     def is_past(self, now: float) -> bool:
         """Whether its time is over and that was not noted yet."""
         return self.deadline is not None and self.deadline <= now and not self.timed_out
+
+    def is_deaf(self, limit: float) -> bool:
+        """Whether it is noted as past its time, which was over at `limit`."""
+        return self.timed_out and self.deadline is not None and self.deadline <= limit
 
     def seconds_left(self, now: float) -> float | None:
         """Seconds until its deadline; None when it has none, or it is noted as past."""
@@ -161,7 +170,7 @@ class CurrentRun:
 
     def progress(self, current: float, total: float | None = None, message: str | None = None) -> None:
         """Say how far the task is; it is kept with the run within a second."""
-        text = None if message is None else str(message)[:MOST_MESSAGE]
+        text = None if message is None else _storable(str(message)[:MOST_MESSAGE])
         whole = None if total is None else float(total)
         self._execution.progress = Progress(current=float(current), total=whole, message=text)
 
@@ -171,6 +180,11 @@ class CurrentRun:
         if execution is None:
             raise OutsideRun("current_run exists only inside a task while a run executes it")
         return execution
+
+
+def _storable(text: str) -> str:
+    """Write out what no database takes: zeros and halves of characters."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
 current_run = CurrentRun()

@@ -9,6 +9,7 @@ from scheduler_app.clock import Clock
 from scheduler_app.failpoints import failpoint
 from scheduler_app.store import engines
 from scheduler_app.store.database import Database
+from scheduler_app.store.engines import Executors
 
 BEAT_EVERY = 10.0
 RETRY_EVERY = 1.0
@@ -27,6 +28,7 @@ class Heartbeat:
         *,
         engine_id: Callable[[], int | None],
         tasks: Callable[[], Collection[str]],
+        executors: Callable[[], Executors],
         passed_at: Callable[[], datetime | None],
         on_silence: Callable[[], None],
         on_death: Callable[[], None],
@@ -35,6 +37,7 @@ class Heartbeat:
         self._clock = clock
         self._engine_id = engine_id
         self._tasks = tasks
+        self._executors = executors
         self._passed_at = passed_at
         self._on_silence = on_silence
         self._on_death = on_death
@@ -79,10 +82,10 @@ class Heartbeat:
             self._clock.adjust(ahead, within=within)
 
     def _beat(self, engine: int) -> bool:
-        now, tasks, passed_at = self._clock.now(), self._tasks(), self._passed_at()
+        now, tasks, executors, passed_at = self._clock.now(), self._tasks(), self._executors(), self._passed_at()
 
         def work(tx: sa.Connection) -> bool:
-            alive = engines.raise_beat(tx, engine, tasks=tasks, passed_at=passed_at, now=now)
+            alive = engines.raise_beat(tx, engine, tasks=tasks, executors=executors, passed_at=passed_at, now=now)
             failpoint("beat.before_commit")
             return alive
 

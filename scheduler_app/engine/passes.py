@@ -8,96 +8,33 @@ Invariants kept here:
 """
 
 import json
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.clock import EPOCH, Clock
-from scheduler_app.domain import outcome as outcomes
-from scheduler_app.domain.choosing import NO_PEERS, Choice, Peers, choose, insists_on_solitude
-from scheduler_app.domain.firing import UNPLANNABLE, FiringPlan, plan_firing, plan_resume, uncomputable
+from scheduler_app.clock import EPOCH
+from scheduler_app.domain.firing import UNPLANNABLE, plan_firing, plan_resume, uncomputable
 from scheduler_app.domain.job import Job
-from scheduler_app.domain.policy import Executor, Overlap
-from scheduler_app.domain.run import Claim, Reason
-from scheduler_app.domain.task import Registry
+from scheduler_app.domain.policy import Executor
+from scheduler_app.domain.run import Reason
 from scheduler_app.domain.trigger import Trigger, parse_trigger
+from scheduler_app.engine.agenda import Agenda, PassContext
+from scheduler_app.engine.claiming import Claimer
 from scheduler_app.engine.execution import Execution
-from scheduler_app.engine.pool import STALE_AFTER, Ended, Pool
+from scheduler_app.engine.pool import STALE_AFTER
 from scheduler_app.engine.settlement import is_given_back, keep_news, run_ended, settle
 from scheduler_app.failpoints import failpoint
-from scheduler_app.signals import Bus, FiringsMissed, JobBroke, LateResultRefused
-from scheduler_app.store import claims, engines, firing, pauses
-from scheduler_app.store.database import Database
+from scheduler_app.signals import FiringsMissed, JobBroke, LateResultRefused
+from scheduler_app.store import claims, firing, pauses
 from scheduler_app.store.outlook import Outlook, look_ahead, look_around
-from scheduler_app.store.starting import Newborn, Starter
 
 BATCH = 250
 FEW = 8
 FALLBACK = 1.0
-LIVE_EVERY = 1.0
-BEHIND_SUSPECTS = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class PassContext:
-    """What a pass works with. `engine_id` registers the engine when it has no row yet; `may_work` asks the beat."""
-
-    database: Database
-    registry: Registry
-    clock: Clock
-    bus: Bus
-    pool: Pool
-    engine_id: Callable[[], int]
-    may_work: Callable[[], bool]
-
-
-@dataclass(kw_only=True)
-class Agenda:
-    """What one pass is to do, and what it finds."""
-
-    now: datetime
-    engine: int
-    ended: list[Ended] = field(default_factory=list)
-    stale: set[tuple[int, int]] = field(default_factory=set)
-    outranked: set[tuple[int, int]] = field(default_factory=set)
-    planned: list[tuple[firing.DueJob, FiringPlan]] = field(default_factory=list)
-    broken: list[tuple[firing.DueJob | firing.Unreadable | Job, str]] = field(default_factory=list)
-    lapsed: list[tuple[Job, FiringPlan]] = field(default_factory=list)
-    live: list[Execution] = field(default_factory=list)
-    paused: bool = False
-    more: bool = False
-    ready: bool = False
-    claimable: bool = False
-    next_at: datetime | None = None
-    ahead: Outlook | None = None
-    next_due: Sequence[firing.DueJob | firing.Unreadable] = ()
-    claimed: list[Claim] = field(default_factory=list)
-    late: list[outcomes.Outcome] = field(default_factory=list)
-
-    @property
-    def news(self) -> list[Execution]:
-        """The executions that may have logged or reported something."""
-        return [*(execution for execution, _ in self.ended), *self.live]
-
-    def committed(self) -> None:
-        """Pass the failpoints between a commit and what follows from it."""
-        if self.ended:
-            failpoint("settle.after_commit")
-        if self.planned:
-            failpoint("fire.after_commit")
-        if self.claimed:
-            failpoint("claim.after_commit")
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
-        work = (self.ended, self.stale, self.planned, self.broken, self.lapsed)
-        return not any((*work, self.live, self.ready, self.claimable))
+LIVE_EVERY = 0.7
+LEAST_REST = 0.05
 
 
 class Pass:
@@ -110,6 +47,7 @@ class Pass:
 
     def __init__(self, ctx: PassContext) -> None:
         self._ctx = ctx
+        self._claimer = Claimer(ctx)
         self._live_at = 0.0
         self._in_doubt = False
         self._ahead: Outlook | None = None
@@ -132,7 +70,7 @@ class Pass:
         if not agenda.is_empty:
             self._commit(agenda)
         self.rests_after = not agenda.more and agenda.ahead is not None and not agenda.ahead.busy
-        self.idle = not (agenda.claimed or agenda.more or ctx.pool.room().most <= 0)
+        self.idle = not (agenda.claimed or agenda.more or not ctx.pool.has_room)
         self.next_at = agenda.next_at
         return self._wait(agenda)
 
@@ -146,7 +84,8 @@ class Pass:
         """Read what is due, before any transaction that writes."""
         ctx = self._ctx
         with ctx.database.read() as tx:
-            ahead = self._foreseen(agenda.now) or look_ahead(tx)
+            foreseen = self._foreseen(agenda.now)
+            ahead = foreseen or look_ahead(tx)
             agenda.paused = ahead.paused_since is not None
             if self._in_doubt:
                 agenda.stale = claims.held_by(tx, agenda.engine) - self._known()
@@ -164,7 +103,10 @@ class Pass:
             agenda.ready = _has_come(ahead.ready, agenda.now)
             if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
                 agenda.next_at = ahead.next_at
-                agenda.claimable = self._may_claim(tx) or self._is_outranked(tx)
+                agenda.queues |= self._claimer.waited_for(tx, [Executor.THREAD])
+            agenda.unseen = foreseen is not None and not ahead.busy
+            if ahead.busy:
+                agenda.queues |= self._claimer.waited_for(tx, self._claimer.others)
         agenda.more = len(due) == BATCH or bool(lapsed)
         for job in due:
             self._plan(job, agenda)
@@ -191,7 +133,7 @@ class Pass:
             return False
         if not _has_come(ahead.due, self._due_by(agenda.now)) or _has_come(ahead.lapse, agenda.now):
             return False
-        agenda.ready = _has_come(ahead.ready, agenda.now)
+        agenda.ready, agenda.unseen = _has_come(ahead.ready, agenda.now), True
         for job in self._next_due:
             self._plan(job, agenda)
         self._ahead = None
@@ -229,7 +171,7 @@ class Pass:
         return now if self.horizon is None else min(now, self.horizon)
 
     def _take_live(self) -> list[Execution]:
-        """Return the executions whose log and progress are to be written now, once a second."""
+        """Return the executions whose log and progress are to be written now, so that none is a second old."""
         now = self._ctx.clock.monotonic()
         if now - self._live_at < LIVE_EVERY:
             return []
@@ -256,7 +198,7 @@ class Pass:
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Do all of it; what is taken from the pool stays noted, since this may be undone and called again."""
         keep_news(tx, agenda.news)
-        agenda.late = settle(tx, agenda.ended, agenda.now)
+        agenda.settled = settle(tx, agenda.ended, agenda.now)
         if agenda.ended:
             failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
@@ -265,7 +207,7 @@ class Pass:
         if is_paused:  # perhaps since the look
             return
         works = not agenda.paused and self._ctx.may_work()
-        starter = self._starter(agenda) if works and not is_any_queued else None
+        starter = self._claimer.starter(agenda) if works and not is_any_queued else None
         firing.record(tx, agenda.planned, agenda.now, starter)
         if agenda.planned:
             failpoint("fire.before_commit")
@@ -276,10 +218,7 @@ class Pass:
         if works:
             if agenda.ready:
                 claims.promote(tx, agenda.now)
-            self._give_way(tx, agenda)
-            agenda.claimed = self._claim(tx, agenda) if starter is None else starter.claims
-            if agenda.claimed and any(execution.claim.alone for execution in self._ctx.pool.held()):
-                claims.share(tx, agenda.engine)
+            self._claimer.claim(tx, agenda, starter)
             if agenda.claimed:
                 failpoint("claim.before_commit")
             agenda.ahead = look_ahead(tx)
@@ -294,75 +233,15 @@ class Pass:
         due = firing.due(tx, ahead.due, FEW)
         return due if len(due) < FEW else ()
 
-    def _give_way(self, tx: sa.Connection, agenda: Agenda) -> None:
-        """Give back what was claimed ahead and has not started, where higher priority waits."""
-        if self._is_outranked(tx):
-            agenda.outranked |= {claim.held for claim in self._ctx.pool.outranked(self._highest_queued(tx))}
-        claims.give_back(tx, agenda.outranked, agenda.now)
-
-    def _is_outranked(self, tx: sa.Connection) -> bool:
-        lowest = self._ctx.pool.lowest_waiting
-        return lowest is not None and self._highest_queued(tx) > lowest
-
-    def _highest_queued(self, tx: sa.Connection) -> int:
-        return claims.highest_priority(tx, self._ctx.registry.names(), executor=Executor.THREAD)
-
-    def _may_claim(self, tx: sa.Connection) -> bool:
-        names = self._ctx.registry.names()
-        return self._ctx.pool.room().most > 0 and claims.is_any_queued(tx, names, executor=Executor.THREAD)
-
-    def _candidates(self, tx: sa.Connection, limit: int) -> Any:
-        return claims.candidates(tx, self._ctx.registry.names(), executor=Executor.THREAD, limit=limit)
-
-    def _choose(self, tx: sa.Connection, agenda: Agenda) -> Choice[Any]:
-        """Choose from the queue; where suspects stand in it, from what is behind them too."""
-        room, peers = self._ctx.pool.room(), NO_PEERS
-        queue = self._candidates(tx, room.most)
-        suspects = [run for run in queue if run.suspicions]
-        if suspects:
-            peers = self._peers(tx, agenda, suspects[0].task)
-            queue = self._candidates(tx, room.most + BEHIND_SUSPECTS)
-        return choose(queue, room, agenda.now, peers)
-
-    def _peers(self, tx: sa.Connection, agenda: Agenda, task: str) -> Peers:
-        """Return what is left to this engine; the oldest that knows the task makes room for it."""
-        alone = claims.alone_elsewhere(tx, agenda.engine)
-        knowing = [row.id for row in engines.live(tx) if task in row.tasks]
-        return Peers(
-            may_isolate=not any(insists_on_solitude(number, (agenda.now - at).total_seconds()) for number, at in alone),
-            makes_room=agenda.engine <= min(knowing, default=agenda.engine),
-        )
-
-    def _claim(self, tx: sa.Connection, agenda: Agenda) -> list[Claim]:
-        choice = self._choose(tx, agenda)
-        return claims.take(
-            tx,
-            choice.runs,
-            engine=agenda.engine,
-            token=new_token(),
-            alone=choice.alone,
-            now=agenda.now,
-        )
-
-    def _starter(self, agenda: Agenda) -> Starter | None:
-        """Return what claims firings as they are written, when the queue is empty and nothing else is to join it."""
-        if agenda.ready or any(job.policies.overlap is Overlap.CANCEL_RUNNING for job, _ in agenda.planned):
-            return None
-        return Starter(engine=agenda.engine, token=new_token(), now=agenda.now, choose=self._choose_newborn)
-
-    def _choose_newborn(self, queue: Sequence[Newborn]) -> Sequence[Newborn]:
-        room, names = self._ctx.pool.room(), self._ctx.registry.names()
-        ours = [run for run in queue if run.executor == Executor.THREAD and run.task in names]
-        return choose(ours[: room.most], room, self._ctx.clock.now()).runs
-
     def _announce(self, agenda: Agenda) -> None:
         bus, now = self._ctx.bus, agenda.now
-        late = {id(outcome) for outcome in agenda.late}
+        late = {id(outcome) for outcome in agenda.settled.late}
         for execution, outcome in agenda.ended:
             if id(outcome) in late:
                 bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
             elif not is_given_back(outcome):
-                bus.publish(run_ended(outcome, execution.take_raised(), now))
+                again = outcome.claim.run_id in agenda.settled.crashes.requeued
+                bus.publish(run_ended(outcome, execution.take_raised(), now, again=again))
         for job, reason in agenda.broken:
             bus.publish(JobBroke(at=now, job_id=job.id, reason=reason))
         for due, plan in agenda.planned:
@@ -371,19 +250,17 @@ class Pass:
 
     def _wait(self, agenda: Agenda) -> float:
         """Seconds until the next thing is due, at most the fallback of 1 s."""
-        if agenda.more:
+        if agenda.more or (agenda.unseen and agenda.ahead is not None and agenda.ahead.busy):
             return 0.0
         waits = [FALLBACK]
         if agenda.next_at is not None:
             waits.append((agenda.next_at - self._ctx.clock.now()) / timedelta(seconds=1))
         now = self._ctx.clock.monotonic()
-        waits += [left for execution in self._ctx.pool.held() if (left := execution.seconds_left(now)) is not None]
+        held = self._ctx.pool.held()
+        waits += [left for execution in held if (left := execution.seconds_left(now)) is not None]
+        if held:  # what they log is to be read within a second
+            waits.append(max(LEAST_REST, self._live_at + LIVE_EVERY - now))
         return max(0.0, min(waits))
-
-
-def new_token() -> int:
-    """Return what proves the claims of one transaction."""
-    return secrets.randbits(62)
 
 
 def _has_come(moment: datetime | None, now: datetime) -> bool:

@@ -10,9 +10,11 @@ from scheduler_app.domain.choosing import Room, insists_on_solitude
 from scheduler_app.domain.outcome import Outcome
 from scheduler_app.domain.run import Claim, Reason
 from scheduler_app.engine.execution import Execution
-from scheduler_app.engine.runner import Surroundings, execute, never_started, timed_out
+from scheduler_app.engine.runner import never_started, timed_out
 
 STALE_AFTER = 1.0
+DEAF_AFTER = 3.0
+MOST_STUCK = 4
 SMOOTHING = 0.2
 
 
@@ -64,16 +66,22 @@ class Pool(Protocol):
         """Time out what is past its deadline."""
 
     @property
-    def lost(self) -> int:
-        """How many slots have no thread any more."""
+    def stuck(self) -> int:
+        """How many slots are taken by runs that are over."""
+
+    @property
+    def ailment(self) -> str | None:
+        """What is wrong with it; None when it does what it should."""
 
 
 class ThreadPool:
     """Executes claims on threads. A slot is taken until its thread is free again, timed out or not."""
 
-    def __init__(self, slots: int, surroundings: Surroundings, *, clock: Clock, on_outcome: Callable[[], None]) -> None:
+    def __init__(
+        self, slots: int, perform: Callable[[Execution], Outcome], *, clock: Clock, on_outcome: Callable[[], None]
+    ) -> None:
         self._slots = slots
-        self._surroundings = surroundings
+        self._perform = perform
         self._clock = clock
         self._on_outcome = on_outcome
         self._changed = threading.Condition()
@@ -102,7 +110,7 @@ class ThreadPool:
 
     def _work(self) -> None:
         while (execution := self._next()) is not None:
-            outcome = execute(execution, self._surroundings)
+            outcome = self._perform(execution)
             self._end(execution, outcome)
             del execution, outcome
 
@@ -220,6 +228,18 @@ class ThreadPool:
                     execution.cancel(Reason.TIMEOUT)
 
     @property
-    def lost(self) -> int:
-        """How many slots have no thread any more."""
-        return sum(not thread.is_alive() for thread in self._threads)
+    def stuck(self) -> int:
+        """How many threads are deaf: their attempt timed out some seconds ago and they have not stopped."""
+        limit = self._clock.monotonic() - DEAF_AFTER
+        with self._changed:
+            return sum(execution.is_deaf(limit) for execution in self._running.values())
+
+    @property
+    def ailment(self) -> str | None:
+        """What is wrong with it: threads that have ended, or too many that are stuck."""
+        lost, stuck = sum(not thread.is_alive() for thread in self._threads), self.stuck
+        if lost:
+            return f"{lost} threads have ended"
+        if stuck >= MOST_STUCK:
+            return f"{stuck} threads are stuck in runs that timed out and do not stop; only a restart frees them"
+        return None

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 
 from scheduler_app.store.logs import KEPT_END, LogPiece
 
@@ -30,6 +31,13 @@ class RunLog:
         data = (text.replace("\0", "\\0") + "\n").encode(errors="backslashreplace")
         with self._lock:
             self._add(data)
+
+    def add(self, pieces: Iterable[LogPiece]) -> None:
+        """Add what was collected elsewhere, where the positions are counted."""
+        with self._lock:
+            for piece in pieces:
+                self._position = piece.start
+                self._add(piece.data)
 
     def text(self, text: str) -> None:
         """Add printed text: whole lines now, an unfinished one when it ends or the attempt does."""

@@ -50,8 +50,8 @@ def _attempt(execution: Execution, surroundings: Surroundings) -> Outcome:
         return _cancelled(execution, error)
     except BaseException as error:  # noqa: BLE001 - the run: SystemExit and KeyboardInterrupt of a task end no thread
         execution.raised = error
-        return _outcome(execution, RunState.FAILED, error=_describe(error))
-    return _outcome(execution, RunState.SUCCEEDED, result=_encode(result, execution))
+        return ended(execution, RunState.FAILED, error=_describe(error))
+    return ended(execution, RunState.SUCCEEDED, result=_encode(result, execution))
 
 
 def _call(execution: Execution, surroundings: Surroundings) -> Any:
@@ -69,11 +69,12 @@ def _call(execution: Execution, surroundings: Surroundings) -> Any:
 
 def _cancelled(execution: Execution, error: RunCancelled) -> Outcome:
     if not execution.cancelled.is_set():
-        return _outcome(execution, RunState.FAILED, error=_describe(error))
-    return _outcome(execution, RunState.CANCELLED, reason=execution.cancel_reason)
+        return ended(execution, RunState.FAILED, error=_describe(error))
+    return ended(execution, RunState.CANCELLED, reason=execution.cancel_reason)
 
 
-def _outcome(execution: Execution, state: RunState, **more: Any) -> Outcome:
+def ended(execution: Execution, state: RunState, **more: Any) -> Outcome:
+    """Return the outcome of an attempt that ends now."""
     now = execution.clock.now()
     return Outcome(claim=execution.claim, state=state, started_at=execution.started_at or now, finished_at=now, **more)
 
@@ -85,12 +86,24 @@ def timed_out(execution: Execution) -> Outcome:
         message=f"the attempt took longer than its timeout of {execution.claim.timeout:g} s",
         traceback="",
     )
-    return _outcome(execution, RunState.TIMED_OUT, error=error, reason=Reason.TIMEOUT)
+    return ended(execution, RunState.TIMED_OUT, error=error, reason=Reason.TIMEOUT)
+
+
+def crashed(execution: Execution, how: str) -> Outcome:
+    """Return the outcome of an attempt whose worker process died under it."""
+    execution.log.line(f"The worker process {how}.")
+    error = RunError(type="WorkerDied", message=f"its worker process {how}", traceback="")
+    return ended(execution, RunState.FAILED, error=error, reason=Reason.CRASHED)
+
+
+def not_started(execution: Execution) -> Outcome:
+    """Return the outcome of a claim that found no process to run in."""
+    return ended(execution, RunState.CANCELLED, reason=Reason.NOT_STARTED)
 
 
 def never_started(execution: Execution) -> Outcome:
     """Return the outcome of a claim that was cancelled before it began."""
-    return _outcome(execution, RunState.CANCELLED, reason=execution.cancel_reason)
+    return ended(execution, RunState.CANCELLED, reason=execution.cancel_reason)
 
 
 def _encode(result: Any, execution: Execution) -> str | None:

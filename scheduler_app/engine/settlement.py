@@ -1,27 +1,52 @@
-"""What follows when attempts have ended: they are settled, what they said is kept, and it is announced."""
+"""What becomes of the attempts that have ended, and of what they logged and reported, inside the pass's transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from scheduler_app.domain import outcome as outcomes
 from scheduler_app.domain.policy import Delivery
+from scheduler_app.domain.run import Reason
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import Ended
 from scheduler_app.signals import RunEnded
-from scheduler_app.store import claims, logs, runs, settling
+from scheduler_app.store import claims, logs, rescues, runs, settling
+
+NO_CRASHES = rescues.Rescue()
 
 
-def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> list[outcomes.Outcome]:
-    """Settle what has ended and return what came too late."""
-    claims.give_back(tx, [outcome.claim.held for _, outcome in ended if is_given_back(outcome)], now)
-    return settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended if not is_given_back(outcome)], now)
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """The outcomes that came too late, and what became of the runs whose worker processes died."""
+
+    late: Sequence[outcomes.Outcome] = ()
+    crashes: rescues.Rescue = NO_CRASHES
+
+
+NOTHING_SETTLED = Settled()
+
+
+def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> Settled:
+    """Settle what has ended: give back, let crashes count as such, write the rest."""
+    given_back = [outcome.claim.held for _, outcome in ended if is_given_back(outcome)]
+    claims.give_back(tx, given_back, now)
+    deaths = {outcome.claim.held: outcome.error.message for _, outcome in ended if outcome.error and is_crash(outcome)}
+    crashes = rescues.crash(tx, deaths, now) if deaths else NO_CRASHES
+    rest = [outcome for _, outcome in ended if not (is_given_back(outcome) or is_crash(outcome))]
+    return Settled(late=settling.settle(tx, [outcomes.settle(outcome) for outcome in rest], now), crashes=crashes)
 
 
 def is_given_back(outcome: outcomes.Outcome) -> bool:
     """Whether an attempt stopped only because its engine asked it to, and is to be made again."""
-    return outcomes.is_interrupted(outcome) and outcome.claim.delivery is Delivery.AT_LEAST_ONCE
+    never_began = outcome.reason is Reason.NOT_STARTED
+    return never_began or (outcomes.is_interrupted(outcome) and outcome.claim.delivery is Delivery.AT_LEAST_ONCE)
+
+
+def is_crash(outcome: outcomes.Outcome) -> bool:
+    """Whether an attempt ended because the worker process died that executed it."""
+    return outcome.reason is Reason.CRASHED
 
 
 def keep_news(tx: sa.Connection, executions: Sequence[Execution]) -> None:
@@ -49,8 +74,8 @@ def _keep(tx: sa.Connection, execution: Execution) -> None:
         runs.set_progress(tx, [{"id_": claim.run_id, **values}])
 
 
-def run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: datetime) -> RunEnded:
-    """Return the event that tells how an attempt ended."""
+def run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: datetime, *, again: bool) -> RunEnded:
+    """Return the event that tells how an attempt ended; `again` when it crashed and is made again."""
     follows = outcomes.settle(outcome)
     return RunEnded(
         at=now,
@@ -61,7 +86,7 @@ def run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: date
         state=outcome.state,
         duration=(outcome.finished_at - outcome.started_at).total_seconds(),
         error=None if outcome.error is None else outcome.error.traceback or outcome.error.message,
-        will_retry=follows.ready_at is not None,
+        will_retry=again or (follows.ready_at is not None and not is_crash(outcome)),
         scheduled_at=outcome.claim.scheduled_at,
         result=outcome.result,
         exception=raised,

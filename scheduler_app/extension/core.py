@@ -1,5 +1,7 @@
 """The composition root: one app's store, tasks, clock, engine and use cases, put together. Opens nothing."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +18,10 @@ from scheduler_app.clock import Clock
 from scheduler_app.domain.retention import Retention
 from scheduler_app.domain.run import FINAL_STATES
 from scheduler_app.domain.task import Registry
-from scheduler_app.engine.engine import Engine, EngineContext
+from scheduler_app.engine import crew
+from scheduler_app.engine.engine import Engine, EngineContext, Processes
 from scheduler_app.errors import RequestInTask, SchedulerError
+from scheduler_app.extension.origin import Whence, recipe_of
 from scheduler_app.extension.reports import LogReporter
 from scheduler_app.services.context import Context
 from scheduler_app.services.opening import KEY_FILE, prepare
@@ -43,6 +47,7 @@ class Core:
     ctx: Context
     desk: Desk
     folder: Path
+    whence: Whence
 
     @property
     def key_file(self) -> Path:
@@ -75,6 +80,7 @@ class Kit:
     settings: Settings
     registry: Registry
     clock: Clock
+    whence: Whence
     habits: Habits = DEFAULT_HABITS
     synchronous: str = "FULL"
     on_wake: Callable[[], None] | None = None
@@ -99,6 +105,7 @@ def build(app: Flask, kit: Kit) -> Core:
             clock=clock,
             bus=bus,
             slots=settings.threads,
+            processes=processes_of(settings, kit.whence),
             retention=retention_of(settings),
             context=lambda: task_context(app),
             upkeep=lambda: desk.upkeep(engine.id),
@@ -120,7 +127,20 @@ def build(app: Flask, kit: Kit) -> Core:
         ctx=ctx,
         desk=desk,
         folder=folder,
+        whence=kit.whence,
     )
+
+
+def processes_of(settings: Settings, known: Whence) -> Processes | None:
+    """Return what worker processes the engine has; None when it is to have none."""
+    slots = _processors() if settings.processes is None else settings.processes
+    habits = crew.Habits(runs=settings.process_runs, idle=settings.process_idle, grace=settings.process_grace)
+    return Processes(slots=slots, recipe=lambda: recipe_of(known), habits=habits) if slots else None
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def retention_of(settings: Settings) -> Retention:

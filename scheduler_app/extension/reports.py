@@ -13,6 +13,7 @@ from scheduler_app.signals import (
     LateResultRefused,
     LoopFailed,
     RunEnded,
+    WorkerFailed,
 )
 
 LOGGER = logging.getLogger("scheduler_app")
@@ -77,6 +78,10 @@ def _loop_failed(event: LoopFailed) -> None:
     )
 
 
+def _worker_failed(event: WorkerFailed) -> None:
+    LOGGER.error("%s; the runs that want it wait", one_line(event.why))
+
+
 def _pruned(event: HistoryPruned) -> None:
     LOGGER.info("%d old runs were deleted, and %d finished jobs with their last run", event.runs, event.jobs)
 
@@ -92,6 +97,7 @@ REPORTS: dict[type, Any] = {
     EngineRescued: _rescued,
     JobBroke: _broke,
     LoopFailed: _loop_failed,
+    WorkerFailed: _worker_failed,
     HistoryPruned: _pruned,
     EngineMoved: _engine_moved,
 }

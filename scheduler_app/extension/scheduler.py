@@ -17,7 +17,9 @@ from scheduler_app.aps.declarations import Declared
 from scheduler_app.aps.desk import Desk
 from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.clock import SystemClock
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.task import Registry, Task, default_registry
+from scheduler_app.engine.engine import Engine
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
 from scheduler_app.extension.autostart import is_loading, start_when_serving
@@ -28,6 +30,7 @@ from scheduler_app.extension.core import Core, Kit, build
 from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_of_current_app
 from scheduler_app.extension.login import Role, asking, checked
 from scheduler_app.extension.mount import mount
+from scheduler_app.extension.origin import UNKNOWN, Origin, require, whence
 from scheduler_app.extension.places import caller, is_importing, is_script, listed, shortened
 from scheduler_app.settings import Settings, from_environment, load
 from scheduler_app.store.foreign import ForeignTransaction
@@ -94,12 +97,21 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         if self.api_enabled and self.api_prefix is None:
             raise ConfigurationError("api_enabled: the routes need an api_prefix to be served under")
 
-    def wire(self, app: Flask, settings: Settings, parent: Parent = NO_PARENT) -> Core:
-        """Set an app up by settings, without routes; `init_app` is this and the API under its prefix."""
+    def wire(self, app: Flask, settings: Settings, parent: Parent = NO_PARENT, *, origin: Origin | None = None) -> Core:
+        """Set an app up by settings, without routes; `init_app` is this and the API under its prefix.
+
+        `origin` says how a worker process builds the app, if that is known better than the app itself tells.
+        """
         _retire_former(app)
-        kit = Kit(settings=settings, registry=self.registry, clock=SystemClock(), habits=parent.habits(settings))
+        known = whence(app, settings) if origin is None or settings.app else lambda: origin
+        habits = parent.habits(settings)
+        kit = Kit(settings=settings, registry=self.registry, clock=SystemClock(), habits=habits, whence=known)
         core = build(app, kit)
         core.desk.declared.say(*self._declared, *listed(parent.jobs))
+        for name in self._wanting_processes(core):
+            require(known, name)
+        may_run = settings.engine != "off" and not Engine.barred
+        self.registry.hindrance = lambda: UNKNOWN if may_run and known() is None else None
         self._desks.add(core.desk)
         self._listen(core)
         self._latest = app
@@ -114,6 +126,12 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             core.desk.declared.may_grow = True
             core.engine.start()
         return core
+
+    def _wanting_processes(self, core: Core) -> list[str]:
+        """Return the tasks that are to run in processes, if this app may have an engine."""
+        if core.settings.engine == "off" or Engine.barred:
+            return []
+        return [task.name for task in self.registry if task.overrides.executor is Executor.PROCESS]
 
     def _listen(self, core: Core) -> None:
         for callback, mask in self._listeners:
@@ -155,8 +173,16 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """
         trigger = options.pop("trigger", function if isinstance(function, str | BaseTrigger | dict) else None)
         if trigger is None:
-            return registered(function, options, self.registry, lambda: self.core)
+            return self._checked(registered(function, options, self.registry, lambda: self.core))
         return lambda function: self._scheduled(function, {"trigger": trigger, **options})
+
+    def _checked(self, given: Any) -> Any:
+        """Return a registered task, or the decorator of one, which is refused if it wants a process and has no app."""
+        if not isinstance(given, TaskFunction):
+            return lambda function: self._checked(given(function))
+        if self._latest is not None and given.task.name in self._wanting_processes(self.core):
+            require(self.core.whence, given.name)
+        return given
 
     def _scheduled(self, function: Any, options: dict[str, Any]) -> Any:
         """Register a function under the name of where it stands, which no other has, and declare its job."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
+from scheduler_app.domain.policy import Executor
 from scheduler_app.schemas.fields import WireOut
 from scheduler_app.store.engines import EngineRow, EngineState
 
@@ -17,6 +18,15 @@ class PauseOut(WireOut):
     reason: str | None
 
 
+class SlotsOut(WireOut):
+    """The slots that an engine has of one executor."""
+
+    slots: int = Field(description="Runs it executes at one time.")
+    running: int = Field(description="Runs it executes now.")
+    backlog: int = Field(description="Runs it has claimed ahead, which wait for a slot of it.")
+    stuck: int = Field(description="Slots whose run has timed out and does not stop, as of the last beat.")
+
+
 class EngineOut(WireOut):
     """An engine: what fires jobs and executes runs in one process."""
 
@@ -25,9 +35,10 @@ class EngineOut(WireOut):
     host: str
     pid: int
     version: str
-    slots: int = Field(description="Runs it executes at one time.")
-    running: int = Field(description="Runs it executes now.")
-    backlog: int = Field(description="Runs it has claimed ahead, which wait for a slot of it.")
+    slots: int = Field(description="Runs it executes in threads at one time.")
+    running: int = Field(description="Runs it executes in threads now.")
+    backlog: int = Field(description="Runs it has claimed ahead, which wait for a thread of it.")
+    executors: dict[str, SlotsOut] = Field(description="The same for each executor that it has.")
     tasks: list[str] = Field(description="The tasks it has registered.")
     state: EngineState = Field(description="`draining`: it takes no more work, and ends.")
     beat: int
@@ -60,18 +71,28 @@ class SchedulerState(Protocol):
         """The engines to show."""
 
     @property
-    def holdings(self) -> Mapping[int, int]:
-        """How many runs each engine holds."""
+    def holdings(self) -> Mapping[int, Mapping[str, int]]:
+        """How many runs each engine holds, by executor."""
 
 
-def render_engine(engine: EngineRow, held: int) -> dict[str, Any]:
-    """Return an engine as `EngineOut` says; it holds more runs than it has slots only when it claimed ahead."""
-    counts = {"running": min(held, engine.slots), "backlog": max(0, held - engine.slots)}
-    return counts | {name: getattr(engine, name) for name in EngineOut.model_fields if name not in counts}
+def render_slots(slots: int, held: int, stuck: int) -> dict[str, int]:
+    """Return slots as `SlotsOut` says; more runs than slots are held only when some were claimed ahead."""
+    return {"slots": slots, "running": min(held, slots), "backlog": max(0, held - slots), "stuck": stuck}
+
+
+def render_engine(engine: EngineRow, held: Mapping[str, int]) -> dict[str, Any]:
+    """Return an engine as `EngineOut` says."""
+    executors = {
+        name: render_slots(told["slots"], held.get(name, 0), told.get("stuck", 0))
+        for name, told in engine.executors.items()
+    }
+    threads = render_slots(engine.slots, held.get(Executor.THREAD, 0), 0)
+    known = {"executors": executors, "running": threads["running"], "backlog": threads["backlog"]}
+    return known | {name: getattr(engine, name) for name in EngineOut.model_fields if name not in known}
 
 
 def render_scheduler(view: SchedulerState) -> dict[str, Any]:
     """Return the scheduler as `SchedulerOut` says."""
     values = {name: getattr(view, name) for name in SchedulerOut.model_fields}
-    rows = [render_engine(engine, view.holdings.get(engine.id, 0)) for engine in view.engines]
+    rows = [render_engine(engine, view.holdings.get(engine.id, {})) for engine in view.engines]
     return values | {"engines": rows}

@@ -6,7 +6,7 @@ from typing import Any
 
 from scheduler_app.domain import trigger as triggers
 from scheduler_app.domain.job import ID_PATTERN, Job, JobSpec, JobState, is_job_id, new_job_id
-from scheduler_app.domain.policy import Delivery, Overrides, Policies
+from scheduler_app.domain.policy import Delivery, Executor, Overrides, Policies
 from scheduler_app.domain.task import Registry, Task, encode_arguments
 from scheduler_app.domain.trigger import Trigger
 from scheduler_app.errors import Fault, InvalidInput, InvalidTrigger
@@ -29,7 +29,7 @@ def admit(spec: JobSpec, registry: Registry, now: datetime) -> Job:
         kwargs=kwargs,
         trigger=None if trigger is None else dict(trigger.spec),
         overrides=spec.overrides,
-        policies=admit_policies(task.overrides, spec.overrides),
+        policies=policies_of(task, spec.overrides, registry),
         state=JobState.ACTIVE,
         reason=None,
         next_run_time=None if trigger is None else trigger.first(now),
@@ -55,6 +55,15 @@ def admit_trigger(spec: dict[str, Any], now: datetime) -> Trigger:
     except InvalidTrigger as error:
         raise InvalidTrigger(error.detail, faults=[fault.under("/trigger") for fault in error.faults]) from None
     return trigger
+
+
+def policies_of(task: Task, job: Overrides, registry: Registry) -> Policies:
+    """Return the policies in force for a job of a task; InvalidInput also when it cannot run where they want it to."""
+    policies = admit_policies(task.overrides, job)
+    wrong = task.confined or registry.hindrance() if policies.executor is Executor.PROCESS else None
+    if wrong is not None:
+        raise InvalidInput.of(Fault(pointer="/executor", detail=f"task {task.name} cannot run in a process: {wrong}"))
+    return policies
 
 
 def admit_policies(task: Overrides, job: Overrides) -> Policies:

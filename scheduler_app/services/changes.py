@@ -9,7 +9,7 @@ from scheduler_app.domain.policy import POLICY_NAMES, Overrides, Policies
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import Fault, InvalidInput
-from scheduler_app.services.admission import admit_arguments, admit_policies, admit_trigger
+from scheduler_app.services.admission import admit_arguments, admit_trigger, policies_of
 from scheduler_app.store.rows import unreadable_because
 
 
@@ -35,7 +35,7 @@ def changed(job: Job, changes: JobChanges, *, registry: Registry, now: datetime)
         args=args,
         kwargs=kwargs,
         overrides=overrides,
-        policies=admit_policies(task.overrides, overrides),
+        policies=policies_of(task, overrides, registry),
     )
     after = _readable_again(after, changes, now)
     return _with_trigger(after, fields["trigger"], now) if "trigger" in fields else after

@@ -12,7 +12,7 @@ from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import Fault, InvalidInput, SchedulerError, VersionMismatch
 from scheduler_app.services import jobs as use_cases
 from scheduler_app.services import ownership
-from scheduler_app.services.admission import admit, admit_arguments, admit_policies, admit_trigger
+from scheduler_app.services.admission import admit, admit_arguments, admit_trigger, policies_of
 from scheduler_app.services.context import Context
 from scheduler_app.services.planning import catch_up, close_books
 from scheduler_app.store import jobs
@@ -91,7 +91,7 @@ def _replaced(job: Job, spec: JobSpec, ctx: Context, now: datetime, *, keeps_tri
         args=args,
         kwargs=kwargs,
         overrides=spec.overrides,
-        policies=admit_policies(task.overrides, spec.overrides),
+        policies=policies_of(task, spec.overrides, ctx.registry),
         unreadable={},
         created_at=now if "created_at" in job.unreadable else job.created_at,
     )

@@ -19,12 +19,12 @@ ENDED_SHOWN = 20
 class SchedulerView:
     """What `GET /scheduler` tells. `lag` is how many seconds the longest overdue job waits.
 
-    `holdings` is how many runs each engine holds, `unknown_tasks` what jobs name and no engine has registered.
+    `holdings` is how many runs each engine holds by executor, `unknown_tasks` what jobs name and no engine has.
     """
 
     paused: dict[str, Any] | None
     engines: list[engines.EngineRow]
-    holdings: dict[int, int]
+    holdings: dict[int, dict[str, int]]
     unknown_tasks: list[str]
     backlog: int
     open_runs: dict[str, int]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.firing import NO_RUNS, Places
-from scheduler_app.domain.policy import LOWEST_PRIORITY, Delivery
+from scheduler_app.domain.policy import LOWEST_PRIORITY, Delivery, Executor
 from scheduler_app.domain.run import Claim, ParentRun, Reason, RunState
 from scheduler_app.store.following import parents
 from scheduler_app.store.lanes import wake_others
@@ -109,11 +109,6 @@ ALONE = Statement(
         sa.text("state = 'running'"), runs.c.engine > 0, runs.c.alone.is_(True)
     )
 )
-HOLDINGS = Statement(
-    sa.select(runs.c.engine, sa.func.count().label("number"))
-    .where(sa.text("state = 'running'"), runs.c.engine > 0)
-    .group_by(runs.c.engine)
-)
 SHARE = Statement(
     runs.update()
     .where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine_"), runs.c.alone.is_(True))
@@ -158,18 +153,27 @@ def highest_priority(tx: sa.Connection, tasks: Collection[str], *, executor: str
 
 
 def take(
-    tx: sa.Connection, rows: Sequence[sa.Row[Any]], *, engine: int, token: int, alone: bool, now: datetime
+    tx: sa.Connection,
+    rows: Sequence[sa.Row[Any]],
+    *,
+    engine: int,
+    token: int,
+    alone: bool,
+    now: datetime,
+    executor: Executor = Executor.THREAD,
 ) -> list[Claim]:
-    """Claim these candidates, in the transaction that found them."""
+    """Claim these candidates of one executor, in the transaction that found them."""
     if not rows:
         return []
     constant = {"engine_": engine, "token_": token, "alone_": alone, "now_": to_micros(now)}
     TAKE.many(tx, [{"id_": row.id, **constant} for row in rows])
     caused_by = parents(tx, [row.parent_run for row in rows if row.parent_run is not None])
-    return [_claim(row, token, alone, caused_by.get(row.parent_run)) for row in rows]
+    return [
+        _claim(row, token=token, alone=alone, executor=executor, parent=caused_by.get(row.parent_run)) for row in rows
+    ]
 
 
-def _claim(row: sa.Row[Any], token: int, alone: bool, parent: ParentRun | None) -> Claim:
+def _claim(row: sa.Row[Any], *, token: int, alone: bool, executor: Executor, parent: ParentRun | None) -> Claim:
     return Claim(
         run_id=row.id,
         token=token,
@@ -193,6 +197,7 @@ def _claim(row: sa.Row[Any], token: int, alone: bool, parent: ParentRun | None) 
         retry=row.retry,
         first_run=row.first_run or row.id,
         parent=parent,
+        executor=executor,
     )
 
 
@@ -215,9 +220,14 @@ def alone_elsewhere(tx: sa.Connection, engine: int) -> list[tuple[int, datetime]
     return [(row.suspicions, from_micros(row.ready_at)) for row in ALONE.rows(tx) if row.engine != engine]
 
 
-def holdings(tx: sa.Connection) -> dict[int, int]:
-    """Return how many runs each engine holds, those included that wait for a slot of it."""
-    return {row.engine: int(row.number) for row in HOLDINGS.rows(tx)}
+def holdings(tx: sa.Connection) -> dict[int, dict[str, int]]:
+    """Return how many runs each engine holds, by executor, those included that wait for a slot of it."""
+    number = sa.func.count().label("number")
+    running = sa.select(runs.c.engine, runs.c.executor, number).where(sa.text("state = 'running'"), runs.c.engine > 0)
+    held: dict[int, dict[str, int]] = {}
+    for row in tx.execute(running.group_by(runs.c.engine, runs.c.executor)):
+        held.setdefault(row.engine, {})[row.executor] = int(row.number)
+    return held
 
 
 def share(tx: sa.Connection, engine: int) -> None:

@@ -1,7 +1,7 @@
 """Engines in the store: each raises its beat; a beat that stands still, or a process that is gone, means a dead one."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +26,7 @@ class EngineState(StrEnum):
     DEAD = "dead"
 
 
+Executors = Mapping[str, Mapping[str, int]]
 LIVE = (EngineState.RUNNING, EngineState.DRAINING)
 
 
@@ -36,6 +37,7 @@ BEAT = Statement(
         beat=engines.c.beat + 1,
         beat_at=sa.bindparam("now_"),
         tasks=sa.bindparam("tasks_"),
+        executors=sa.func.coalesce(sa.bindparam("executors_", type_=sa.Text), engines.c.executors),
         last_pass_at=sa.bindparam("passed_"),
     )
 )
@@ -48,6 +50,7 @@ class EngineRow(Identity):
 
     id: int
     slots: int
+    executors: dict[str, dict[str, int]]
     tasks: tuple[str, ...]
     state: EngineState
     beat: int
@@ -56,10 +59,19 @@ class EngineRow(Identity):
     last_pass_at: datetime | None
 
 
-def register(tx: sa.Connection, identity: dict[str, Any], *, tasks: Collection[str], slots: int, now: datetime) -> int:
-    """Add an engine and return its id; `identity` has the fields of an `Identity`."""
+def register(
+    tx: sa.Connection,
+    identity: dict[str, Any],
+    *,
+    tasks: Collection[str],
+    slots: int,
+    now: datetime,
+    executors: Executors | None = None,
+) -> int:
+    """Add an engine and return its id; `identity` has the fields of an `Identity`, `slots` are those of threads."""
     values = identity | {
         "slots": slots,
+        "executors": compact(executors or {"thread": {"slots": slots}}),
         "tasks": compact(sorted(tasks)),
         "state": EngineState.RUNNING,
         "beat": 1,
@@ -70,10 +82,21 @@ def register(tx: sa.Connection, identity: dict[str, Any], *, tasks: Collection[s
 
 
 def raise_beat(
-    tx: sa.Connection, engine: int, *, tasks: Collection[str], passed_at: datetime | None, now: datetime
+    tx: sa.Connection,
+    engine: int,
+    *,
+    tasks: Collection[str],
+    executors: Executors | None = None,
+    passed_at: datetime | None,
+    now: datetime,
 ) -> bool:
-    """Raise an engine's beat; False when others hold it for dead."""
-    values = {"tasks_": compact(sorted(tasks)), "passed_": micros(passed_at), "now_": to_micros(now)}
+    """Raise an engine's beat, and say what it executes and where; False when others hold it for dead."""
+    values = {
+        "tasks_": compact(sorted(tasks)),
+        "executors_": None if executors is None else compact(executors),
+        "passed_": micros(passed_at),
+        "now_": to_micros(now),
+    }
     return BEAT.run(tx, engine_=engine, **values) == 1
 
 
@@ -115,6 +138,8 @@ def _engine(row: sa.Row[Any]) -> EngineRow:
         **{field.name: getattr(row, field.name) for field in fields(Identity)},
         id=row.id,
         slots=row.slots,
+        # an engine of an older version says nothing of them
+        executors=json.loads(row.executors) if row.executors else {"thread": {"slots": row.slots}},
         tasks=tuple(json.loads(row.tasks)),
         state=EngineState(row.state),
         beat=row.beat,

@@ -1,6 +1,6 @@
 """Rescue: the runs of a dead engine are run again or become lost, in the transaction that declares it dead."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,29 +9,31 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.outcome import MANY_CRASHES, MOST_CRASHES_ALONE
-from scheduler_app.domain.policy import Delivery
+from scheduler_app.domain.policy import Delivery, Executor
 from scheduler_app.domain.run import FINAL_STATES, Reason, RunState
 from scheduler_app.store import engines
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.places import readmit, unblock
-from scheduler_app.store.statement import Statement
+from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import runs
 
-HELD = Statement(
-    sa.select(
-        runs.c.id,
-        runs.c.job_key,
-        runs.c.job_id,
-        runs.c.delivery,
-        runs.c.alone,
-        runs.c.crashes,
-        runs.c.crashes_alone,
-        runs.c.cancel_requested,
-        runs.c.concurrency_key,
-    ).where(sa.text("state = 'running'"), runs.c.engine == sa.bindparam("engine"))
-)
+RUNNING = sa.select(
+    runs.c.id,
+    runs.c.token,
+    runs.c.job_key,
+    runs.c.job_id,
+    runs.c.delivery,
+    runs.c.executor,
+    runs.c.alone,
+    runs.c.crashes,
+    runs.c.crashes_alone,
+    runs.c.cancel_requested,
+    runs.c.concurrency_key,
+).where(sa.text("state = 'running'"))
+HELD = Statement(RUNNING.where(runs.c.engine == sa.bindparam("engine")))
+CLAIMED = Statement(RUNNING.where(Among(runs.c.id, "ids")))
 END = Statement(
     runs.update()
     .where(runs.c.id == sa.bindparam("id_"), runs.c.state == RunState.RUNNING)
@@ -61,6 +63,18 @@ class Rescue:
     ended: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Death:
+    """How to tell of what a run executed in and died with it: the first time, and when it has died often."""
+
+    error: str
+    once: str
+    often: str
+
+
+ENGINE_DIED = Death(error="EngineDied", once="its engine ended while it ran", often="its engine died")
+
+
 def rescue(tx: sa.Connection, engine: int, *, beat: int, blamed: bool, now: datetime) -> Rescue | None:
     """Declare an engine dead and take its runs over; None when it lives, or somebody else did it first.
 
@@ -72,11 +86,35 @@ def rescue(tx: sa.Connection, engine: int, *, beat: int, blamed: bool, now: date
 
 
 def take_over(tx: sa.Connection, engine: int, *, now: datetime, reason: Reason, blamed: bool = False) -> Rescue:
-    """End or requeue every run that an ended engine still holds; a stop is not charged, a crash is."""
+    """End or requeue every run that an ended engine still holds; a stop is not charged, a crash is.
+
+    What executed in another process than the engine's has not killed it, unless that happens again and again.
+    """
     held = HELD.rows(tx, engine=engine)
+    crashed = reason is Reason.CRASHED
+    ends = []
+    for row in held:
+        may_be_it = blamed and row.executor == Executor.THREAD
+        suspected = crashed and (may_be_it or row.crashes >= MANY_CRASHES)
+        ends.append(_end(row, now, reason, suspected=suspected, alone=suspected and row.alone, death=ENGINE_DIED))
+    return _conclude(tx, held, ends, now)
+
+
+def crash(tx: sa.Connection, deaths: Mapping[tuple[int, int], str], now: datetime) -> Rescue:
+    """End or requeue runs, named by id and token, whose worker processes died: each was alone in its own."""
+    held = CLAIMED.rows(tx, ids=[run_id for run_id, _ in deaths]) if deaths else []
+    held = [row for row in held if (row.id, row.token) in deaths]
+    ends = []
+    for row in held:
+        death = Death(error="WorkerDied", once=deaths[row.id, row.token], often=deaths[row.id, row.token])
+        ends.append(_end(row, now, Reason.CRASHED, suspected=False, alone=True, death=death))
+    return _conclude(tx, held, ends, now)
+
+
+def _conclude(tx: sa.Connection, held: Sequence[Any], ends: Sequence[dict[str, Any]], now: datetime) -> Rescue:
+    """Write what became of runs, and let those go on that waited for them."""
     if not held:
         return Rescue()
-    ends = [_end(row, now, reason, blamed=blamed or row.crashes >= MANY_CRASHES) for row in held]
     END.many(tx, ends)
     wake_others(tx)
     keys = {row.job_key for row in held}
@@ -100,10 +138,9 @@ def _summary(ends: Sequence[dict[str, Any]]) -> Rescue:
     )
 
 
-def _end(row: Any, now: datetime, reason: Reason, *, blamed: bool) -> dict[str, Any]:
+def _end(row: Any, now: datetime, reason: Reason, *, suspected: bool, alone: bool, death: Death) -> dict[str, Any]:
     crashed = int(reason is Reason.CRASHED)
-    suspected = int(crashed and blamed)
-    state, message = _fate(row, suspected)
+    state, message = _fate(row, death, guilty=alone and row.crashes_alone + 1 >= MOST_CRASHES_ALONE)
     return {
         "id_": row.id,
         "state_": state,
@@ -112,18 +149,18 @@ def _end(row: Any, now: datetime, reason: Reason, *, blamed: bool) -> dict[str, 
         "queued_": to_micros(now) if state is RunState.QUEUED else None,
         "uncharged_": int(state is RunState.QUEUED and not crashed),
         "crashes_": crashed,
-        "suspicions_": suspected,
-        "alone_": suspected * int(row.alone),
-        "error_": None if message is None else "EngineDied",
+        "suspicions_": int(suspected),
+        "alone_": int(alone),
+        "error_": None if message is None else death.error,
         "message_": message,
     }
 
 
-def _fate(row: Any, suspected: int) -> tuple[RunState, str | None]:
+def _fate(row: Any, death: Death, *, guilty: bool) -> tuple[RunState, str | None]:
     if row.cancel_requested:
         return RunState.CANCELLED, None
     if row.delivery == Delivery.AT_MOST_ONCE:
-        return RunState.LOST, "its engine ended while it ran, and it may not be started twice"
-    if suspected and row.alone and row.crashes_alone + 1 >= MOST_CRASHES_ALONE:
-        return RunState.FAILED, f"its engine died {MOST_CRASHES_ALONE} times while nothing else ran"
+        return RunState.LOST, f"{death.once}, and it may not be started twice"
+    if guilty:
+        return RunState.FAILED, f"{death.often} {MOST_CRASHES_ALONE} times while nothing else ran"
     return RunState.QUEUED, None

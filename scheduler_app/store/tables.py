@@ -119,7 +119,14 @@ def _partial(name: str, *columns: object, where: str, unique: bool = False) -> s
 # guarantee 2: a firing is recorded once
 _partial("scheduler_runs_firing", runs.c.job_key, runs.c.scheduled_at, where="origin = 'schedule'", unique=True)
 # store.claims.candidates
-_partial("scheduler_runs_queue", runs.c.priority.desc(), runs.c.ready_at, runs.c.id, where="state = 'queued'")
+_partial(
+    "scheduler_runs_queue",
+    runs.c.executor,
+    runs.c.priority.desc(),
+    runs.c.ready_at,
+    runs.c.id,
+    where="state = 'queued'",
+)
 # store.claims.promote
 _partial("scheduler_runs_waiting", runs.c.ready_at, where="state = 'scheduled' AND reason <> 'blocked'")
 # store.places, store.settling.unblock
@@ -191,6 +198,7 @@ engines = sa.Table(
     sa.Column("started_at", sa.BigInteger, nullable=False),
     sa.Column("beat_at", sa.BigInteger, nullable=False),
     sa.Column("last_pass_at", sa.BigInteger),
+    sa.Column("executors", Text),
     sqlite_autoincrement=True,
 )
 

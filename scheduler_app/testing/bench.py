@@ -142,9 +142,14 @@ class InlinePool:
         """Nothing to do: the clock's alarm times out."""
 
     @property
-    def lost(self) -> int:
+    def stuck(self) -> int:
         """Return 0: there are no threads."""
         return 0
+
+    @property
+    def ailment(self) -> str | None:
+        """Return None: there is nothing that could end."""
+        return None
 
 
 class Bench:
@@ -163,7 +168,7 @@ class Bench:
         self._driving = threading.RLock()
         surroundings = replace(engine.surroundings, complete=SimulatedCoroutines(clock).complete)
         self._pool = InlinePool(engine.ctx.slots, surroundings, clock, faults)
-        engine.assemble(self._pool)
+        engine.assemble(dict.fromkeys(Executor, self._pool))
         engine.retire()
 
     def run_due(self, horizon: datetime) -> None:

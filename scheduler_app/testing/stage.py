@@ -62,6 +62,7 @@ class Stage:
                 settings=before.settings.model_copy(update=changes),
                 registry=before.registry,
                 clock=clock,
+                whence=before.whence,
                 habits=before.desk.habits,
                 synchronous="OFF",
                 on_wake=self._run_inline,

@@ -60,3 +60,25 @@ def test_a_change_does_not_end_a_pause(call: Caller, clock: SettableClock) -> No
     assert (job["state"], job["paused"]) == ("paused", {"until": "2030-01-02T00:00:00Z", "reason": None})
     clock.moment += timedelta(days=2)
     assert call("POST", "/jobs/nightly/resume", {}).get_json()["state"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("executor", "words"),
+    [
+        ("celery", "celery needs an engine that runs tasks through Celery"),
+        ("proces", "process"),
+        (5, "thread"),
+    ],
+)
+def test_an_executor_that_is_not_there_is_refused(call: Caller, executor: object, words: str) -> None:
+    problem = assert_problem(call("POST", "/jobs", {"task": "greet", "executor": executor}), 422)
+    assert pointers(problem) == ["/executor"]
+    assert words in problem["errors"][0]["detail"]
+
+
+def test_a_job_says_where_its_runs_execute_and_null_goes_back_to_the_task(call: Caller) -> None:
+    assert call.given_job("nightly", executor="process")["executor"] == "process"
+    assert call("PATCH", "/jobs/nightly", {"executor": None}).get_json()["executor"] == "thread"
+    assert call("PATCH", "/jobs/nightly", {"executor": "process"}).get_json()["executor"] == "process"
+    run = call("POST", "/jobs/nightly/run").get_json()
+    assert run["executor"] == "process"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scheduler_app.store import backup
+from scheduler_app.store.schema import HEAD
 from tests.service.harness import COMMAND, Service, wait_until
 from tests.service.workers import begin_firing
 
@@ -33,7 +34,7 @@ def store(said, tmp_path: Path) -> Path:
     with closing(sqlite3.connect(data / "scheduler.db")) as file:
         file.execute("PRAGMA journal_mode = WAL")
         file.executescript(
-            "CREATE TABLE scheduler_version (version_num TEXT); INSERT INTO scheduler_version VALUES ('0006');"
+            f"CREATE TABLE scheduler_version (version_num TEXT); INSERT INTO scheduler_version VALUES ('{HEAD}');"
             "CREATE TABLE scheduler_jobs (key INTEGER); CREATE TABLE scheduler_runs (id INTEGER, text BLOB);"
         )
     return data
@@ -44,7 +45,7 @@ def test_a_store_that_nobody_uses_is_copied_without_a_trace(said, store: Path, t
     target = tmp_path / "copy.db"
     status, out, err = said("backup", target, "--data", store)
     assert (status, err) == (0, "")
-    assert out == f"{target}: 0.0 MB, schema 0006, 0 jobs, 0 runs, checked\n"
+    assert out == f"{target}: 0.0 MB, schema {HEAD}, 0 jobs, 0 runs, checked\n"
     assert target.stat().st_mode & 0o777 == 0o600
     assert {path.name: path.read_bytes() for path in store.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "data"]

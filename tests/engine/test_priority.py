@@ -2,11 +2,14 @@
 
 import contextlib
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from scheduler_app.domain.policy import Executor
 from scheduler_app.engine.engine import Engine, EngineContext
 from scheduler_app.engine.pool import ThreadPool
+from scheduler_app.engine.runner import execute
 from scheduler_app.services import runs
 from scheduler_app.services import scheduler as scheduling
 from scheduler_app.testing.clock import START
@@ -34,8 +37,9 @@ def engine(scheduler, fake_clock):
             context=contextlib.nullcontext,
         )
     )
-    engine.assemble(WaitingPool(2, engine.surroundings, clock=fake_clock, on_outcome=lambda: None))
-    engine.pool.learn("nothing", 0.05)
+    pool = WaitingPool(2, partial(execute, surroundings=engine.surroundings), clock=fake_clock, on_outcome=lambda: None)
+    engine.assemble({Executor.THREAD: pool})
+    pool.learn("nothing", 0.05)
     yield engine
     engine._forget()
 

@@ -48,3 +48,19 @@ def test_a_store_that_is_damaged_is_told(service: Service) -> None:
         file.write(b"no database any more" * 400)
     (service.data / "scheduler.db-wal").unlink()
     wait_until(lambda: "database" in checks(service), within=10.0)
+
+
+@pytest.mark.slow
+def test_four_stuck_threads_turn_it_red_until_they_are_free(tmp_path: Path) -> None:
+    with serving(tmp_path) as service:
+        runs = [service.add("deaf", kwargs={"seconds": seconds}, timeout=0.2) for seconds in (9, 9, 9, 14)]
+        assert {service.ended(run)["state"] for run in runs} == {"timed_out"}
+        assert service.is_ready(), "some seconds are left to them"
+        wait_until(lambda: "4 threads are stuck" in checks(service).get("slots", ""), within=8.0)
+
+        def stuck() -> int:
+            return service.get("/scheduler")["engines"][0]["executors"]["thread"]["stuck"]
+
+        wait_until(lambda: stuck() == 4, within=3.0)
+        wait_until(service.is_ready, within=10.0)
+        wait_until(lambda: stuck() == 1, within=3.0)

@@ -57,9 +57,13 @@ def test_a_second_signal_ends_it_at_once(service: Service) -> None:
 @pytest.mark.slow
 def test_work_that_does_not_finish_is_given_back_uncharged_and_the_process_is_gone_in_time(service: Service) -> None:
     deaf, polite = (service.add(task, kwargs={"seconds": 60}) for task in ("deaf", "polite"))
-    once = service.add("polite", kwargs={"seconds": 60}, delivery="at_most_once")
-    for run in (deaf, polite, once):
-        service.in_state(run, "running")
+    apart = service.add("deaf", kwargs={"seconds": 60}, executor="process")
+    once = [
+        service.add("polite", kwargs={"seconds": 60}, delivery="at_most_once", executor=executor)
+        for executor in ("thread", "process")
+    ]
+    for run in (deaf, polite, apart, *once):
+        wait_until(lambda run=run: service.marks("begin", run), within=20.0)
     service.close_client()
     with socket.create_connection(("127.0.0.1", service.port)) as half_a_request:
         half_a_request.sendall(b"POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\n")
@@ -68,7 +72,7 @@ def test_work_that_does_not_finish_is_given_back_uncharged_and_the_process_is_go
         assert service.wait(within=27.5) == 0
         assert time.monotonic() - began > 19.0
     service.start()
-    for run in (deaf, polite):
+    for run in (deaf, polite, apart):
         again = service.in_state(run, "running")
         assert (again["attempt"], again["crashes"]) == (1, 0)
-    assert (service.run(once)["state"], service.run(once)["reason"]) == ("lost", "shutdown")
+    assert [(service.run(run)["state"], service.run(run)["reason"]) for run in once] == [("lost", "shutdown")] * 2

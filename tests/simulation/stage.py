@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros
 from scheduler_app.domain.outcome import Outcome
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import RunState
 from scheduler_app.engine.engine import Engine, EngineContext
 from scheduler_app.engine.execution import Execution
@@ -90,7 +91,7 @@ class Stage:
             )
         )
         self.pool = TimedPool(self.engine, self.clock)
-        self.engine.assemble(self.pool)
+        self.engine.assemble({Executor.THREAD: self.pool})
         self.engine.registered()
         self.engine.rescuer.poll()
 

@@ -1,0 +1,126 @@
+"""Claim what may start: for each executor from its own queue, for the free slots of its own pool.
+
+Runs of executor `thread` may kill their engine, so some of them are executed alone in it; what executes in another
+process is no company in that sense.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.domain.choosing import NO_PEERS, Choice, Peers, choose, insists_on_solitude
+from scheduler_app.domain.policy import Executor, Overlap
+from scheduler_app.engine.agenda import Agenda, PassContext
+from scheduler_app.engine.pool import Pool
+from scheduler_app.store import claims, engines
+from scheduler_app.store.starting import Newborn, Starter
+
+BEHIND_SUSPECTS = 100
+
+
+class Claimer:
+    """Claims for one engine. Each time it looks into the queue of threads, and into others when there is cause."""
+
+    def __init__(self, ctx: PassContext) -> None:
+        self._ctx = ctx
+        self.others = [executor for executor in ctx.pool if executor is not Executor.THREAD]
+
+    def waited_for(self, tx: sa.Connection, executors: Iterable[Executor]) -> set[Executor]:
+        """Return those whose queue holds a run that could be claimed, or that outranks one claimed ahead."""
+        return {executor for executor in executors if self._may_claim(tx, executor) or self._is_outranked(tx, executor)}
+
+    def claim(self, tx: sa.Connection, agenda: Agenda, starter: Starter | None) -> None:
+        """Give way to higher priority, and claim; what threads execute, `starter` has claimed if there is one."""
+        agenda.claimed = [] if starter is None else [*starter.claims]
+        for executor in self._queues(agenda):
+            self._give_way(tx, agenda, executor)
+            if starter is None or executor is not Executor.THREAD:
+                agenda.claimed += self._claim(tx, agenda, executor)
+        if any(claim.executor is Executor.THREAD for claim in agenda.claimed) and any(
+            execution.claim.alone for execution in self._pool(Executor.THREAD).held()
+        ):
+            claims.share(tx, agenda.engine)
+
+    def starter(self, agenda: Agenda) -> Starter | None:
+        """Return what claims firings as they are written, when the queue is empty and nothing else is to join it."""
+        if agenda.ready or any(job.policies.overlap is Overlap.CANCEL_RUNNING for job, _ in agenda.planned):
+            return None
+        return Starter(engine=agenda.engine, token=new_token(), now=agenda.now, choose=self._choose_newborn)
+
+    def _choose_newborn(self, queue: Sequence[Newborn]) -> Sequence[Newborn]:
+        room, names = self._pool(Executor.THREAD).room(), self._ctx.registry.names()
+        ours = [run for run in queue if run.executor == Executor.THREAD and run.task in names]
+        return choose(ours[: room.most], room, self._ctx.clock.now()).runs
+
+    def _queues(self, agenda: Agenda) -> list[Executor]:
+        """Return the queues that may hold something: seen to, or by what this transaction does itself."""
+        moved = agenda.ready or agenda.lapsed or agenda.stale or agenda.outranked
+        fired = {job.policies.executor for job, _ in agenda.planned}
+        freed = any(
+            execution.claim.executor is not Executor.THREAD or execution.claim.concurrency_key
+            for execution, _ in agenda.ended
+        )
+        others = [executor for executor in self.others if moved or freed or executor in agenda.queues | fired]
+        return [Executor.THREAD, *others]
+
+    def _pool(self, executor: Executor) -> Pool:
+        return self._ctx.pool.of(executor)
+
+    def _give_way(self, tx: sa.Connection, agenda: Agenda, executor: Executor) -> None:
+        """Give back what was claimed ahead and has not started, where higher priority waits."""
+        if self._is_outranked(tx, executor):
+            highest = self._highest_queued(tx, executor)
+            agenda.outranked |= {claim.held for claim in self._pool(executor).outranked(highest)}
+        claims.give_back(tx, agenda.outranked, agenda.now)
+
+    def _is_outranked(self, tx: sa.Connection, executor: Executor) -> bool:
+        lowest = self._pool(executor).lowest_waiting
+        return lowest is not None and self._highest_queued(tx, executor) > lowest
+
+    def _highest_queued(self, tx: sa.Connection, executor: Executor) -> int:
+        return claims.highest_priority(tx, self._ctx.registry.names(), executor=executor)
+
+    def _may_claim(self, tx: sa.Connection, executor: Executor) -> bool:
+        names = self._ctx.registry.names()
+        return self._pool(executor).room().most > 0 and claims.is_any_queued(tx, names, executor=executor)
+
+    def _candidates(self, tx: sa.Connection, executor: Executor, limit: int) -> Any:
+        return claims.candidates(tx, self._ctx.registry.names(), executor=executor, limit=limit)
+
+    def _choose(self, tx: sa.Connection, agenda: Agenda, executor: Executor) -> Choice[Any]:
+        """Choose from the queue; where suspects stand in it, from what is behind them too."""
+        room, peers = self._pool(executor).room(), NO_PEERS
+        queue = self._candidates(tx, executor, room.most)
+        suspects = [run for run in queue if run.suspicions]
+        if suspects:
+            peers = self._peers(tx, agenda, suspects[0].task)
+            queue = self._candidates(tx, executor, room.most + BEHIND_SUSPECTS)
+        return choose(queue, room, agenda.now, peers)
+
+    def _peers(self, tx: sa.Connection, agenda: Agenda, task: str) -> Peers:
+        """Return what is left to this engine; the oldest that knows the task makes room for it."""
+        alone = claims.alone_elsewhere(tx, agenda.engine)
+        knowing = [row.id for row in engines.live(tx) if task in row.tasks]
+        return Peers(
+            may_isolate=not any(insists_on_solitude(number, (agenda.now - at).total_seconds()) for number, at in alone),
+            makes_room=agenda.engine <= min(knowing, default=agenda.engine),
+        )
+
+    def _claim(self, tx: sa.Connection, agenda: Agenda, executor: Executor) -> list[Any]:
+        choice = self._choose(tx, agenda, executor)
+        return claims.take(
+            tx,
+            choice.runs,
+            engine=agenda.engine,
+            token=new_token(),
+            alone=choice.alone,
+            now=agenda.now,
+            executor=executor,
+        )
+
+
+def new_token() -> int:
+    """Return what proves the claims of one transaction."""
+    return secrets.randbits(62)
