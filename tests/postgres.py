@@ -57,7 +57,7 @@ class Server:
         self._data = folder / "data"
         self._names = (f"t{number}" for number in count())
         self._options = [f"-c unix_socket_directories={folder}", "-c max_connections=200"]
-        self._options += ["-c listen_addresses=''"]
+        self._options += ["-c listen_addresses=''", "-c max_prepared_transactions=5"]
         self._options += [] if durable else ["-c fsync=off", "-c full_page_writes=off"]
         self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C")
         rules = self._data / "pg_hba.conf"

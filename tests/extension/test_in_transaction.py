@@ -296,6 +296,18 @@ def test_another_driver_may_hold_the_transaction(scheduler_database: str, ship, 
     assert shipped == [2]
 
 
+@pytest.mark.postgresql
+def test_a_transaction_in_two_phases_can_be_prepared(engine: sa.Engine, ship, shipped: list[int], fake_clock):
+    """PostgreSQL prepares none that notifies; the engines look by themselves."""
+    with engine.connect() as connection:
+        transaction = connection.begin_twophase()
+        ship.delay(1, in_transaction=connection)
+        transaction.prepare()
+        transaction.commit()
+    fake_clock.run_due()
+    assert shipped == [1]
+
+
 def test_schemas_that_a_connection_translates_are_not_those_of_our_tables(
     engine: sa.Engine, ship, shipped: list[int], fake_clock
 ):
