@@ -169,7 +169,7 @@ def take(
     return [_claim(row, token, alone, caused_by.get(row.parent_run)) for row in rows]
 
 
-def _claim(row: sa.Row[Any], token: int, alone: bool, parent: ParentRun | None) -> Claim:
+def _claim(row: sa.Row[Any], token: int, alone: bool, parent: ParentRun | None = None) -> Claim:
     return Claim(
         run_id=row.id,
         token=token,
