@@ -173,7 +173,9 @@ def take(
     ]
 
 
-def _claim(row: sa.Row[Any], *, token: int, alone: bool, executor: Executor, parent: ParentRun | None) -> Claim:
+def _claim(
+    row: sa.Row[Any], *, token: int, alone: bool, executor: Executor = Executor.THREAD, parent: ParentRun | None = None
+) -> Claim:
     return Claim(
         run_id=row.id,
         token=token,

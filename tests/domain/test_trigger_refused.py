@@ -23,7 +23,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     (None, "", "must be an object"),
     ([], "", "must be an object"),
     ("interval", "", "must be an object"),
-    ({}, "/type", "'type' must be one of and, calendarinterval, cron, date, interval, or, got null."),
+    ({}, "/type", "'type' must be one of after, and, calendarinterval, cron, date, interval, or, got null."),
     ({"type": "intervall"}, "/type", "did you mean 'interval'?"),
     ({"type": ["date"]}, "/type", "got a list."),
     ({"type": "date", 5: 5}, "", "keys of a trigger must be strings"),
