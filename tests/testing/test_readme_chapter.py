@@ -23,9 +23,11 @@ def printed(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 @pytest.mark.slow
-def test_every_test_of_the_chapter_passes_without_a_warning(printed: pytest.Pytester):
+def test_every_test_of_the_chapter_passes_without_a_warning(printed: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     assert TESTS >= 12
-    result = printed.runpytest_inprocess("-p", "no:xdist", "-p", "no:randomly", "-W", "error", "-k", "not trio")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    plugins = ("-p", "scheduler_app.testing.plugin", "-p", "anyio")
+    result = printed.runpytest_inprocess(*plugins, "-W", "error", "-k", "not trio")
     result.assert_outcomes(passed=TESTS)
 
 
