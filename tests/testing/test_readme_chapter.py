@@ -37,6 +37,21 @@ def test_every_test_of_the_chapter_passes_in_any_order_and_beside_others(printed
     result.assert_outcomes(passed=TESTS)
 
 
+@pytest.mark.slow
+@pytest.mark.postgresql
+def test_the_database_of_ones_own_is_a_postgresql(pytester: pytest.Pytester, monkeypatch, postgresql):
+    postgresql.execute("CREATE DATABASE shop_gw7")
+    monkeypatch.setenv("TEST_DATABASE", postgresql.url("shop_{worker}"))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    (snippet,) = re.findall(r"```python\n(import os\n.*?)```", CHAPTER, re.S)
+    worker = "\n\n@pytest.fixture\ndef worker_id():\n    return 'gw7'\n"
+    pytester.makeconftest(FILES["conftest.py"] + snippet + worker)
+    for file in ("shop.py", "test_late.py"):
+        pytester.path.joinpath(file).write_text(FILES[file])
+    result = pytester.runpytest_inprocess("-p", "scheduler_app.testing.plugin", "-W", "error")
+    result.assert_outcomes(passed=FILES["test_late.py"].count("def test_"))
+
+
 def test_every_fixture_and_function_is_in_the_chapter():
     fixtures = {name for name, value in vars(plugin).items() if type(value).__name__ == "FixtureFunctionDefinition"}
     assert len(fixtures) > 10
