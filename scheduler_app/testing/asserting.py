@@ -1,9 +1,9 @@
 """What a test says of jobs and runs, and has happen to them. Each function is a fixture of the same name too."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from scheduler_app.domain.job import Job
 from scheduler_app.domain.run import Run, RunState
@@ -15,7 +15,7 @@ from scheduler_app.testing.matching import Wanted, jobs_of, moment, runs_of, wai
 from scheduler_app.testing.stage import MOST_DRAINED, How, Stage, current_stage
 from scheduler_app.testing.telling import arguments, told
 
-AnyTask = TaskFunction[..., Any] | str
+AnyTask: TypeAlias = Callable[..., Any] | str
 
 
 def assert_scheduled(

@@ -266,7 +266,8 @@ class Bench:
             ahead = look_ahead(tx)
             if ahead.paused_since is not None:
                 return None
-            if ahead.busy and claims.is_any_queued(tx, ctx.registry.names(), executor=Executor.THREAD):
+            names = ctx.registry.names()
+            if ahead.busy and any(claims.is_any_queued(tx, names, executor=executor) for executor in Executor):
                 return now
         return None if ahead.next_at is None else max(now, ahead.next_at)
 

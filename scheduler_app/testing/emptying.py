@@ -20,7 +20,7 @@ def emptied(url: str) -> str:
 
         @pytest.fixture
         def scheduler_database(worker_id):
-            return emptied(f"postgresql+psycopg://localhost/test_{worker_id}")
+            return emptied(f"postgresql+psycopg://localhost/shop_{worker_id}")
     """
     database = Database(url)
     try:

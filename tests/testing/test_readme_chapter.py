@@ -23,9 +23,11 @@ def printed(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 @pytest.mark.slow
-def test_every_test_of_the_chapter_passes_without_a_warning(printed: pytest.Pytester):
+def test_every_test_of_the_chapter_passes_without_a_warning(printed: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     assert TESTS >= 12
-    result = printed.runpytest_inprocess("-p", "no:xdist", "-p", "no:randomly", "-W", "error", "-k", "not trio")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    plugins = ("-p", "scheduler_app.testing.plugin", "-p", "anyio")
+    result = printed.runpytest_inprocess(*plugins, "-W", "error", "-k", "not trio")
     result.assert_outcomes(passed=TESTS)
 
 
@@ -33,6 +35,21 @@ def test_every_test_of_the_chapter_passes_without_a_warning(printed: pytest.Pyte
 def test_every_test_of_the_chapter_passes_in_any_order_and_beside_others(printed: pytest.Pytester):
     result = printed.runpytest_subprocess("-n2", "-k", "not trio")
     result.assert_outcomes(passed=TESTS)
+
+
+@pytest.mark.slow
+@pytest.mark.postgresql
+def test_the_database_of_ones_own_is_a_postgresql(pytester: pytest.Pytester, monkeypatch, postgresql):
+    postgresql.execute("CREATE DATABASE shop_gw7")
+    monkeypatch.setenv("TEST_DATABASE", postgresql.url("shop_{worker}"))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    (snippet,) = re.findall(r"```python\n(import os\n.*?)```", CHAPTER, re.S)
+    worker = "\n\n@pytest.fixture\ndef worker_id():\n    return 'gw7'\n"
+    pytester.makeconftest(FILES["conftest.py"] + snippet + worker)
+    for file in ("shop.py", "test_late.py"):
+        pytester.path.joinpath(file).write_text(FILES[file])
+    result = pytester.runpytest_inprocess("-p", "scheduler_app.testing.plugin", "-W", "error")
+    result.assert_outcomes(passed=FILES["test_late.py"].count("def test_"))
 
 
 def test_every_fixture_and_function_is_in_the_chapter():
