@@ -176,13 +176,19 @@ class Desk:
         job = admit_late(spec, self.ctx.registry, self.ctx.clock.now())
         return self._dress(job if options.start is None else options.start.apply(job))
 
+    @property
+    def is_of_script(self) -> bool:
+        """Whether the app is defined by the script that runs, `python app.py`."""
+        return self.references.module == "__main__"
+
     def put(self, given: Mapping[str, Any]) -> StoredJob:
         """Add a job that a script adds at each of its starts: one that is there becomes what is said, and goes on."""
         try:
             return self.add(given)
         except IdTaken:
             options = Options.of(given, self.habits)
-            return self._dress(put_job(str(options.id), self._spec(options, Reach.APP), ctx=self.ctx).job)
+            spec = self._spec(options, Reach.APP)
+            return self._dress(put_job(str(options.id), spec, from_code=True, ctx=self.ctx).job)
 
     def _spec(self, options: Options, reach: Reach) -> JobSpec:
         task = self._task(options.func, reach)

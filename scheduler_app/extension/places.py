@@ -19,9 +19,9 @@ def listed(jobs: Sequence[Mapping[str, Any]]) -> list[Declared]:
     return [Declared(given=dict(job), place=f"SCHEDULER_JOBS[{number}]") for number, job in enumerate(jobs)]
 
 
-def frames() -> Iterator[FrameType]:
-    """Return who is calling, the innermost first."""
-    frame: FrameType | None = sys._getframe(1)
+def frames(frame: FrameType | None = None) -> Iterator[FrameType]:
+    """Return who is calling, or called a frame, the innermost first."""
+    frame = frame or sys._getframe(1)
     while frame is not None:
         yield frame
         frame = frame.f_back

@@ -19,7 +19,7 @@ from scheduler_app.clock import SystemClock
 from scheduler_app.domain.task import Registry, Task, default_registry
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
-from scheduler_app.extension.autostart import is_loading, start_when_serving
+from scheduler_app.extension.autostart import is_loading, leave_to_reloaded, start_when_serving
 from scheduler_app.extension.commands import commands
 from scheduler_app.extension.config import ROLE, Parent, read_config, sources
 from scheduler_app.extension.core import CORE as CORE
@@ -28,6 +28,7 @@ from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_
 from scheduler_app.extension.login import Role, asking, checked
 from scheduler_app.extension.mount import mount
 from scheduler_app.extension.places import caller, is_importing, is_script, listed, shortened
+from scheduler_app.services.references import module_of
 from scheduler_app.settings import Settings, from_environment, load
 
 LOG = logging.getLogger("scheduler_app")
@@ -158,7 +159,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     def _scheduled(self, function: Any, options: dict[str, Any]) -> Any:
         """Register a function under the name of where it stands, which no other has, and declare its job."""
         if not isinstance(function, TaskFunction):
-            name = f"{function.__module__}:{function.__qualname__}".replace("<locals>.", "")
+            name = f"{module_of(function)}:{function.__qualname__}".replace("<locals>.", "")
             function = registered(None, {"name": name}, self.registry, lambda: self.core)(function)
         job_id = options.get("id") or function.name.lstrip("_")
         self._declare({**options, "id": job_id, "func": function}, caller())
@@ -199,6 +200,8 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             return  # the engine starts by itself, once the app is loaded, and only where it is served
         self.core.desk.declared.may_grow = is_script() or is_importing()
         self.core.engine.start()
+        if is_script():
+            leave_to_reloaded(self.core.engine, self.core.clock)
 
     def _is_allowed_here(self) -> bool:
         return "*" in self.allowed_hosts or self.host_name in self.allowed_hosts
@@ -258,11 +261,21 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """
         given = {"id": id, "func": func, **options}
         if self._latest is not None and not is_loading():
-            return self.desk.put(given) if id is not None and is_script() else self.desk.add(given)
+            return self._add_now(given)
         if id is None:
             raise ConfigurationError("add_job: what is added at each start needs an id, by which it is found again")
-        said = self._declare(given, caller())
-        return None if self._latest is None else self.desk.announced(said.given)
+        job = None if self._latest is None else self.desk.announced(given)
+        self._declare(given, caller())
+        return job
+
+    def _add_now(self, given: dict[str, Any]) -> StoredJob:
+        """Add a job; a script that is the app itself says so at each start, which declares the job."""
+        if given["id"] is None or not is_script():
+            return self.desk.add(given)
+        job = self.desk.put(given)
+        if self.core.desk.is_of_script:
+            self._declare(given, caller())
+        return job
 
     def modify_job(self, id: str, jobstore: str | None = None, **changes: Any) -> StoredJob:
         """Change a job, all of it or nothing; a paused one stays paused, unless `next_run_time` is given."""
