@@ -11,7 +11,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from scheduler_app import Scheduler
+from scheduler_app.errors import JobDeclared
 from scheduler_app.extension.scheduler import CORE
+from scheduler_app.services.jobs import delete_job
 from tests.extension.conftest import until
 
 Declare = Callable[[Scheduler], object]
@@ -286,3 +288,14 @@ def test_diff_of_a_store_that_cannot_be_read_exits_with_two(tmp_path: Path):
     said, status = diffed(made(tmp_path, every()))
     assert status == 2
     assert said.startswith("flask scheduler: ")
+
+
+@pytest.mark.databases
+def test_what_is_declared_is_reconciled_on_every_database(tmp_path: Path, scheduler_database: str):
+    where = {"SCHEDULER_DATABASE": scheduler_database}
+    with started(tmp_path, every("a"), every("b"), **where) as scheduler:
+        assert diffed(scheduler) == ("a start changes nothing\n", 0)
+    with started(tmp_path, every("a", 20), **where) as scheduler:
+        assert ids(scheduler) == ["a"]
+        with pytest.raises(JobDeclared, match=r"test_reconciling\.py"):
+            delete_job("a", ctx=scheduler.core.ctx)
