@@ -30,7 +30,6 @@ LOG = logging.getLogger("scheduler_app")
 ALIAS = "default"
 PAGE = 500
 LEARN_EVERY = 1.0
-LEARN_OWN_EVERY = 10.0
 
 
 class UnknownJob(NotFound, JobLookupError):  # type: ignore[misc]
@@ -83,7 +82,7 @@ class Desk:
         self.habits = habits
         self.declared = Declarations(app, ctx, self._understood)
         self._scheduler = scheduler
-        self._learnt_at = -LEARN_OWN_EVERY
+        self._learnt_at = -LEARN_EVERY
         self._learnt_for: int | None = None
         self._noticed = False
         self._unknown: set[str] = set()
@@ -96,7 +95,7 @@ class Desk:
         if self._learnt_for != engine:
             self._learnt_for = engine
             self._recall()
-        if now - self._learnt_at >= (LEARN_EVERY if self.references.packages else LEARN_OWN_EVERY):
+        if self.references.packages and now - self._learnt_at >= LEARN_EVERY:
             self._learnt_at = now
             self._learn()
 

@@ -288,12 +288,20 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     def get_job(self, id: str, jobstore: str | None = None) -> Any:
         """Return a job, or None when there is none of that id."""
         if self._latest is not None:
-            return self.desk.get(id)
+            return self._asked([self.desk.get(id)])[0]
         return next((said.given for said in self._declared if said.given["id"] == id), None)
 
     def get_jobs(self, jobstore: str | None = None) -> list[Any]:
         """Return every job that is not finished, by its next time."""
-        return self.desk.all() if self._latest is not None else [said.given for said in self._declared]
+        if self._latest is not None:
+            return self._asked(self.desk.all())
+        return [said.given for said in self._declared]
+
+    def _asked(self, jobs: list[Any]) -> list[Any]:
+        """Note what code that is being loaded has looked for, "add it if it is not there", and return that."""
+        if is_loading() or is_script():
+            self.core.desk.declared.ask(*(job.id for job in jobs if job is not None))
+        return jobs
 
     def remove_job(self, id: str, jobstore: str | None = None) -> None:
         """Delete a job; its history stays."""
