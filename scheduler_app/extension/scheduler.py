@@ -60,6 +60,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         self.registry = Registry(parent=default_registry)
         self._latest: Flask | None = None
         self._declared: list[Declared] = []
+        self._added: set[str] = set()
         self._desks: weakref.WeakSet[Desk] = weakref.WeakSet()
         self._listeners: list[tuple[Callable[[Any], None], int]] = []
         super().__init__(scheduler=object())
@@ -270,8 +271,10 @@ class Scheduler(APScheduler):  # type: ignore[misc]
 
     def _add_now(self, given: dict[str, Any]) -> StoredJob:
         """Add a job; a script that is the app itself says so at each start, which declares the job."""
-        if given["id"] is None or not is_script():
+        job_id = given["id"]
+        if job_id is None or job_id in self._added or not is_script():
             return self.desk.add(given)
+        self._added.add(job_id)
         job = self.desk.put(given)
         if self.core.desk.is_of_script:
             self._declare(given, caller())

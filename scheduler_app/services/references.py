@@ -137,8 +137,12 @@ def _lies_below(module: str, folder: Path) -> bool:
     if not isinstance(file, str):
         return False
     path = Path(file).absolute()
-    libraries = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return path.is_relative_to(folder) and not any(path.is_relative_to(library) for library in libraries)
+    return path.is_relative_to(folder) and not is_of_library(path)
+
+
+def is_of_library(path: Path) -> bool:
+    """Whether a file belongs to Python, or to what is installed beside it."""
+    return any(path.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def module_of(function: Any) -> str:
