@@ -46,6 +46,7 @@ class Declarations:
         self._ctx = ctx
         self._read = read
         self._settling = threading.RLock()
+        self.asked: frozenset[str] = frozenset()
         self._number = 0
         self._settled: tuple[int, int | None] = (0, None)
         self._again_at = NEVER
@@ -56,6 +57,10 @@ class Declarations:
         ids = {one.given["id"] for one in said}
         self.said = [one for one in self.said if one.given["id"] not in ids] + [*said]
         self._number += len(said)
+
+    def ask(self, *ids: str) -> None:
+        """Remember that the code looked for jobs while it was loaded: those that are there it would have added."""
+        self.asked |= {*ids}
 
     def settle(self, engine: int | None = None) -> None:
         """Bring what was declared since into the store; all of it when an engine starts."""
@@ -77,7 +82,8 @@ class Declarations:
             self.said, key=lambda one: str(one.given.get("id")), parent=lambda one: parent_in(one.given)
         )
         declared = [self._read(said) for said in ordered]
-        return Version(app=self.app, declared=declared, engine=engine, complete=not self.may_grow)
+        complete = not self.may_grow
+        return Version(app=self.app, declared=declared, asked=self.asked, engine=engine, complete=complete)
 
     def _tell(self, done: Plan, version: Version) -> None:
         wait = SOON if not version.complete else AGAIN_AFTER

@@ -32,7 +32,6 @@ LOG = logging.getLogger("scheduler_app")
 ALIAS = "default"
 PAGE = 500
 LEARN_EVERY = 1.0
-LEARN_OWN_EVERY = 10.0
 
 
 class UnknownJob(NotFound, JobLookupError):  # type: ignore[misc]
@@ -85,7 +84,7 @@ class Desk:
         self.habits = habits
         self.declared = Declarations(app, ctx, self._understood)
         self._scheduler = scheduler
-        self._learnt_at = -LEARN_OWN_EVERY
+        self._learnt_at = -LEARN_EVERY
         self._learnt_for: int | None = None
         self._noticed = False
         self._unknown: set[str] = set()
@@ -98,7 +97,7 @@ class Desk:
         if self._learnt_for != engine:
             self._learnt_for = engine
             self._recall()
-        if now - self._learnt_at >= (LEARN_EVERY if self.references.packages else LEARN_OWN_EVERY):
+        if self.references.packages and now - self._learnt_at >= LEARN_EVERY:
             self._learnt_at = now
             self._learn()
 
@@ -195,13 +194,19 @@ class Desk:
         job = admit_late(spec, self.ctx.registry, self.ctx.clock.now())
         return self._dress(job if options.start is None else options.start.apply(job))
 
+    @property
+    def is_of_script(self) -> bool:
+        """Whether the app is defined by the script that runs, `python app.py`."""
+        return self.references.module == "__main__"
+
     def put(self, given: Mapping[str, Any]) -> StoredJob:
         """Add a job that a script adds at each of its starts: one that is there becomes what is said, and goes on."""
         try:
             return self.add(given)
         except IdTaken:
             options = Options.of(given, self.habits)
-            return self._dress(put_job(str(options.id), self._spec(options, Reach.APP), ctx=self.ctx).job)
+            spec = self._spec(options, Reach.APP)
+            return self._dress(put_job(str(options.id), spec, from_code=True, ctx=self.ctx).job)
 
     def _spec(self, options: Options, reach: Reach) -> JobSpec:
         task = self._task(options.func, reach)

@@ -30,6 +30,8 @@ from scheduler_app.extension.places import frames
 
 LOOK_EVERY = 0.02
 LOOK_WHILE_SERVING = 0.1
+LOOK_FOR_RELOADER = 30.0
+RELOADER = "werkzeug._reloader"
 GUNICORN_WORKER = "gunicorn.workers.base"
 GUNICORN_ARBITER = "gunicorn.arbiter"
 GUNICORN_FORKS_A_WORKER = "spawn_worker"
@@ -124,6 +126,26 @@ def _start_in_children(engine: Engine, clock: Clock) -> None:
             _accompany_in_thread(engine, clock, server)
 
     os.register_at_fork(after_in_child=start)
+
+
+def leave_to_reloaded(engine: Engine, clock: Clock) -> None:
+    """Stop the engine of a script if it turns out to be the one that Werkzeug's reloader starts again and again.
+
+    That one goes on with the code as it was, and serves nothing. It shows when `app.run(debug=True)` is reached.
+    """
+    if not is_running_from_reloader():
+        threading.Thread(target=_leave, args=(engine, clock), name="scheduler-reloader", daemon=True).start()
+
+
+def _leave(engine: Engine, clock: Clock) -> None:
+    never, main = threading.Event(), threading.main_thread().ident
+    limit = clock.monotonic() + LOOK_FOR_RELOADER
+    while clock.monotonic() < limit:
+        frame = sys._current_frames().get(main or 0)
+        if any(each.f_globals.get("__name__") == RELOADER for each in frames(frame)):
+            engine.stop()
+            return
+        clock.wait(never, LOOK_WHILE_SERVING)
 
 
 def is_loading() -> bool:

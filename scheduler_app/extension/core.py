@@ -114,7 +114,7 @@ def build(app: Flask, kit: Kit) -> Core:
     bus.subscribe(LogReporter())
     bus.subscribe(engine.scheduler.listeners)
     ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=kit.on_wake or engine.wake)
-    references = References(settings.task_modules, registry, code=Path(app.root_path))
+    references = References(settings.task_modules, registry, code=Path(app.root_path), module=app.import_name)
     name = settings.app_name or app.name
     desk = Desk(ctx, references, kit.habits, engine.scheduler, app=name, address=database.shown)
     engine.scheduler.keep(desk, InnerStore(database, references, clock), kit.habits.zone)

@@ -9,6 +9,7 @@ from typing import Any
 from flask import has_request_context
 
 from scheduler_app.aps.declarations import Declared
+from scheduler_app.services.references import is_of_library
 
 PACKAGE = "scheduler_app."
 MAIN = "__main__"
@@ -19,9 +20,9 @@ def listed(jobs: Sequence[Mapping[str, Any]]) -> list[Declared]:
     return [Declared(given=dict(job), place=f"SCHEDULER_JOBS[{number}]") for number, job in enumerate(jobs)]
 
 
-def frames() -> Iterator[FrameType]:
-    """Return who is calling, the innermost first."""
-    frame: FrameType | None = sys._getframe(1)
+def frames(frame: FrameType | None = None) -> Iterator[FrameType]:
+    """Return who is calling, or called a frame, the innermost first."""
+    frame = frame or sys._getframe(1)
     while frame is not None:
         yield frame
         frame = frame.f_back
@@ -43,7 +44,7 @@ def is_script() -> bool:
     if main is None or has_request_context():
         return False
     file = Path(main).absolute()
-    own = file.parent != Path(sys.executable).parent and "site-packages" not in file.parts
+    own = file.parent != Path(sys.executable).parent and not is_of_library(file)
     return own and any(
         frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == MAIN for frame in frames()
     )

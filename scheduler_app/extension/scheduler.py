@@ -22,7 +22,7 @@ from scheduler_app.domain.task import Registry, Task, default_registry
 from scheduler_app.engine.engine import Engine
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
-from scheduler_app.extension.autostart import is_loading, start_when_serving
+from scheduler_app.extension.autostart import is_loading, leave_to_reloaded, start_when_serving
 from scheduler_app.extension.commands import commands
 from scheduler_app.extension.config import ROLE, Parent, below_instance, read_config, sources
 from scheduler_app.extension.core import CORE as CORE
@@ -32,6 +32,7 @@ from scheduler_app.extension.login import Role, asking, checked
 from scheduler_app.extension.mount import mount
 from scheduler_app.extension.origin import UNKNOWN, Origin, require, whence
 from scheduler_app.extension.places import caller, is_importing, is_script, listed, shortened
+from scheduler_app.services.references import module_of
 from scheduler_app.settings import Settings, from_environment, load
 from scheduler_app.store.foreign import ForeignTransaction
 
@@ -64,6 +65,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         self.registry = Registry(parent=default_registry)
         self._latest: Flask | None = None
         self._declared: list[Declared] = []
+        self._added: set[str] = set()
         self._desks: weakref.WeakSet[Desk] = weakref.WeakSet()
         self._listeners: list[tuple[Callable[[Any], None], int]] = []
         super().__init__(scheduler=object())
@@ -187,7 +189,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     def _scheduled(self, function: Any, options: dict[str, Any]) -> Any:
         """Register a function under the name of where it stands, which no other has, and declare its job."""
         if not isinstance(function, TaskFunction):
-            name = f"{function.__module__}:{function.__qualname__}".replace("<locals>.", "")
+            name = f"{module_of(function)}:{function.__qualname__}".replace("<locals>.", "")
             function = registered(None, {"name": name}, self.registry, lambda: self.core)(function)
         job_id = options.get("id") or function.name.lstrip("_")
         self._declare({**options, "id": job_id, "func": function}, caller())
@@ -228,6 +230,8 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             return  # the engine starts by itself, once the app is loaded, and only where it is served
         self.core.desk.declared.may_grow = is_script() or is_importing()
         self.core.engine.start()
+        if is_script():
+            leave_to_reloaded(self.core.engine, self.core.clock)
 
     def _is_allowed_here(self) -> bool:
         return "*" in self.allowed_hosts or self.host_name in self.allowed_hosts
@@ -295,11 +299,23 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         if in_transaction is not None:
             return self.desk.add_within(given, ForeignTransaction(in_transaction, self.core.database))
         if self._latest is not None and not is_loading():
-            return self.desk.put(given) if id is not None and is_script() else self.desk.add(given)
+            return self._add_now(given)
         if id is None:
             raise ConfigurationError("add_job: what is added at each start needs an id, by which it is found again")
-        said = self._declare(given, caller())
-        return None if self._latest is None else self.desk.announced(said.given)
+        job = None if self._latest is None else self.desk.announced(given)
+        self._declare(given, caller())
+        return job
+
+    def _add_now(self, given: dict[str, Any]) -> StoredJob:
+        """Add a job; a script that is the app itself says so at each start, which declares the job."""
+        job_id = given["id"]
+        if job_id is None or job_id in self._added or not is_script():
+            return self.desk.add(given)
+        self._added.add(job_id)
+        job = self.desk.put(given)
+        if self.core.desk.is_of_script:
+            self._declare(given, caller())
+        return job
 
     def modify_job(self, id: str, jobstore: str | None = None, **changes: Any) -> StoredJob:
         """Change a job, all of it or nothing; a paused one stays paused, unless `next_run_time` is given."""
@@ -312,12 +328,20 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     def get_job(self, id: str, jobstore: str | None = None) -> Any:
         """Return a job, or None when there is none of that id."""
         if self._latest is not None:
-            return self.desk.get(id)
+            return self._asked([self.desk.get(id)])[0]
         return next((said.given for said in self._declared if said.given["id"] == id), None)
 
     def get_jobs(self, jobstore: str | None = None) -> list[Any]:
         """Return every job that is not finished, by its next time."""
-        return self.desk.all() if self._latest is not None else [said.given for said in self._declared]
+        if self._latest is not None:
+            return self._asked(self.desk.all())
+        return [said.given for said in self._declared]
+
+    def _asked(self, jobs: list[Any]) -> list[Any]:
+        """Note what code that is being loaded has looked for, "add it if it is not there", and return that."""
+        if is_loading() or is_script():
+            self.core.desk.declared.ask(*(job.id for job in jobs if job is not None))
+        return jobs
 
     def remove_job(self, id: str, jobstore: str | None = None) -> None:
         """Delete a job; its history stays."""

@@ -1,6 +1,7 @@
 """Admit a job: its task is registered, its arguments fit, its trigger fires at least once, its policies agree."""
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,8 @@ def admit(spec: JobSpec, registry: Registry, now: datetime) -> Job:
     """Return the job that a spec asks for; raises InvalidInput, naming every fault of the first wrong part."""
     job_id = new_job_id(now) if spec.id is None else spec.id
     if not is_job_id(job_id):
-        raise InvalidInput.of(Fault(pointer="/id", detail=f"an id must match {ID_PATTERN}; got {job_id[:200]!r}"))
+        detail = f"an id must match {ID_PATTERN}; got {job_id[:200]!r}{_usable(job_id)}"
+        raise InvalidInput.of(Fault(pointer="/id", detail=detail))
     task = registry.get(spec.task)
     args, kwargs = admit_arguments(task, spec.args, spec.kwargs)
     trigger = None if spec.trigger is None else admit_trigger(spec.trigger, now)
@@ -38,6 +40,12 @@ def admit(spec: JobSpec, registry: Registry, now: datetime) -> Job:
         created_at=now,
         updated_at=now,
     )
+
+
+def _usable(job_id: str) -> str:
+    """Return the tail of a sentence that names an id like the one that was wanted."""
+    like = re.sub(r"[^A-Za-z0-9._:-]+", "-", job_id[:190]).strip("-")
+    return f"; {like!r} would do" if is_job_id(like) else ""
 
 
 def admit_arguments(task: Task, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:

@@ -61,10 +61,14 @@ class Declaration:
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """All that one version of an app's code declares. `engine` is the engine that is started with it, if any."""
+    """All that one version of an app's code declares. `engine` is the engine that is started with it, if any.
+
+    `asked` are the jobs that the code looked for while it was loaded, to add them if they are not there.
+    """
 
     app: str
     declared: Sequence[Declaration]
+    asked: frozenset[str] = frozenset()
     engine: int | None = None
     complete: bool = True
 
@@ -259,7 +263,7 @@ def _removals(
     tx: sa.Connection, version: Version, before: Ledger, others: Collection[str]
 ) -> tuple[dict[str, Any], list[Change]]:
     """Return what is declared no more: what must wait, since the code of a living engine still has it, and the rest."""
-    declared = {given.id for given in version.declared}
+    declared = {given.id for given in version.declared} | version.asked
     vanished = {job_id: entry for job_id, entry in before["jobs"].items() if job_id not in declared}
     waits = {job_id: entry for job_id, entry in vanished.items() if not version.starts or entry["version"] in others}
     gone = [jobs.find(tx, job_id) for job_id in vanished if job_id not in waits]
@@ -277,6 +281,9 @@ def _ledger(wanted: Ready, before: Ledger, found: Ledger, now: datetime) -> Ledg
             "version": version.print,
         }
         for given in version.declared
+    }
+    entries |= {
+        job_id: {**old[job_id], "version": version.print} for job_id in version.asked & old.keys() - entries.keys()
     }
     seen = before["seen"] | ({version.print: rfc3339(now)} if is_new else {})
     return {

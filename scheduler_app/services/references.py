@@ -19,6 +19,8 @@ from scheduler_app.domain.spec import shown
 from scheduler_app.domain.task import Registry, Task
 from scheduler_app.errors import Fault, UnknownTask
 
+MAIN = "__main__"
+
 
 class Reach(Enum):
     """Whose functions may be named: a request's, the app's own code's, or, by what is declared in code, anyone's."""
@@ -31,7 +33,10 @@ class Reach(Enum):
 class References:
     """The functions below some packages, as tasks of a registry whose names are their references."""
 
-    def __init__(self, packages: Collection[str], registry: Registry, *, code: Path | None = None) -> None:
+    def __init__(
+        self, packages: Collection[str], registry: Registry, *, code: Path | None = None, module: str = ""
+    ) -> None:
+        self.module = module
         self.packages = tuple(packages)
         self.registry = registry
         self._code = code
@@ -97,7 +102,7 @@ class References:
         return found  # type: ignore[no-any-return]
 
     def _module(self, name: str, reference: str, *, imports: bool) -> ModuleType:
-        module = sys.modules.get(name)
+        module = sys.modules.get(MAIN if name == _script() else name)
         if module is None and not imports:
             raise _refused(f"{shown(reference)}: module {name} is not loaded here, and no request makes it be loaded")
         try:
@@ -123,7 +128,7 @@ class References:
 
 def _lies_below(module: str, folder: Path) -> bool:
     """Whether the file of a module is in a folder, and not of a library that is installed there; imports nothing."""
-    loaded = sys.modules.get(module)
+    loaded = sys.modules.get(MAIN if module == _script() else module)
     try:
         found = getattr(loaded, "__file__", None) if loaded else find_spec(module.partition(".")[0])
     except (ImportError, ValueError):
@@ -132,8 +137,24 @@ def _lies_below(module: str, folder: Path) -> bool:
     if not isinstance(file, str):
         return False
     path = Path(file).absolute()
-    libraries = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return path.is_relative_to(folder) and not any(path.is_relative_to(library) for library in libraries)
+    return path.is_relative_to(folder) and not is_of_library(path)
+
+
+def is_of_library(path: Path) -> bool:
+    """Whether a file belongs to Python, or to what is installed beside it."""
+    return any(path.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+
+
+def module_of(function: Any) -> str:
+    """Return the name by which the module of a function is imported, also while it is run as a script."""
+    module = str(function.__module__)
+    return _script() or module if module == MAIN else module
+
+
+def _script() -> str | None:
+    """Return by which name the script that runs would be imported."""
+    file = getattr(sys.modules.get(MAIN), "__file__", None)
+    return None if file is None else Path(file).stem
 
 
 def reference_to(function: Any) -> str:
@@ -149,7 +170,7 @@ def reference_to(function: Any) -> str:
             f"{path} is bound to an object, which only pickle could keep; give a function, a class method, or the "
             "name of a method of an object that stands in a module"
         )
-    return f"{function.__module__}:{path}"
+    return f"{module_of(function)}:{path}"
 
 
 def _refused(detail: str) -> UnknownTask:

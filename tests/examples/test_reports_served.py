@@ -33,7 +33,7 @@ class Inbox:
     def __init__(self) -> None:
         self.mails: list[tuple[str, str]] = []
 
-    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802 - its name there
+    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
         subject = next(line for line in envelope.content.decode().splitlines() if line.startswith("Subject:"))
         self.mails.append((envelope.rcpt_tos[0], subject))
         return "250 OK"

@@ -1,5 +1,8 @@
 """What the code declares meets what the store has, at each start: the code owns the trigger, people own the pause."""
 
+import importlib
+import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,7 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from scheduler_app import Scheduler
+from scheduler_app.errors import ConfigurationError, JobDeclared, UnknownTask
 from scheduler_app.extension.scheduler import CORE
+from scheduler_app.services.jobs import delete_job
 from tests.extension.conftest import until
 
 Declare = Callable[[Scheduler], object]
@@ -286,3 +291,69 @@ def test_diff_of_a_store_that_cannot_be_read_exits_with_two(tmp_path: Path):
     said, status = diffed(made(tmp_path, every()))
     assert status == 2
     assert said.startswith("flask scheduler: ")
+
+
+@pytest.mark.databases
+def test_what_is_declared_is_reconciled_on_every_database(tmp_path: Path, scheduler_database: str):
+    where = {"SCHEDULER_DATABASE": scheduler_database}
+    with started(tmp_path, every("a"), every("b"), **where) as scheduler:
+        assert diffed(scheduler) == ("a start changes nothing\n", 0)
+    with started(tmp_path, every("a", 20), **where) as scheduler:
+        assert ids(scheduler) == ["a"]
+        with pytest.raises(JobDeclared, match=r"test_reconciling\.py"):
+            delete_job("a", ctx=scheduler.core.ctx)
+
+
+def loaded(path: Path, load: Callable[[Scheduler], object], monkeypatch: pytest.MonkeyPatch) -> Scheduler:
+    """A program that says something while a server loads its app."""
+    scheduler = made(path, SCHEDULER_TASK_MODULES="tests.extension")
+    with monkeypatch.context() as patched:
+        patched.setattr("scheduler_app.extension.scheduler.is_loading", lambda: True)
+        load(scheduler)
+        scheduler.start()
+        assert scheduler.core.engine.id is None, "the server starts it"
+    return scheduler
+
+
+def test_what_is_added_while_the_app_is_loaded_is_declared_and_no_start_finds_its_id_taken(tmp_path, monkeypatch):
+    def add(scheduler: Scheduler) -> None:
+        job = scheduler.add_job("a", again, trigger="interval", minutes=10)
+        assert (job.id, job.trigger.interval) == ("a", timedelta(minutes=10))
+        with pytest.raises(ConfigurationError, match="needs an id"):
+            scheduler.add_job(func=again, trigger="interval", minutes=10)
+
+    times = set()
+    for start in range(3):
+        scheduler = loaded(tmp_path, add, monkeypatch)
+        assert (tmp_path / "jobs.db").exists() is bool(start), "loading opens no store"
+        scheduler.start()
+        times.add(until(lambda scheduler=scheduler: scheduler.get_job("a")).next_run_time)
+        scheduler.core.close()
+    assert len(times) == 1
+
+
+def test_code_that_adds_what_is_not_there_keeps_what_it_finds(tmp_path: Path, monkeypatch):
+    def add(scheduler: Scheduler) -> None:
+        if scheduler.get_job("a") is None:
+            scheduler.add_job("a", again, trigger="interval", minutes=10)
+
+    for _ in range(3):
+        scheduler = loaded(tmp_path, add, monkeypatch)
+        scheduler.start()
+        until(lambda scheduler=scheduler: scheduler.core.engine.passed_at)
+        assert ids(scheduler) == ["a"]
+        scheduler.core.close()
+
+
+def test_bare_functions_of_the_apps_folder_are_tasks_and_are_found_again_after_a_restart(tmp_path: Path, monkeypatch):
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text("def work():\n    return 'done'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with started(tmp_path) as scheduler:
+        scheduler.add_job("own", importlib.import_module(name).work, trigger="interval", minutes=10)
+        with pytest.raises(UnknownTask):
+            scheduler.add_job("other", json.dumps, trigger="interval", minutes=10)
+    sys.modules.pop(name)
+    with started(tmp_path) as scheduler:
+        assert scheduler.run_job("own").wait(timeout=20).result == "done"
+    sys.modules.pop(name)
