@@ -1,6 +1,9 @@
 """Writes share a transaction, and none of them notices."""
 
+import sqlite3
 import threading
+import time
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -64,3 +67,21 @@ def test_a_write_that_fails_alone_leaves_nothing(scheduler):
         core.database.write(refuse)
     core.database.write(put("t-after"))
     assert names(core) == ["t-after"]
+
+
+@pytest.mark.sqlite
+def test_who_has_waited_at_the_gate_waits_the_less_for_another_program(scheduler):
+    core = scheduler.core
+    core.open()
+    lane = core.database.connections._opened.writer
+    with closing(sqlite3.connect(core.database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(sqlite3.OperationalError, match="locked"), lane.transaction(within=0.1):
+            pass
+        assert time.monotonic() - began < 1.0
+        other.execute("ROLLBACK")
+        with lane.transaction(within=0.1) as tx:
+            put("t-late")(tx)
+            usual = tx.exec_driver_sql("PRAGMA busy_timeout").scalar()
+    assert (names(core), usual) == (["t-late"], core.database.patience * 1000)
