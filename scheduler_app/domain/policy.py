@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from scheduler_app.domain.text import PrintableText
+from scheduler_app.domain.spec import whole_number
+from scheduler_app.domain.text import PRINTABLE, PrintableText
 
 MAX_TAGS = 100
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
@@ -38,7 +39,9 @@ class Executor(StrEnum):
 
 Seconds = Annotated[float, Field(strict=True, gt=0, le=SECONDS_IN_TEN_YEARS, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(strict=True, ge=0, le=SECONDS_IN_TEN_YEARS, allow_inf_nan=False)]
-Tag = Annotated[str, Field(strict=True, min_length=1, max_length=64), PrintableText]
+Whole = BeforeValidator(whole_number)
+Tag = Annotated[str, Field(strict=True, min_length=1, max_length=64, json_schema_extra=PRINTABLE), PrintableText]
+Key = Annotated[str, Field(strict=True, min_length=1, max_length=191, json_schema_extra=PRINTABLE), PrintableText]
 
 
 class Overrides(BaseModel):
@@ -52,11 +55,11 @@ class Overrides(BaseModel):
     coalesce: Annotated[bool, Field(strict=True)] | None = Field(
         None, description="When several firings are due, only the latest runs. Default true."
     )
-    max_instances: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(
+    max_instances: Annotated[int, Field(strict=True, ge=1, le=1000), Whole] | None = Field(
         None, description="Runs of the job at one time. Default 1."
     )
     overlap: Overlap | None = Field(None, description="When a firing finds the job busy. Default `queue_one`.")
-    max_retries: Annotated[int, Field(strict=True, ge=0, le=1000)] | None = Field(
+    max_retries: Annotated[int, Field(strict=True, ge=0, le=1000), Whole] | None = Field(
         None, description="Further attempts after an exception. Default 0."
     )
     retry_delay: SecondsOrZero | None = Field(None, description="Seconds before the first retry. Default 5.")
@@ -69,12 +72,10 @@ class Overrides(BaseModel):
     )
     timeout: Seconds | None = Field(None, description="Seconds for each attempt. Null: none.")
     delivery: Delivery | None = Field(None, description="Default `at_least_once`.")
-    priority: Annotated[int, Field(strict=True, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] | None = Field(
+    priority: Annotated[int, Field(strict=True, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY), Whole] | None = Field(
         None, description="Larger first. Default 0."
     )
-    concurrency_key: Annotated[str, Field(strict=True, min_length=1, max_length=191), PrintableText] | None = Field(
-        None, description="Runs of one key never overlap, across jobs."
-    )
+    concurrency_key: Key | None = Field(None, description="Runs of one key never overlap, across jobs.")
     tags: Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS)] | None = Field(None, description="Words to filter by.")
     executor: Executor | None = Field(None, description="Default `thread`.")
 

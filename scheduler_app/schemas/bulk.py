@@ -9,9 +9,9 @@ from pydantic.config import JsonDict
 from scheduler_app.domain.job import JobState
 from scheduler_app.domain.policy import Tag
 from scheduler_app.domain.task import NAME_PATTERN
+from scheduler_app.domain.text import PRINTABLE
 from scheduler_app.domain.trigger import KINDS
 from scheduler_app.schemas.fields import (
-    PRINTABLE,
     AtMostWords,
     Commas,
     JobId,
@@ -81,7 +81,11 @@ class ActionsIn(WireIn):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [AN_ACTION, BY_FILTER],
-            "oneOf": [{"required": ["ids"]}, {"required": ["filter"]}],
+            "oneOf": [
+                {"required": ["ids"]},
+                {"required": ["filter"], "properties": {"filter": {"type": "object", "minProperties": 1}}},
+            ],
+            "anyOf": [{"properties": {"action": {"enum": ["pause"]}}}, {"properties": {"reason": {"type": "null"}}}],
         }
     )
 
