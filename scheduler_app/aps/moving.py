@@ -4,7 +4,9 @@ Its rows are pickles, and reading a pickle runs whatever it says. This is the on
 only by a person who has said, with --trust-pickle, that the database is their own.
 """
 
+import hashlib
 import pickle  # noqa: TID251 - APScheduler 3 keeps nothing else; see above
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +20,9 @@ from scheduler_app.aps.jobs import as_json
 from scheduler_app.aps.options import THREADS, overrides_of
 from scheduler_app.aps.triggers import to_spec
 from scheduler_app.clock import rfc3339
-from scheduler_app.domain.job import Job, JobSpec, JobState
+from scheduler_app.domain.job import Job, JobSpec, JobState, is_job_id
 from scheduler_app.domain.task import Task
+from scheduler_app.domain.text import one_line
 from scheduler_app.errors import IdTaken, SchedulerError, UnknownTask
 from scheduler_app.services.admission import admit
 from scheduler_app.services.context import Context
@@ -30,6 +33,8 @@ from scheduler_app.store import apscheduler, jobs
 from scheduler_app.store.apscheduler import PickledJob
 
 MAIN = "__main__"
+LONGEST_KEPT, LONGEST_NAME = 100, 191
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._:-]+")
 
 
 class Fate(StrEnum):
@@ -57,25 +62,29 @@ def move_in(rows: Sequence[PickledJob], *, references: References, ctx: Context)
 
     def work(tx: sa.Connection) -> list[Move]:
         before = apscheduler.moved(tx)
-        moves = [_place(tx, found, before, now) for found in read]
+        moves = [_place(tx, row, found, before, now) for row, found in zip(rows, read, strict=True)]
         apscheduler.note_moved(tx, {move.id for move in moves if move.fate is Fate.TAKEN})
         return moves
 
     return ctx.database.write(work)
 
 
-def _place(tx: sa.Connection, found: Job | Move, before: set[str], now: datetime) -> Move:
-    if found.id in before:
-        return Move(id=found.id, fate=Fate.KNOWN, why="it was taken over before")
+def _place(tx: sa.Connection, row: PickledJob, found: Job | Move, before: set[str], now: datetime) -> Move:
+    if row.id in before:
+        return Move(id=row.id, fate=Fate.KNOWN, why="it was taken over before")
     if isinstance(found, Move):
         return found
     try:
         insert(tx, found, jobs.values_of(found), now)
     except IdTaken:
-        return Move(id=found.id, fate=Fate.LEFT, why="a job with this id is here already; it was not touched")
+        return _left(row, f"a job with {_id_here(row, found)} is here already; it was not touched")
     due = None if found.next_run_time is None else rfc3339(found.next_run_time)
     why = f"task {found.task}, " + ("paused" if found.state is JobState.PAUSED else f"fires next at {due}")
-    return Move(id=found.id, fate=Fate.TAKEN, why=why)
+    return Move(id=row.id, fate=Fate.TAKEN, why=why if found.id == row.id else f"as {_id_here(row, found)}, {why}")
+
+
+def _id_here(row: PickledJob, found: Job) -> str:
+    return "this id" if found.id == row.id else f"the id {found.id}, since an id here has letters, digits and ._:- only"
 
 
 def _read(row: PickledJob, names: dict[str, str], references: References, now: datetime) -> Job | Move:
@@ -117,6 +126,22 @@ def _task_of(reference: str, names: dict[str, str], references: References) -> T
     raise UnknownTask(f"its function {reference} is not registered; load it with --tasks, decorated with @task")
 
 
+def fitting_id(theirs: str) -> str:
+    """Return an id as it is if it fits, else the one that always stands for it here: two never become the same."""
+    if is_job_id(theirs):
+        return theirs
+    kept = _NOT_IN_IDS.sub("-", theirs)[:LONGEST_KEPT].strip("._:-") or "job"
+    return f"{kept}-{hashlib.sha256(theirs.encode(errors='backslashreplace')).hexdigest()[:12]}"
+
+
+def _name_of(row: PickledJob, name: str, task: Task) -> str:
+    """Return the name of a job; where its id cannot be kept, the name says what it was."""
+    if is_job_id(row.id):
+        return name
+    theirs = one_line(row.id)
+    return (theirs if name == task.function.__name__ else f"{name} ({theirs})")[:LONGEST_NAME]
+
+
 def _job_of(row: PickledJob, state: dict[str, Any], task: Task, references: References, now: datetime) -> Job:
     """Return the job with everything that APScheduler knew of it."""
     args, kwargs = as_json(task, state["args"], state["kwargs"])
@@ -125,9 +150,9 @@ def _job_of(row: PickledJob, state: dict[str, Any], task: Task, references: Refe
         raise UnknownTask(f"its executor {state.get('executor')!r} is not here; runs execute in threads")
     due = state["next_run_time"]
     spec = JobSpec(
-        id=row.id,
+        id=fitting_id(row.id),
         task=task.name,
-        name=str(state["name"]),
+        name=_name_of(row, str(state["name"]), task),
         args=args,
         kwargs=kwargs,
         trigger=to_spec(state["trigger"]),

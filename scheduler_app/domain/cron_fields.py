@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from scheduler_app.domain.cron_syntax import MONTHS
 from scheduler_app.domain.schedule import END
-from scheduler_app.domain.spec import Spec, nearest, shown
+from scheduler_app.domain.spec import Spec, nearest, shown, whole_number
 from scheduler_app.domain.wall_table import WallTable, bits, dates_of, day_of_year, minutes_of_day
 
 LONGEST = 256
@@ -119,12 +119,13 @@ def read_fields(spec: Spec) -> tuple[dict[str, object], FieldTable]:
 
 
 def _kept(value: object, text: str) -> object:
+    value = whole_number(value)
     return value if isinstance(value, int) else text
 
 
 def _text(spec: Spec, rule: FieldRule) -> str:
     """Return one field as normal text; `*` after noting a fault."""
-    value = spec.given[rule.name]
+    value = whole_number(spec.given[rule.name])
     try:
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise Wrong(f"must be a whole number or a string like '*/2', got {shown(value)}")

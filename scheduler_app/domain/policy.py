@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from scheduler_app.domain.text import PrintableText
+from scheduler_app.domain.spec import whole_number
+from scheduler_app.domain.text import PRINTABLE, PrintableText
 
 MAX_TAGS = 100
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
@@ -47,7 +48,9 @@ def _present(value: object) -> object:
 
 Seconds = Annotated[float, Field(strict=True, gt=0, le=SECONDS_IN_TEN_YEARS, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(strict=True, ge=0, le=SECONDS_IN_TEN_YEARS, allow_inf_nan=False)]
-Tag = Annotated[str, Field(strict=True, min_length=1, max_length=64), PrintableText]
+Whole = BeforeValidator(whole_number)
+Tag = Annotated[str, Field(strict=True, min_length=1, max_length=64, json_schema_extra=PRINTABLE), PrintableText]
+Key = Annotated[str, Field(strict=True, min_length=1, max_length=191, json_schema_extra=PRINTABLE), PrintableText]
 
 
 class Overrides(BaseModel):
@@ -61,11 +64,11 @@ class Overrides(BaseModel):
     coalesce: Annotated[bool, Field(strict=True)] | None = Field(
         None, description="When several firings are due, only the latest runs. Default true."
     )
-    max_instances: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(
+    max_instances: Annotated[int, Field(strict=True, ge=1, le=1000), Whole] | None = Field(
         None, description="Runs of the job at one time. Default 1."
     )
     overlap: Overlap | None = Field(None, description="When a firing finds the job busy. Default `queue_one`.")
-    max_retries: Annotated[int, Field(strict=True, ge=0, le=1000)] | None = Field(
+    max_retries: Annotated[int, Field(strict=True, ge=0, le=1000), Whole] | None = Field(
         None, description="Further attempts after an exception. Default 0."
     )
     retry_delay: SecondsOrZero | None = Field(None, description="Seconds before the first retry. Default 5.")
@@ -78,12 +81,10 @@ class Overrides(BaseModel):
     )
     timeout: Seconds | None = Field(None, description="Seconds for each attempt. Null: none.")
     delivery: Delivery | None = Field(None, description="Default `at_least_once`.")
-    priority: Annotated[int, Field(strict=True, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] | None = Field(
+    priority: Annotated[int, Field(strict=True, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY), Whole] | None = Field(
         None, description="Larger first. Default 0."
     )
-    concurrency_key: Annotated[str, Field(strict=True, min_length=1, max_length=191), PrintableText] | None = Field(
-        None, description="Runs of one key never overlap, across jobs."
-    )
+    concurrency_key: Key | None = Field(None, description="Runs of one key never overlap, across jobs.")
     tags: Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS)] | None = Field(None, description="Words to filter by.")
     executor: Annotated[Executor | None, BeforeValidator(_present)] = Field(
         None, description="Where runs execute: in a thread of the engine, or in a process of its own. Default `thread`."

@@ -45,6 +45,11 @@ def pointer_to(key: str) -> str:
     return "/" + ascii(key[:64])[1:-1].replace("~", "~0").replace("/", "~1")
 
 
+def whole_number(value: object) -> object:
+    """Return 3 for 3.0, which JSON does not tell apart; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Spec:
     """The fields of one trigger; a field that is wrong is remembered as a fault and read as absent."""
 
@@ -88,7 +93,7 @@ class Spec:
 
     def whole(self, key: str, most: int) -> int:
         """Return a whole number from 0 to `most`; 0 when absent."""
-        value = self.given.get(key)
+        value = whole_number(self.given.get(key))
         if value is None:
             return 0
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:

@@ -4,6 +4,7 @@ import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator
+from pydantic.config import JsonDict
 
 FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -28,4 +29,6 @@ def one_line(text: str) -> str:
 
 
 PrintableText = AfterValidator(_printable)
+# the same for a JSON Schema, whose strings have no lone surrogates
+PRINTABLE: JsonDict = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}
 Reason = Annotated[str, PrintableText]

@@ -9,9 +9,9 @@ from pydantic.config import JsonDict
 from scheduler_app.domain.job import JobState
 from scheduler_app.domain.policy import Tag
 from scheduler_app.domain.task import NAME_PATTERN
+from scheduler_app.domain.text import PRINTABLE
 from scheduler_app.domain.trigger import KINDS
 from scheduler_app.schemas.fields import (
-    PRINTABLE,
     AtMostWords,
     Commas,
     JobId,
@@ -67,6 +67,8 @@ A_TAG: JsonDict = {"type": "string", "minLength": 1, "maxLength": 64, **PRINTABL
 class JobFilterIn(JobChoice):
     """Which jobs are meant, as in `GET /jobs`; several values in a list, or separated by commas."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
     state: Annotated[tuple[JobState, ...], Commas, AtMostWords, words_or_list("|".join(JobState), _enum(JobState))] = ()
     task: Annotated[tuple[TaskName, ...], Commas, AtMostWords, words_or_list(NAME_PATTERN, A_NAME)] = ()
     tag: Annotated[tuple[Tag, ...], Commas, AtMostWords, words_or_list(TAG_PATTERN, A_TAG)] = ()
@@ -81,7 +83,8 @@ class ActionsIn(WireIn):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [AN_ACTION, BY_FILTER],
-            "oneOf": [{"required": ["ids"]}, {"required": ["filter"]}],
+            "oneOf": [{"required": ["ids"]}, {"required": ["filter"], "properties": {"filter": {"type": "object"}}}],
+            "anyOf": [{"properties": {"action": {"enum": ["pause"]}}}, {"properties": {"reason": {"type": "null"}}}],
         }
     )
 

@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 from scheduler_app.domain.job import ID_PATTERN
 from scheduler_app.domain.spec import nearest
 from scheduler_app.domain.task import NAME_PATTERN
-from scheduler_app.domain.text import PrintableText
+from scheduler_app.domain.text import PRINTABLE, PrintableText
 from scheduler_app.domain.trigger import KINDS
 
 LARGEST_ID = 2**63 - 1
@@ -89,7 +89,6 @@ AtMostWords = Field(max_length=MAX_VALUES)
 
 JobId = Annotated[str, Field(strict=True, pattern=ID_PATTERN)]
 TaskName = Annotated[str, Field(strict=True, pattern=NAME_PATTERN)]
-PRINTABLE: JsonDict = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=191, json_schema_extra=PRINTABLE), PrintableText]
 Reason = Annotated[
     str,

@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from scheduler_app.domain.after import lacking, parent_of
 from scheduler_app.domain.job import Job, JobSpec, JobState
-from scheduler_app.domain.policy import POLICY_NAMES, Delivery, Executor, Overlap, Overrides, Tag
+from scheduler_app.domain.policy import POLICY_NAMES, Delivery, Executor, Overlap, Overrides, Tag, Whole
 from scheduler_app.domain.task import NAME_PATTERN
 from scheduler_app.domain.trigger import KINDS
 from scheduler_app.schemas.fields import (
@@ -127,7 +127,7 @@ class SkipIn(WireIn):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"count": 1}]})
 
-    count: Annotated[int, Field(strict=True, ge=0, le=MOST_SKIPPED)] = Field(
+    count: Annotated[int, Field(strict=True, ge=0, le=MOST_SKIPPED), Whole] = Field(
         description="Sets how many of the next firings are recorded as `skipped`; 0: none."
     )
 

@@ -13,17 +13,23 @@ from scheduler_app.domain.calendar_interval import PERIODS, TIMES
 from scheduler_app.domain.combining import COMBINING, DEEPEST, MOST_TRIGGERS
 from scheduler_app.domain.cron_fields import LONGEST, RULES
 from scheduler_app.domain.job import ID_PATTERN
-from scheduler_app.domain.spec import TIME
+from scheduler_app.domain.spec import DATE, TIME
 from scheduler_app.domain.trigger import KINDS, LONGEST_JITTER
 
+# a day that exists, but for the 29th of February in most years; an offset may reach over the edge of the first year
+DAY = (
+    "(?:1899|19[0-9]{2}|[2-9][0-9]{3})-"
+    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+)
+A_MOMENT = f"^(?:{TIME.pattern.replace(DATE.pattern, DAY)})$"
 A_TIME: JsonDict = {
     "type": "string",
-    "pattern": f"^(?:{TIME.pattern})$",
+    "pattern": A_MOMENT,
     "description": "RFC 3339; without an offset only beside `timezone`.",
 }
 A_DAY: JsonDict = {
     "type": "string",
-    "pattern": f"^(?:{TIME.pattern})$",
+    "pattern": A_MOMENT,
     "description": "A day like `2030-01-31`, or a time in RFC 3339.",
 }
 AMOUNT: JsonDict = {"type": "number", "minimum": 0}

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from scheduler_app.domain.policy import Whole
 from scheduler_app.domain.schedule import END, FIRST
 from scheduler_app.schemas.fields import Moment, WireIn, WireOut
 from scheduler_app.schemas.shapes import TRIGGER_EXAMPLES, TriggerSpec
@@ -25,7 +26,7 @@ class PreviewIn(WireIn):
     after: Annotated[Moment, AfterValidator(_in_reach)] | None = Field(
         None, description="Times strictly after this one. Default: now."
     )
-    count: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(10, description="How many times at most.")
+    count: Annotated[int, Field(strict=True, ge=1, le=1000), Whole] = Field(10, description="How many times at most.")
 
 
 class PreviewOut(WireOut):

@@ -80,7 +80,7 @@ def test_an_id_that_is_in_use_is_refused(call: Caller) -> None:
         ("timeout", "5", "/timeout", "valid number, got '5'"),
         ("timeout", 0, "/timeout", "greater than 0"),
         ("max_retries", True, "/max_retries", "valid integer, got true"),
-        ("max_retries", 1.0, "/max_retries", "valid integer"),
+        ("max_retries", 1.5, "/max_retries", "valid integer"),
         ("coalesce", 1, "/coalesce", "valid boolean, got 1"),
         ("priority", 101, "/priority", "less than or equal to 100"),
         ("overlap", "replace", "/overlap", "'queue_one'"),

@@ -183,3 +183,28 @@ def test_a_wrong_key_is_refused_for_the_document_too_or_keys_could_be_tried_out(
     for at in range(20):
         last = call("GET", "/openapi.json", headers={"Authorization": f"Bearer wrong-{at}"})
     assert_problem(last, 429)
+
+
+@pytest.mark.parametrize(
+    ("time", "is_said_to_fit"),
+    [
+        ("2030-01-31T09:00:00Z", True),
+        ("2032-02-29", True),
+        ("1899-12-31T23:00:00-05:00", True),
+        ("2030-02-30T09:00:00Z", False),
+        ("2030-04-31", False),
+        ("2030-13-01", False),
+        ("0000-00-00", False),
+        ("1850-01-01", False),
+    ],
+)
+def test_only_days_that_exist_are_said_to_fit_a_trigger_and_those_are_taken(
+    call: Caller, document: dict[str, Any], time: str, is_said_to_fit: bool
+) -> None:
+    shapes = document["components"]["schemas"]["PreviewIn"]["properties"]["trigger"]["oneOf"]
+    interval = next(shape for shape in shapes if shape["title"] == "interval")
+    pattern = interval["properties"]["start_date"]["anyOf"][0]["pattern"]
+    assert bool(re.search(pattern, time)) is is_said_to_fit
+    trigger = {"type": "interval", "hours": 1, "start_date": time} | ({} if "T" in time else {"timezone": "UTC"})
+    answer = call("POST", "/triggers/preview", {"trigger": trigger, "after": "1901-01-01T00:00:00Z"})
+    assert answer.status_code == (200 if is_said_to_fit else 422)

@@ -82,3 +82,14 @@ def test_a_job_says_where_its_runs_execute_and_null_goes_back_to_the_task(call: 
     assert call("PATCH", "/jobs/nightly", {"executor": "process"}).get_json()["executor"] == "process"
     run = call("POST", "/jobs/nightly/run").get_json()
     assert run["executor"] == "process"
+
+
+def test_a_whole_number_may_be_written_with_a_fraction_of_nothing(call: Caller) -> None:
+    trigger = {"type": "calendarinterval", "months": 1.0, "hour": 9.0, "timezone": "UTC"}
+    job = call.given_job("a", max_instances=2.0, max_retries=3.0, priority=-4.0, trigger=trigger)
+    assert (job["max_instances"], job["max_retries"], job["priority"]) == (2, 3, -4)
+    assert (job["trigger"]["months"], job["trigger"]["hour"]) == (1, 9)
+    assert call.given_job("b", trigger={"type": "cron", "hour": 9.0, "timezone": "UTC"})["trigger"]["hour"] == 9
+    assert call("POST", "/jobs/a/skip", {"count": 2.0}).get_json()["skip_count"] == 2
+    assert_problem(call("POST", "/jobs/a/skip", {"count": 2.5}), 422)
+    assert_problem(call("PATCH", "/jobs/a", {"priority": 1e308}), 422)

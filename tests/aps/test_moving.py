@@ -14,6 +14,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.pool import NullPool
 
 from scheduler_app.app import create_app
+from scheduler_app.aps.moving import fitting_id
+from scheduler_app.domain.job import is_job_id
 from scheduler_app.settings import Settings
 from scheduler_app.store.jobs import JobFilter, page
 from tests.aps import work
@@ -48,6 +50,8 @@ def fill(path: Path) -> None:
     scheduler.add_job(work.note, "cron", hour=9, id="paused", name="At nine", next_run_time=None)
     scheduler.add_job(work.on_day, "interval", hours=5, id="stranger", args=["2030-01-01"])
     scheduler.add_job(work.note, "interval", hours=5, id="not-json", args=[{1, 2}])
+    scheduler.add_job(work.note, "interval", hours=5, id="Nightly report #1!")
+    scheduler.add_job(work.note, "interval", hours=5, id="Nightly/report #1?", name="Mine")
     scheduler.shutdown()
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO apscheduler_jobs VALUES ('torn', 1.0, x'80')")
@@ -88,7 +92,7 @@ def test_what_can_be_is_taken_over_and_each_job_is_told_of(data: Path):
     assert "kept as JSON" in told["not-json"]
     assert "cannot be read" in told["torn"]
     assert told["odd"].startswith("left: ")
-    assert done.stdout.splitlines()[-1] == "2 taken over, 0 already here, 4 left"
+    assert done.stdout.splitlines()[-1] == "4 taken over, 0 already here, 4 left"
     every, paused = (jobs_in(data)[name] for name in ("every", "paused"))
     assert (every.next_run_time, every.args, every.state) == (NEXT_YEAR, [1], "active")
     assert (every.trigger["type"], every.trigger["timezone"]) == ("interval", "Europe/Berlin")
@@ -96,12 +100,28 @@ def test_what_can_be_is_taken_over_and_each_job_is_told_of(data: Path):
     assert (paused.name, paused.state, paused.trigger["hour"]) == ("At nine", "paused", "9")
 
 
+def test_a_job_whose_id_cannot_be_kept_has_one_that_fits_and_its_name_says_which_it_was(data: Path):
+    done = run(data, "--trust-pickle", "--tasks", "mine.py")
+    first, second = (fitting_id(theirs) for theirs in ("Nightly report #1!", "Nightly/report #1?"))
+    assert (first[:-12], second[:-12]) == ("Nightly-report-1-", "Nightly-report-1-")
+    assert first != second
+    found = jobs_in(data)
+    assert (found[first].name, found[second].name) == ("Nightly report #1!", "Mine (Nightly/report #1?)")
+    assert f"Nightly report #1!: taken over: as the id {first}, since" in done.stdout
+
+
+@pytest.mark.parametrize("theirs", ["", " ", "日本", "-x", "a" * 500, "\ud800", "a/b", "\n"])
+def test_every_id_has_one_that_fits_and_always_the_same(theirs: str):
+    assert is_job_id(fitting_id(theirs))
+    assert fitting_id(theirs) == fitting_id(theirs)
+
+
 def test_a_second_time_changes_nothing(data: Path):
     run(data, "--trust-pickle", "--tasks", "mine.py")
     before = jobs_in(data)
     done = run(data, "--trust-pickle", "--tasks", "mine.py")
     assert "every: already here: it was taken over before" in done.stdout
-    assert done.stdout.splitlines()[-1] == "0 taken over, 2 already here, 4 left"
+    assert done.stdout.splitlines()[-1] == "0 taken over, 4 already here, 4 left"
     assert jobs_in(data) == before
 
 
@@ -147,7 +167,7 @@ def test_what_an_apscheduler_left_is_named_at_the_start_once_and_with_the_comman
     core.close()
     told = [record.message for record in caplog.records if "apscheduler_jobs" in record.message]
     assert len(told) == 1
-    assert told[0].startswith("6 jobs of APScheduler")
+    assert told[0].startswith("8 jobs of APScheduler")
     assert "scheduler-app import-apscheduler sqlite:///" in told[0]
 
 

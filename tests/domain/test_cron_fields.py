@@ -128,7 +128,7 @@ def test_fields_are_kept_as_they_were_given() -> None:
         ({"hour": "nine"}, "/hour", "allowed is 0 to 23."),
         ({"hour": -1}, "/hour", "'hour' has '-1'"),
         ({"hour": True}, "/hour", "whole number or a string like '*/2', got true"),
-        ({"hour": 9.0}, "/hour", "got 9.0"),
+        ({"hour": 9.5}, "/hour", "got 9.5"),
         ({"hour": [9]}, "/hour", "got a list"),
         ({"hour": ""}, "/hour", "'hour' has ''"),
         ({"hour": "9,"}, "/hour", "'hour' has ''"),
