@@ -126,10 +126,12 @@ class Pass:
     def _recall(self, agenda: Agenda) -> bool:
         """Plan the few jobs that the last commit saw ahead, when nothing else is to be looked at; whether that was so.
 
-        One that has been changed since then is not advanced, and read anew by the next poll.
+        One that another process has changed since then is not advanced, and read anew by the next poll.
         """
         ahead, ctx = self._ahead, self._ctx
-        if ahead is None or not self._next_due or self._in_doubt or ctx.pool.held() or not ctx.may_work():
+        if ahead is None or not self._next_due or ctx.database.commits != self.commits:
+            return False
+        if self._in_doubt or ctx.pool.held() or not ctx.may_work():
             return False
         if not _has_come(ahead.due, self._due_by(agenda.now)) or _has_come(ahead.lapse, agenda.now):
             return False

@@ -69,7 +69,12 @@ class Starter:
     token: int
     now: datetime
     choose: Callable[[Sequence[Newborn]], Iterable[Newborn]]
-    claims: list[Claim] = field(default_factory=list)
+    taken: list[Claim] = field(default_factory=list)
+
+    @property
+    def claims(self) -> list[Claim]:
+        """What was claimed, in starting order."""
+        return sorted(self.taken, key=lambda claim: -claim.priority)
 
     def mark(self, rows: Sequence[dict[str, Any]]) -> None:
         """Let the rows of what is chosen say that it runs."""
@@ -101,7 +106,7 @@ def write_firings(tx: sa.Connection, rows: Sequence[dict[str, Any]], starter: St
         if starts:
             written = list(group)
             ids = START.firsts(tx, written)
-            starter.claims += [_claim(row, key) for row, key in zip(written, ids, strict=True) if key is not None]
+            starter.taken += [_claim(row, key) for row, key in zip(written, ids, strict=True) if key is not None]
         else:
             INSERT.many(tx, group)
 

@@ -103,6 +103,7 @@ def test_a_one_off_waits_for_the_key_too(line, scheduler):
     job = scheduler.add_job("once", line.task, concurrency_key="printer")
     assert job.last_run is not None
     assert line.states(job.last_run.id) == ["scheduled"]
+    assert job.last_run.state == "scheduled"
 
 
 def test_the_next_is_the_one_of_the_highest_priority_then_the_first_that_was_ready(line, fake_clock):
