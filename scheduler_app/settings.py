@@ -18,7 +18,7 @@ from scheduler_app.errors import ConfigurationError, Fault
 PREFIX = "SCHEDULER_"
 CONFIG = "config"
 OPTIONS = {"engine": "no-engine"}
-SECRET = frozenset({"database"})
+SECRET = frozenset({"database", "broker"})
 FOREVER = "forever"
 ALL = "all"
 AUTO = "auto"
@@ -96,6 +96,11 @@ class Settings(BaseModel):
         le=60,
         allow_inf_nan=False,
         description="Seconds from the SIGTERM to the SIGKILL of a run in a process that is cancelled or timed out.",
+    )
+    broker: str | None = Field(
+        None,
+        description="The broker through which Celery's workers get runs of executor `celery`.",
+        examples=["redis://127.0.0.1:6379/0"],
     )
     web_threads: int = Field(40, ge=1, le=1000, description="Requests that `serve` answers at one time.")
     engine: Literal["auto", "on", "off"] = Field(

@@ -21,7 +21,7 @@ from scheduler_app.services.definitions import Start
 ABSENT: Any = object()
 DEFAULT = "default"
 THREADS = frozenset({DEFAULT, "thread", "threadpool"})
-PROCESSES = frozenset({"process", "processpool"})
+ELSEWHERE = {"process": Executor.PROCESS, "processpool": Executor.PROCESS, "celery": Executor.CELERY}
 CRON_FIELDS = ("year", "month", "day", "week", "day_of_week")
 TRIGGER_FIELDS = frozenset().union(*(kind.fields for kind in KINDS.values())) | {
     *(*CALENDAR_UNITS, *TIME_OF_DAY, *CRON_FIELDS, "jitter", "triggers")
@@ -98,8 +98,8 @@ def _policies(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _executor(name: str) -> Executor | None:
     """Return the executor that a name says; None when it leaves that to the task."""
-    if name in PROCESSES:
-        return Executor.PROCESS
+    if name in ELSEWHERE:
+        return ELSEWHERE[name]
     return Executor.THREAD if name in THREADS - {DEFAULT} else None
 
 
@@ -113,9 +113,9 @@ def _refuse_unknown(given: Mapping[str, Any]) -> None:
 
 def _check_places(given: Mapping[str, Any], habits: Habits) -> None:
     executor, store = given.get("executor", DEFAULT), given.get("jobstore")
-    if executor is not None and str(executor) not in habits.executors | PROCESSES:
-        allowed = ", ".join(sorted(habits.executors | PROCESSES))
-        detail = f"there is no executor {shown(executor)}; runs execute in threads or processes: use one of {allowed}"
+    if executor is not None and str(executor) not in habits.executors | ELSEWHERE.keys():
+        allowed = ", ".join(sorted(habits.executors | ELSEWHERE.keys()))
+        detail = f"there is no executor {shown(executor)}; use one of {allowed}"
         raise InvalidInput.of(Fault(pointer="/executor", detail=detail))
     if store not in (None, DEFAULT):
         detail = f"there is no job store {shown(store)}; every job is in the one of SCHEDULER_DATABASE: leave it out"

@@ -20,6 +20,7 @@ import click
 from scheduler_app.app import settings_of
 from scheduler_app.cli import audit, check, db, reference
 from scheduler_app.cli.backup import back_up
+from scheduler_app.cli.celery_worker import work_for_celery
 from scheduler_app.cli.moving import import_apscheduler
 from scheduler_app.cli.serve import serve
 from scheduler_app.cli.worker import work
@@ -85,6 +86,16 @@ def serve_command(**values: Any) -> None:
 def worker_command(**values: Any) -> None:
     """Run an engine without the web part, in the foreground."""
     work(settings_of(os.environ, given(values)))
+
+
+@cli.command("celery-worker")
+@click.option("--broker", metavar="URL", help="The broker; like redis://127.0.0.1:6379/0.")
+@click.option("--concurrency", type=click.IntRange(1, 1000), help="How many processes (one for each processor).")
+@click.option("--queue", "queues", multiple=True, help="Whose runs to take; may be repeated (all that tasks name).")
+@options((TASKS, *STORE))
+def celery_worker_command(concurrency: int | None, queues: tuple[str, ...], **values: Any) -> None:
+    """Execute runs of executor `celery` in processes of Celery's, in the foreground."""
+    work_for_celery(settings_of(os.environ, given(values)), concurrency=concurrency, queues=queues)
 
 
 @cli.command("check")

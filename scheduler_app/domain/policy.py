@@ -36,14 +36,10 @@ class Executor(StrEnum):
 
     THREAD = "thread"
     PROCESS = "process"
+    CELERY = "celery"
 
 
-def _present(value: object) -> object:
-    if value == "celery":
-        raise ValueError(
-            "celery needs an engine that runs tasks through Celery, which this version has not; use process"
-        )
-    return value
+ELSEWHERE = frozenset({Executor.PROCESS, Executor.CELERY})
 
 
 Seconds = Annotated[float, Field(strict=True, gt=0, le=SECONDS_IN_TEN_YEARS, allow_inf_nan=False)]
@@ -86,8 +82,10 @@ class Overrides(BaseModel):
     )
     concurrency_key: Key | None = Field(None, description="Runs of one key never overlap, across jobs.")
     tags: Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS)] | None = Field(None, description="Words to filter by.")
-    executor: Annotated[Executor | None, BeforeValidator(_present)] = Field(
-        None, description="Where runs execute: in a thread of the engine, or in a process of its own. Default `thread`."
+    executor: Executor | None = Field(
+        None,
+        description="Where runs execute: in a thread of the engine, a process of its own, or a Celery worker. "
+        "Default `thread`.",
     )
 
     def given(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from scheduler_app.domain.compact import compact
-from scheduler_app.domain.policy import Executor, Overrides
+from scheduler_app.domain.policy import ELSEWHERE, Executor, Overrides
 from scheduler_app.errors import ConfigurationError, Fault, InvalidArguments, TaskNameTaken, UnknownTask
 
 MAX_ARGUMENT_BYTES = 64 * 1024
@@ -26,7 +26,10 @@ Arguments = tuple[list[Any], dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """A registered callable: `schema` is the JSON Schema of its arguments, `overrides` its default policies."""
+    """A registered callable: `schema` is the JSON Schema of its arguments, `overrides` its default policies.
+
+    `queue` names the queue of the broker that runs of executor `celery` go to; None: the common one.
+    """
 
     name: str
     function: Callable[..., Any]
@@ -34,9 +37,12 @@ class Task:
     schema: Mapping[str, Any]
     overrides: Overrides
     validator: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]
+    queue: str | None = None
 
     @classmethod
-    def of(cls, function: Callable[..., Any], *, name: str | None = None, **policies: Any) -> "Task":
+    def of(
+        cls, function: Callable[..., Any], *, name: str | None = None, queue: str | None = None, **policies: Any
+    ) -> "Task":
         """Read a function into a task.
 
         Raises ConfigurationError when the name, a policy or a parameter's type cannot be used.
@@ -47,6 +53,10 @@ class Task:
                 f"{place(function)}: {name!r} is no task name; use letters, digits and _.:-, at most 191. "
                 "A lambda needs a name: @task(name=...)"
             )
+        if queue is not None and (not isinstance(queue, str) or not _NAME.match(queue)):
+            raise ConfigurationError(
+                f"{place(function)}: task {name}: {queue!r} is no name of a queue; use letters, digits and _.:-"
+            )
         task = cls(
             name=name,
             function=function,
@@ -54,8 +64,9 @@ class Task:
             schema=_schema(function, name),
             overrides=_overrides(function, policies),
             validator=_validator(function, name),
+            queue=queue,
         )
-        if task.overrides.executor is Executor.PROCESS and task.confined is not None:
+        if task.overrides.executor in ELSEWHERE and task.confined is not None:
             raise ConfigurationError(f"{task.place}: task {name}: {task.confined}")
         return task
 
@@ -175,7 +186,7 @@ class Registry:
         self._tasks: dict[str, Task] = {}
         self._lock = threading.Lock()
         # why no other process can build the app that the tasks belong to; None when one can
-        self.hindrance: Callable[[], str | None] = lambda: None
+        self.hindrance: Callable[[Executor], str | None] = lambda _: None
 
     def add(self, task: Task) -> Task:
         """Register a task; TaskNameTaken when another function has the name."""

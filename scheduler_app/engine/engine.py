@@ -7,25 +7,21 @@ Stop holds no lock while it waits: claiming ends, what executes has 20 s to fini
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from scheduler_app.clock import Clock
 from scheduler_app.domain.policy import Executor
-from scheduler_app.domain.retention import EVERYTHING, Retention
 from scheduler_app.domain.run import Reason
-from scheduler_app.domain.task import Registry
 from scheduler_app.domain.zone_rules import rules_version
 from scheduler_app.engine import capture
 from scheduler_app.engine.agenda import PassContext
 from scheduler_app.engine.aps import DurableScheduler
+from scheduler_app.engine.context import EngineContext
 from scheduler_app.engine.coroutines import Coroutines
-from scheduler_app.engine.crew import Crew, Habits
+from scheduler_app.engine.crew import Crew
 from scheduler_app.engine.follower import Follower
 from scheduler_app.engine.heartbeat import Heartbeat
 from scheduler_app.engine.loop import Loop
@@ -36,12 +32,10 @@ from scheduler_app.engine.pruner import Pruner
 from scheduler_app.engine.rescuer import Rescuer
 from scheduler_app.engine.runner import Surroundings, execute
 from scheduler_app.engine.watcher import Watcher
-from scheduler_app.engine.workers import Recipe
 from scheduler_app.errors import StoreUnavailable
 from scheduler_app.services.rezoning import adopt_rules
-from scheduler_app.signals import Bus, EngineMoved, JobChanged, WorkerFailed
+from scheduler_app.signals import EngineMoved, JobChanged, WorkerFailed
 from scheduler_app.store import claims, engines, rescues
-from scheduler_app.store.database import Database
 from scheduler_app.store.engines import EngineState
 from scheduler_app.store.identity import Identity
 
@@ -51,34 +45,7 @@ CLOSE_SECONDS = 1.0
 LOOK_WHILE_WAITING = 0.02
 LOOK_WHILE_HINDERED = 0.2
 HEARTBEAT = "heartbeat"
-NAMES = {Executor.THREAD: "slots", Executor.PROCESS: "processes"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Processes:
-    """Worker processes: how many runs at one time, how they are started and how long they are kept."""
-
-    slots: int
-    recipe: Callable[[], Recipe]
-    habits: Habits
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineContext:
-    """What an engine is made of; `context` surrounds each task call, `upkeep` is called before each pass.
-
-    Without `processes` it executes nothing of executor `process`.
-    """
-
-    database: Database
-    registry: Registry
-    clock: Clock
-    bus: Bus
-    slots: int
-    processes: Processes | None = None
-    retention: Retention = EVERYTHING
-    context: Callable[[], AbstractContextManager[Any]]
-    upkeep: Callable[[], None] = lambda: None
+NAMES = {Executor.THREAD: "slots", Executor.PROCESS: "processes", Executor.CELERY: "celery"}
 
 
 class Engine:
@@ -93,6 +60,7 @@ class Engine:
         self.id: int | None = None
         self.scheduler = DurableScheduler(self._pass_loop)
         self._moving = threading.Lock()
+        self._enlisting = threading.Lock()
         self._enlisted = 0
         self._follows_rules = False
         self._draining = False
@@ -103,11 +71,12 @@ class Engine:
         self._loops: list[Loop] = []
         self._threads: list[threading.Thread] = []
         self._watcher: Watcher | None = None
+        self._outlet: Loop | None = None
         self._coroutines = Coroutines()
         self.follower = Follower(ctx.database, ctx.registry, ctx.clock)
-        self.assemble(self._pools())
+        self.assemble(self.pools())
 
-    def _pools(self) -> dict[Executor, Pool]:
+    def pools(self) -> dict[Executor, Pool]:
         """Return a pool for each executor that this engine has."""
         ctx, surroundings = self.ctx, self.surroundings
         threads = ThreadPool(
@@ -155,7 +124,7 @@ class Engine:
                 bus=ctx.bus,
                 pool=pool,
                 engine_id=self.registered,
-                may_work=lambda: not self._draining and self.heartbeat.is_current and self.is_free,
+                may_work=self.may_work,
             )
         )
         self.passed_at: datetime | None = None
@@ -169,6 +138,10 @@ class Engine:
     def is_free(self) -> bool:
         """Whether it may do more than beat: no other host works on the file, and the zone rules are those of here."""
         return self._follows_rules and self.rescuer.hindrance is None
+
+    def may_work(self) -> bool:
+        """Whether it may fire and claim now."""
+        return not self._draining and self.heartbeat.is_current and self.is_free
 
     @property
     def draining(self) -> bool:
@@ -214,7 +187,7 @@ class Engine:
                 return
             self._draining = False
             self._ended.clear()
-            self.assemble(self._pools())
+            self.assemble(self.pools())
             capture.install()
             self.pool.start()
             self._watcher = Watcher(self.ctx.database, on_change=self.wake)
@@ -225,12 +198,20 @@ class Engine:
                 self._loop("follower", lambda: self.follower.poll() if self.is_free else LOOK_WHILE_HINDERED),
                 self._loop("pruner", lambda: self.pruner.poll() if self.is_free else LOOK_WHILE_HINDERED),
             ]
+            publish = self.ctx.publisher()
+            if publish is not None:
+                self._loops.append(self._publishing(publish))
             self._threads = [
                 threading.Thread(target=loop.run, name=f"scheduler-{loop.name}", daemon=True) for loop in self._loops
             ]
             self.scheduler.start()
             for thread in self._threads:
                 thread.start()
+
+    def _publishing(self, publish: Callable[[], float]) -> Loop:
+        """Publish whenever a pass may have queued something."""
+        self._outlet = self._loop("publisher", lambda: publish() if self.is_free else LOOK_WHILE_HINDERED)
+        return self._outlet
 
     def retire(self) -> None:
         """Never start any more: another engine takes this one's place."""
@@ -246,7 +227,10 @@ class Engine:
 
     def _pass(self) -> float:
         self.prepare()
+        commits = self.passes.commits
         wait = self.passes.poll()
+        if self._outlet is not None and self.passes.commits != commits:
+            self._outlet.wake()
         self.passed_at = self.ctx.clock.now()
         self._tell_of_stuck()
         return wait
@@ -274,12 +258,17 @@ class Engine:
         return self._watcher.poll()
 
     def wake(self) -> None:
-        """Let the pass look now."""
+        """Let the pass look now, and the publisher."""
         self.scheduler.wakeup()
+        if self._outlet is not None:
+            self._outlet.wake()
 
     def registered(self) -> int:
         """Return the engine's id, making its row when it has none yet. Raises StoreUnavailable."""
-        ctx = self.ctx
+        with self._enlisting:
+            return self._registered(self.ctx)
+
+    def _registered(self, ctx: EngineContext) -> int:
         if self.id is None:
             now, tasks = ctx.clock.now(), ctx.registry.names()
             self.id = ctx.database.write(lambda tx: self._enlist(tx, tasks, now))

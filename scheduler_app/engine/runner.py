@@ -11,7 +11,7 @@ from typing import Any
 
 from scheduler_app.domain.compact import compact
 from scheduler_app.domain.outcome import Outcome
-from scheduler_app.domain.run import Reason, RunError, RunState
+from scheduler_app.domain.run import Claim, Reason, RunError, RunState
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine import coroutines
 from scheduler_app.engine.coroutines import Ending, outcome_of
@@ -81,12 +81,13 @@ def ended(execution: Execution, state: RunState, **more: Any) -> Outcome:
 
 def timed_out(execution: Execution) -> Outcome:
     """Return the outcome of an attempt whose time is over, while its thread may still be busy."""
-    error = RunError(
-        type="TimeoutError",
-        message=f"the attempt took longer than its timeout of {execution.claim.timeout:g} s",
-        traceback="",
-    )
-    return ended(execution, RunState.TIMED_OUT, error=error, reason=Reason.TIMEOUT)
+    return ended(execution, RunState.TIMED_OUT, error=too_long(execution.claim), reason=Reason.TIMEOUT)
+
+
+def too_long(claim: Claim) -> RunError:
+    """Return the error of an attempt whose time is over."""
+    message = f"the attempt took longer than its timeout of {claim.timeout or 0:g} s"
+    return RunError(type="TimeoutError", message=message, traceback="")
 
 
 def crashed(execution: Execution, how: str) -> Outcome:

@@ -19,8 +19,10 @@ from scheduler_app.domain.retention import Retention
 from scheduler_app.domain.run import FINAL_STATES
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine import crew
-from scheduler_app.engine.engine import Engine, EngineContext, Processes
+from scheduler_app.engine.context import EngineContext, Processes
+from scheduler_app.engine.engine import Engine
 from scheduler_app.errors import RequestInTask, SchedulerError
+from scheduler_app.extension.distribution import Distribution
 from scheduler_app.extension.origin import Whence, recipe_of
 from scheduler_app.extension.reports import LogReporter
 from scheduler_app.services.context import Context
@@ -46,6 +48,7 @@ class Core:
     engine: Engine
     ctx: Context
     desk: Desk
+    distribution: Distribution
     folder: Path
     whence: Whence
 
@@ -98,6 +101,7 @@ def build(app: Flask, kit: Kit) -> Core:
     )
     folder = Path(app.instance_path) if database.path is None else database.path.parent
     bus = Bus()
+    distribution = Distribution(settings.broker, lambda engine: furnish(engine))
     engine = Engine(
         EngineContext(
             database=database,
@@ -109,6 +113,7 @@ def build(app: Flask, kit: Kit) -> Core:
             retention=retention_of(settings),
             context=lambda: task_context(app),
             upkeep=lambda: desk.upkeep(engine.id),
+            publisher=lambda: distribution.publisher(lambda: engine.ctx),
         )
     )
     bus.subscribe(LogReporter())
@@ -117,7 +122,11 @@ def build(app: Flask, kit: Kit) -> Core:
     references = References(settings.task_modules, registry, code=Path(app.root_path), module=app.import_name)
     name = settings.app_name or app.name
     desk = Desk(ctx, references, kit.habits, engine.scheduler, app=name, address=database.shown)
-    engine.scheduler.keep(desk, InnerStore(database, references, clock), kit.habits.zone)
+
+    def furnish(engine: Engine) -> None:
+        engine.scheduler.keep(desk, InnerStore(database, references, clock), kit.habits.zone)
+
+    furnish(engine)
     return Core(
         settings=settings,
         database=database,
@@ -126,6 +135,7 @@ def build(app: Flask, kit: Kit) -> Core:
         engine=engine,
         ctx=ctx,
         desk=desk,
+        distribution=distribution,
         folder=folder,
         whence=kit.whence,
     )

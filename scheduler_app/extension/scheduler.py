@@ -27,6 +27,7 @@ from scheduler_app.extension.commands import commands
 from scheduler_app.extension.config import ROLE, Parent, below_instance, read_config, sources
 from scheduler_app.extension.core import CORE as CORE
 from scheduler_app.extension.core import Core, Kit, build
+from scheduler_app.extension.distribution import NO_BROKER
 from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_of_current_app
 from scheduler_app.extension.login import Role, asking, checked
 from scheduler_app.extension.mount import mount
@@ -113,7 +114,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         for name in self._wanting_processes(core):
             require(known, name)
         may_run = settings.engine != "off" and not Engine.barred
-        self.registry.hindrance = lambda: UNKNOWN if may_run and known() is None else None
+        self.registry.hindrance = lambda executor: self._hindrance(executor, may_run and known() is None)
         self._desks.add(core.desk)
         self._listen(core)
         self._latest = app
@@ -134,6 +135,12 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         if core.settings.engine == "off" or Engine.barred:
             return []
         return [task.name for task in self.registry if task.overrides.executor is Executor.PROCESS]
+
+    def _hindrance(self, executor: Executor, is_unknown: bool) -> str | None:
+        """Return why nothing of an executor can run; None when it can."""
+        if executor is Executor.CELERY:
+            return None if self.core.distribution.is_there else NO_BROKER
+        return UNKNOWN if is_unknown else None
 
     def _listen(self, core: Core) -> None:
         for callback, mask in self._listeners:
@@ -232,6 +239,14 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         self.core.engine.start()
         if is_script():
             leave_to_reloaded(self.core.engine, self.core.clock)
+
+    def attach(self, celery: Any) -> None:
+        """Let a Celery app of yours carry the runs of executor `celery`, and its workers execute them.
+
+        Call it where that app is made, after `init_app`, in the service and in the workers alike.
+        """
+        core = self.core
+        core.distribution.attach(celery, core.engine.ctx)
 
     def _is_allowed_here(self) -> bool:
         return "*" in self.allowed_hosts or self.host_name in self.allowed_hosts

@@ -7,7 +7,7 @@ from typing import Any
 
 from scheduler_app.domain import trigger as triggers
 from scheduler_app.domain.job import ID_PATTERN, Job, JobSpec, JobState, is_job_id, new_job_id
-from scheduler_app.domain.policy import Delivery, Executor, Overrides, Policies
+from scheduler_app.domain.policy import ELSEWHERE, Delivery, Overrides, Policies
 from scheduler_app.domain.task import Registry, Task, encode_arguments
 from scheduler_app.domain.trigger import Trigger
 from scheduler_app.errors import Fault, InvalidInput, InvalidTrigger
@@ -68,9 +68,11 @@ def admit_trigger(spec: dict[str, Any], now: datetime) -> Trigger:
 def policies_of(task: Task, job: Overrides, registry: Registry) -> Policies:
     """Return the policies in force for a job of a task; InvalidInput also when it cannot run where they want it to."""
     policies = admit_policies(task.overrides, job)
-    wrong = task.confined or registry.hindrance() if policies.executor is Executor.PROCESS else None
+    executor = policies.executor
+    wrong = task.confined or registry.hindrance(executor) if executor in ELSEWHERE else None
     if wrong is not None:
-        raise InvalidInput.of(Fault(pointer="/executor", detail=f"task {task.name} cannot run in a process: {wrong}"))
+        detail = f"task {task.name} cannot run with executor {executor}: {wrong}"
+        raise InvalidInput.of(Fault(pointer="/executor", detail=detail))
     return policies
 
 

@@ -1,6 +1,7 @@
 """Claim: a queued run becomes running, with an engine and a token that every later write must carry."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,29 +17,30 @@ from scheduler_app.store.places import ADOPT, BLOCK, QUEUE, locked, places_of, r
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
 
+CANDIDATE = (
+    runs.c.id,
+    runs.c.job_key,
+    runs.c.job_id,
+    runs.c.task,
+    runs.c.args,
+    runs.c.kwargs,
+    runs.c.origin,
+    runs.c.scheduled_at,
+    runs.c.ready_at,
+    runs.c.attempt,
+    runs.c.max_attempts,
+    runs.c.crashes,
+    runs.c.suspicions,
+    runs.c.priority,
+    runs.c.concurrency_key,
+    runs.c.timeout,
+    runs.c.delivery,
+    runs.c.retry,
+    runs.c.first_run,
+    runs.c.parent_run,
+)
 CANDIDATES = Statement(
-    sa.select(
-        runs.c.id,
-        runs.c.job_key,
-        runs.c.job_id,
-        runs.c.task,
-        runs.c.args,
-        runs.c.kwargs,
-        runs.c.origin,
-        runs.c.scheduled_at,
-        runs.c.ready_at,
-        runs.c.attempt,
-        runs.c.max_attempts,
-        runs.c.crashes,
-        runs.c.suspicions,
-        runs.c.priority,
-        runs.c.concurrency_key,
-        runs.c.timeout,
-        runs.c.delivery,
-        runs.c.retry,
-        runs.c.first_run,
-        runs.c.parent_run,
-    )
+    sa.select(*CANDIDATE)
     .where(
         sa.text("state = 'queued'"),
         runs.c.executor == sa.bindparam("executor"),
@@ -48,6 +50,16 @@ CANDIDATES = Statement(
     .limit(sa.bindparam("most"))
     # what another program has locked is not waited for
     .with_for_update(skip_locked=True)
+)
+THIS = Statement(
+    sa.select(*CANDIDATE).where(
+        runs.c.id == sa.bindparam("run"), sa.text("state = 'queued'"), Among(runs.c.task, "tasks")
+    )
+)
+TAKEN = Statement(
+    sa.select(*CANDIDATE, runs.c.token, runs.c.alone, runs.c.started_at).where(
+        runs.c.id == sa.bindparam("run"), sa.text("state = 'running'"), runs.c.attempt == sa.bindparam("attempt")
+    )
 )
 TAKE = Statement(
     runs.update()
@@ -139,6 +151,20 @@ def candidates(tx: sa.Connection, tasks: Collection[str], *, executor: str, limi
     if not tasks or limit <= 0:
         return []
     return CANDIDATES.rows(tx, tasks=list(tasks), executor=executor, most=limit)
+
+
+def candidate(tx: sa.Connection, run_id: int, tasks: Collection[str]) -> Any | None:
+    """Return a run if it is queued and of one of these tasks, to be claimed in this transaction."""
+    return next(iter(THIS.rows(tx, run=run_id, tasks=list(tasks))), None)
+
+
+def taken(tx: sa.Connection, run_id: int, attempt: int) -> tuple[Claim, datetime] | None:
+    """Return the claim under which an attempt executes and when it began; None when it does not execute any more."""
+    row = next(iter(TAKEN.rows(tx, run=run_id, attempt=attempt)), None)
+    if row is None:
+        return None
+    claim = _claim(row, token=row.token, alone=row.alone, executor=Executor.CELERY)
+    return replace(claim, attempt=row.attempt), from_micros(row.started_at)
 
 
 def is_any_queued(tx: sa.Connection, tasks: Collection[str], *, executor: str) -> bool:

@@ -5,9 +5,17 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import logs
 
 KEPT_END = 512 * 1024
+END = Statement(
+    sa.select((logs.c.start + logs.c.size).label("end"))
+    .where(logs.c.run_id == sa.bindparam("run"))
+    .order_by(logs.c.start.desc())
+    .limit(1)
+)
+APPEND = Statement(logs.insert(), columns=logs.c.keys())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,8 +36,7 @@ class LogChunk:
 
 def size(tx: sa.Connection, run_id: int) -> int:
     """Return how many bytes the run has written, kept or not."""
-    last = sa.select(logs.c.start + logs.c.size).where(logs.c.run_id == run_id).order_by(logs.c.start.desc()).limit(1)
-    return tx.execute(last).scalar() or 0
+    return END.scalar(tx, run=run_id) or 0
 
 
 def append(tx: sa.Connection, run_id: int, attempt: int, base: int, pieces: Iterable[LogPiece]) -> None:
@@ -40,7 +47,7 @@ def append(tx: sa.Connection, run_id: int, attempt: int, base: int, pieces: Iter
     ]
     if not rows:
         return
-    tx.execute(logs.insert(), rows)
+    APPEND.many(tx, rows)
     end = rows[-1]["start"] + rows[-1]["size"]  # type: ignore[operator]
     if end > 2 * KEPT_END:
         tx.execute(

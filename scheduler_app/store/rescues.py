@@ -96,7 +96,9 @@ def take_over(tx: sa.Connection, engine: int, *, now: datetime, reason: Reason, 
     for row in held:
         may_be_it = blamed and row.executor == Executor.THREAD
         suspected = crashed and (may_be_it or row.crashes >= MANY_CRASHES)
-        ends.append(_end(row, now, reason, suspected=suspected, alone=suspected and row.alone, death=ENGINE_DIED))
+        # a process of Celery's is an engine of one slot: nothing else can have ended it
+        alone = crashed and blamed if row.executor == Executor.CELERY else suspected and row.alone
+        ends.append(_end(row, now, reason, suspected=suspected, alone=alone, death=ENGINE_DIED))
     return _conclude(tx, held, ends, now)
 
 

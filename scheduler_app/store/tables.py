@@ -107,6 +107,7 @@ runs = sa.Table(
     sa.Column("missed_count", sa.Integer),
     sa.Column("late_results", sa.Integer, nullable=False, server_default="0"),
     sa.Column("parent_run", Key),
+    sa.Column("publish_at", sa.BigInteger),
     sqlite_autoincrement=True,
 )
 
@@ -127,6 +128,9 @@ _partial(
     runs.c.id,
     where="state = 'queued'",
 )
+# store.outbox; what threads execute has no entry in it
+OUTBOX = "state = 'queued' AND executor = 'celery'"
+_partial("scheduler_runs_outbox", runs.c.publish_at, runs.c.priority.desc(), runs.c.ready_at, runs.c.id, where=OUTBOX)
 # store.claims.promote
 _partial("scheduler_runs_waiting", runs.c.ready_at, where="state = 'scheduled' AND reason <> 'blocked'")
 # store.places, store.settling.unblock

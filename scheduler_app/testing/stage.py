@@ -68,6 +68,7 @@ class Stage:
                 on_wake=self._run_inline,
             ),
         )
+        self.core.distribution.is_simulated = True
         self.core.open()  # in a database of the user's it could not be made while a transaction of theirs writes
         self.bench = Bench(self.core.engine, clock, self.faults)
         clock.drive(self.bench)

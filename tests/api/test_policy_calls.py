@@ -65,7 +65,6 @@ def test_a_change_does_not_end_a_pause(call: Caller, clock: SettableClock) -> No
 @pytest.mark.parametrize(
     ("executor", "words"),
     [
-        ("celery", "celery needs an engine that runs tasks through Celery"),
         ("proces", "process"),
         (5, "thread"),
     ],

@@ -24,7 +24,7 @@ CONFIG = ROOT / "config"
 UNITS = sorted(CONFIG.glob("*.service"))
 COMPOSES = sorted(CONFIG.glob("compose*.yaml"))
 VARIABLES = {f"SCHEDULER_{key.upper()}" for key in (*KEYS, "database_file")}
-PLAIN_IMAGE = re.compile(r"[a-z]+:[a-z0-9.-]+")
+PLAIN_IMAGE = re.compile(r"([a-z]+/)?[a-z]+:[a-z0-9.-]+")
 
 
 def refuse_unknown(words: list[str]) -> None:
@@ -147,3 +147,12 @@ def test_three_services_and_a_worker_share_one_postgresql_by_a_secret():
         service["environment"].get("SCHEDULER_DATABASE_FILE") for service in services.values() if "build" in service
     }
     assert files == {"/run/secrets/database"}
+
+
+def test_services_and_celery_workers_share_a_database_and_a_broker():
+    services = composed(CONFIG / "compose.celery.yaml")["services"]
+    ours = [service for service in services.values() if "build" in service]
+    assert [service["command"][0] for service in ours] == ["serve", "serve", "celery-worker"]
+    assert services["worker"]["deploy"]["replicas"] == 2
+    assert {service["environment"]["SCHEDULER_BROKER"] for service in ours} == {"redis://valkey:6379/0"}
+    assert {service["environment"]["SCHEDULER_DATABASE_FILE"] for service in ours} == {"/run/secrets/database"}

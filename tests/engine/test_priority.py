@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 
 from scheduler_app.domain.policy import Executor
-from scheduler_app.engine.engine import Engine, EngineContext
+from scheduler_app.engine.context import EngineContext
+from scheduler_app.engine.engine import Engine
 from scheduler_app.engine.pool import ThreadPool
 from scheduler_app.engine.runner import execute
 from scheduler_app.services import runs

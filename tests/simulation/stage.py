@@ -10,7 +10,8 @@ from scheduler_app.clock import from_micros
 from scheduler_app.domain.outcome import Outcome
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import RunState
-from scheduler_app.engine.engine import Engine, EngineContext
+from scheduler_app.engine.context import EngineContext
+from scheduler_app.engine.engine import Engine
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import Ended
 from scheduler_app.store.tables import engines, runs

@@ -1,0 +1,109 @@
+"""The publisher: what is in the outbox goes to the broker, in its own loop, so that a slow broker delays no firing.
+
+No more is published than workers can soon take: the rest waits in the store, where a run of higher priority overtakes.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from scheduler_app.broker.messaging import GRACE, Broker
+from scheduler_app.clock import Clock
+from scheduler_app.domain.task import Registry
+from scheduler_app.store import facts, outbox
+from scheduler_app.store.database import Database
+from scheduler_app.store.outbox import Message
+
+STORE = "store"
+BATCH = 100
+MOST_OUTSTANDING = 500
+CLAIM_WITHIN = timedelta(seconds=60)
+LOOK_EVERY = 1.0
+LOOK_WHEN_FULL = 0.02
+
+
+class Publisher:
+    """Publishes the runs of a store."""
+
+    def __init__(self, database: Database, registry: Registry, clock: Clock, broker: Broker) -> None:
+        self._database = database
+        self._registry = registry
+        self._clock = clock
+        self._broker = broker
+        self._store: str | None = None
+        self._asked: dict[str, float] = {}
+
+    def poll(self) -> float:
+        """Publish what is due, kill what is deaf, and return how long to wait."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            if facts.paused_since(tx) is not None:
+                return LOOK_EVERY
+            room = MOST_OUTSTANDING - outbox.outstanding(tx)
+            fresh = outbox.unpublished(tx, limit=1)
+            late = outbox.unclaimed(tx, now, limit=BATCH)
+            deaf = outbox.to_be_killed(tx)
+        self._kill(deaf)
+        if late:
+            self._publish_again(late)
+        if fresh and room > 0:
+            return 0.0 if self._publish_fresh(min(BATCH, room)) == BATCH else LOOK_EVERY
+        return LOOK_WHEN_FULL if fresh else LOOK_EVERY
+
+    def _publish_fresh(self, most: int) -> int:
+        """Publish what was not yet, marked by a commit before it is sent, so that no other engine sends it too."""
+        until = self._clock.now() + CLAIM_WITHIN
+
+        def work(tx: sa.Connection) -> tuple[str, list[Message]]:
+            return store_id(tx), outbox.mark(tx, outbox.unpublished(tx, limit=most), until)
+
+        self._store, messages = self._database.write(work)
+        self._send(messages)
+        return len(messages)
+
+    def _publish_again(self, late: Sequence[Message]) -> None:
+        """Publish what no worker claimed in its time, unless it still waits in the broker because all are busy."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            outstanding = outbox.outstanding(tx)
+        is_there = self._broker.depth({self._queue(message) for message in late}) >= outstanding
+
+        def work(tx: sa.Connection) -> tuple[str, list[Message]]:
+            return store_id(tx), outbox.mark(tx, outbox.unclaimed(tx, now, limit=BATCH), now + CLAIM_WITHIN)
+
+        self._store, messages = self._database.write(work)
+        self._send([] if is_there else messages)
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        sent = 0
+        try:
+            for message in messages:
+                self._broker.publish(message, store=str(self._store), queue=self._queue(message))
+                sent += 1
+        finally:
+            unsent = [message.run_id for message in messages[sent:]]
+            if unsent:
+                self._database.write(lambda tx: outbox.unmark(tx, unsent))
+
+    def _queue(self, message: Message) -> str | None:
+        task = self._registry.find(message.task)
+        return None if task is None else task.queue
+
+    def _kill(self, deaf: Sequence[str]) -> None:
+        """End by force what was asked to stop and did not within its grace."""
+        now = self._clock.monotonic()
+        self._asked = {message: self._asked.get(message, now) for message in deaf}
+        for message, since in self._asked.items():
+            if now - since >= GRACE:
+                self._broker.kill(message)
+
+
+def store_id(tx: sa.Connection) -> str:
+    """Return the name by which a message says whose run it means, giving the store one if it has none yet."""
+    known = facts.get(tx, STORE)
+    if known is None:
+        known = {"id": secrets.token_hex(8)}
+        facts.put(tx, STORE, known)
+    return str(known["id"])
