@@ -83,10 +83,10 @@ class Kit:
     settings: Settings
     registry: Registry
     clock: Clock
-    whence: Whence
     habits: Habits = DEFAULT_HABITS
     synchronous: str = "FULL"
     on_wake: Callable[[], None] | None = None
+    whence: Whence = lambda: None
 
 
 def build(app: Flask, kit: Kit) -> Core:

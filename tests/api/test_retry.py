@@ -84,6 +84,6 @@ def test_the_idempotency_key_of_the_work_stays_the_same(call: Caller, ctx: Conte
     keys = {}
     rows = ctx.database.write(lambda tx: claims.CANDIDATES.rows(tx, executor="thread", tasks=["greet"], most=9))
     for row in rows:
-        keys[row.id] = claims._claim(row, 1, False).idempotency_key
+        keys[row.id] = claims._claim(row, token=1, alone=False).idempotency_key
     assert keys[3] == "run-1"
     assert keys[retried] == keys[fired["id"]] == "1@2030-01-01T12:05:00+00:00"

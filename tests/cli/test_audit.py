@@ -221,8 +221,9 @@ def test_a_page_that_was_overwritten_is_named(busy, fake_clock, said):
     content = bytearray(path.read_bytes())
     pages = sqlite3.connect(path)
     (page,) = pages.execute("SELECT rootpage FROM sqlite_master WHERE name = 'scheduler_runs_job'").fetchone()
+    (size,) = pages.execute("PRAGMA page_size").fetchone()
     pages.close()
-    content[(page - 1) * 4096 : page * 4096] = b"x" * 4096
+    content[(page - 1) * size : page * size] = b"x" * size
     path.write_bytes(content)
     status, out, err = said("audit", "--database", busy.core.settings.database)
     assert status == 1

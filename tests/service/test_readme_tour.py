@@ -1,17 +1,12 @@
-"""The README followed word by word: its tour with curl, and its test of a task."""
+"""The README followed word by word: its tour with curl."""
 
 import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 README = (Path(__file__).parent.parent.parent / "README.md").read_text()
 TOUR = README.partition("## A tour with curl")[2].partition("\n## ")[0]
 COMMANDS = re.findall(r"```sh\n(.*?)```", TOUR, re.S)
-TESTING = README.partition("## Testing with a fake clock")[2].partition("\n## ")[0]
-
-pytest_plugins = ["pytester"]
 
 
 def test_every_command_of_the_tour_is_accepted(service):
@@ -29,11 +24,3 @@ def test_every_command_of_the_tour_is_accepted(service):
     statuses = re.findall(r"^STATUS (\d+)$", done.stdout, re.M)
     assert len(statuses) == script.count("curl -s")
     assert set(statuses) <= {"200", "201", "202", "204"}, done.stdout
-
-
-@pytest.mark.slow
-def test_the_test_that_the_readme_shows_passes(pytester: pytest.Pytester):
-    program = re.search(r"```python\n(.*?)```", TESTING, re.S)
-    assert program is not None
-    pytester.makepyfile(program[1])
-    pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:xdist").assert_outcomes(passed=1)
