@@ -1,7 +1,9 @@
 """Celery, loaded by name and only when a broker is set; and what makes it safe for runs of ours."""
 
 import importlib
+import importlib.util
 from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.store.outbox import Message
@@ -29,14 +31,24 @@ class Broker(Protocol):
         """Let the worker that executes a message end that process by force."""
 
 
+def require() -> None:
+    """Raise ConfigurationError when Celery is not installed."""
+    if importlib.util.find_spec("celery") is None:
+        raise ConfigurationError("broker: it needs Celery: pip install 'scheduler_app[celery]'")
+
+
 def load(module: str) -> Any:
     """Import a module of Celery. Raises ConfigurationError when it is not installed."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in ("celery", "kombu", "billiard"):
-            raise
-        raise ConfigurationError("the celery executor needs Celery: pip install 'scheduler_app[celery]'") from None
+    require()
+    return importlib.import_module(module)
+
+
+def shown(url: str) -> str:
+    """Return a broker's URL as it may be shown: without a password, and without options, which may hold one."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    hidden = f"{user.partition(':')[0]}:***@{host}" if user else host
+    return urlunsplit((parts.scheme, hidden, parts.path, "", ""))
 
 
 def make_celery(url: str) -> Any:

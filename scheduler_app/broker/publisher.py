@@ -95,9 +95,9 @@ class Publisher:
         """End by force what was asked to stop and did not within its grace."""
         now = self._clock.monotonic()
         self._asked = {message: self._asked.get(message, now) for message in deaf}
-        for message, since in self._asked.items():
-            if now - since >= GRACE:
-                self._broker.kill(message)
+        for message in [message for message, since in self._asked.items() if now - since >= GRACE]:
+            self._broker.kill(message)
+            self._asked[message] = now  # once more, should it not have been heard
 
 
 def store_id(tx: sa.Connection) -> str:

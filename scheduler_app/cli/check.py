@@ -16,12 +16,13 @@ import click
 
 from scheduler_app.app import sought_settings
 from scheduler_app.app.loading import load_tasks
+from scheduler_app.broker.messaging import require, shown
 from scheduler_app.cli.reference import value_of
 from scheduler_app.cli.serve import listen
 from scheduler_app.domain.task import default_registry
 from scheduler_app.domain.text import one_line
 from scheduler_app.errors import Fault, NotFound, SchedulerError
-from scheduler_app.settings import KEYS, SECRET, Sought, fault, strange_variables
+from scheduler_app.settings import KEYS, Sought, fault, strange_variables
 from scheduler_app.store import schema
 from scheduler_app.store.database import Database, default_url
 from scheduler_app.store.sqlite import sqlite_version
@@ -55,7 +56,13 @@ class Inspection:
 
     def faults(self) -> list[Fault]:
         """Look at everything and return what is wrong."""
-        looks = {"data": self._folder, "database": self._database, "tasks": self._tasks, "port": self._port}
+        looks = {
+            "data": self._folder,
+            "database": self._database,
+            "tasks": self._tasks,
+            "port": self._port,
+            "broker": self._broker,
+        }
         found = []
         for key, look_at in looks.items():
             if key not in self._wrong:
@@ -66,7 +73,8 @@ class Inspection:
         """Return each setting with its value, secrets masked, and the place it is from."""
         yield f"scheduler-app {version('scheduler_app')} on Python {platform.python_version()}"
         values = {key: json.dumps(value_of(key, self._settings), ensure_ascii=False) for key in KEYS}
-        values |= dict.fromkeys(SECRET, self._store)
+        broker = self._settings.broker
+        values |= {"database": self._store, "broker": "null" if broker is None else shown(broker)}
         width = max(len(value) for value in values.values())
         for key in KEYS:
             yield f"  {key:<20} {values[key]:<{width}}  {self._origin(key)}"
@@ -109,6 +117,14 @@ class Inspection:
             if folder is not None and not os.access(folder, os.W_OK | os.X_OK):
                 yield f"{path} cannot be made: its folder cannot be written"
         self.findings += [version, f"store {path or database.shown}: {state}"]
+
+    def _broker(self) -> Iterator[str]:
+        if self._settings.broker is not None:
+            try:
+                require()
+                self.findings.append(f"broker {shown(self._settings.broker)}")
+            except SchedulerError as error:
+                yield error.detail
 
     def _tasks(self) -> Iterator[str]:
         write, sys.dont_write_bytecode = sys.dont_write_bytecode, True

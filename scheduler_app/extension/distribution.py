@@ -6,7 +6,7 @@ from typing import Any
 
 from scheduler_app.broker.attending import Attendant
 from scheduler_app.broker.guest import GuestEngine
-from scheduler_app.broker.messaging import CeleryBroker, make_celery
+from scheduler_app.broker.messaging import CeleryBroker, make_celery, require
 from scheduler_app.broker.publisher import Publisher
 from scheduler_app.engine.context import EngineContext
 from scheduler_app.engine.engine import Engine
@@ -18,6 +18,8 @@ class Distribution:
     """Whether, and through which Celery app, runs are executed by Celery's workers."""
 
     def __init__(self, broker: str | None, furnish: Callable[[Engine], None]) -> None:
+        if broker is not None:
+            require()
         self._broker = broker
         self._furnish = furnish
         self._celery: Any = None

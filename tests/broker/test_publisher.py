@@ -154,3 +154,15 @@ def test_a_store_keeps_the_name_it_got(scheduler, publisher):
     assert database.write(store_id) == database.write(store_id)
     with database.read() as tx:
         assert facts.get(tx, "store") is not None
+
+
+def test_what_is_killed_is_killed_again_only_after_its_grace(scheduler, clock, add, publisher, post):
+    run = add.delay(1)
+    core = scheduler.core
+    message = Message(run_id=run.id, task="add", attempt=1, timeout=None)
+    core.database.write(lambda tx: outbox.claim(tx, message, tasks=["add"], engine=7, token=5, now=core.clock.now()))
+    run.cancel()
+    for _ in range(9):
+        publisher.poll()
+        clock.step(1)
+    assert post.killed == [f"{run.id}:1"]

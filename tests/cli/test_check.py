@@ -168,3 +168,11 @@ def test_the_sqlite_fault_is_named_by_its_version(said, monkeypatch):
     assert "has the WAL-reset fault (fixed in 3.51.3)" in said("check", "--port", "0")[1]
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
     assert "without the WAL-reset fault" in said("check", "--port", "0")[1]
+
+
+def test_a_broker_is_shown_without_its_password(said, monkeypatch):
+    monkeypatch.setenv("SCHEDULER_BROKER", "redis://me:s3cret@broker.example:6379/0?password=s3cret")
+    status, out, err = said("check", "--port", "0")
+    assert (status, err) == (0, "")
+    assert "broker redis://me:***@broker.example:6379/0" in out
+    assert "s3cret" not in out
