@@ -154,7 +154,7 @@ def test_a_next_run_time_given_later_moves_one_firing_and_resumes(scheduler, fak
         ({"trigger": "interval", "minuts": 5}, "minutes"),  # a typing error
         ({"trigger": "weekly"}, "must be one of"),
         ({"trigger": "interval", "seconds": -5}, "seconds"),
-        ({"trigger": "interval", "minutes": 5, "executor": "fibers"}, "threads"),
+        ({"trigger": "interval", "minutes": 5, "executor": "fibers"}, "use one of celery, default"),
         ({"trigger": "interval", "minutes": 5, "jobstore": "redis"}, "SCHEDULER_DATABASE"),
         ({"trigger": "interval", "minutes": 5, "max_instances": 0}, "max_instances"),
         ({"trigger": "interval", "minutes": 5, "args": "abc"}, "a list"),

@@ -38,7 +38,7 @@ def test_a_task_of_the_program_itself_is_refused(app: Flask) -> None:
 
 
 def test_a_job_may_not_send_such_a_task_into_a_process(scheduler, fake_clock, nothing_inside) -> None:
-    with pytest.raises(InvalidInput, match="task nothing_inside cannot run in a process") as caught:
+    with pytest.raises(InvalidInput, match="task nothing_inside cannot run with executor process") as caught:
         scheduler.add_job("a", nothing_inside, trigger="interval", minutes=1, executor="process")
     assert [fault.pointer for fault in caught.value.faults] == ["/executor"]
 
@@ -83,7 +83,7 @@ def test_the_origin_is_what_is_set_else_what_flask_was_told_else_the_module_that
 
 def test_on_simulated_time_a_process_task_runs_in_the_test_itself(app: Flask, scheduler, fake_clock) -> None:
     app.config["GREETING"] = "hello"
-    scheduler.core.registry.hindrance = lambda: None
+    scheduler.core.registry.hindrance = lambda _: None
     task = scheduler.task(executor="process")(greeting)
     run = task.delay()
     fake_clock.run_due()
