@@ -14,7 +14,7 @@ from scheduler_app.domain.run import Claim, ParentRun, Reason, RunState
 from scheduler_app.store.following import parents
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.places import ADOPT, BLOCK, QUEUE, locked, places_of, readmit
-from scheduler_app.store.statement import Among, Statement
+from scheduler_app.store.statement import Among, Statement, still
 from scheduler_app.store.tables import jobs, runs
 
 CANDIDATE = (
@@ -63,7 +63,7 @@ TAKEN = Statement(
 )
 TAKE = Statement(
     runs.update()
-    .where(runs.c.id == sa.bindparam("id_"), runs.c.state == RunState.QUEUED)
+    .where(runs.c.id == sa.bindparam("id_"), still(runs.c.state, RunState.QUEUED))
     .values(
         state=RunState.RUNNING,
         reason=None,
@@ -77,7 +77,9 @@ TAKE = Statement(
 )
 GIVE_BACK = Statement(
     runs.update()
-    .where(runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), runs.c.state == RunState.RUNNING)
+    .where(
+        runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), still(runs.c.state, RunState.RUNNING)
+    )
     .values(state=RunState.QUEUED, attempt=runs.c.attempt - 1, engine=None, token=None, started_at=None, alone=False)
 )
 READY = Statement(

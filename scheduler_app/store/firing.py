@@ -27,7 +27,7 @@ from scheduler_app.store import places
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.rows import READ_ERRORS, due_moment, micros, policies_from, read_object, told
 from scheduler_app.store.starting import Starter, write_firings
-from scheduler_app.store.statement import Among, Statement
+from scheduler_app.store.statement import Among, Statement, still
 from scheduler_app.store.tables import jobs, runs
 
 
@@ -74,8 +74,8 @@ ADVANCE = Statement(
     .where(
         jobs.c.key == sa.bindparam("key_"),
         jobs.c.version == sa.bindparam("version_"),
-        jobs.c.next_run_time == sa.bindparam("from_"),
-        jobs.c.state == JobState.ACTIVE,
+        still(jobs.c.next_run_time, sa.bindparam("from_")),
+        still(jobs.c.state, JobState.ACTIVE),
     )
     .values(next_run_time=sa.bindparam("next_"), skip_count=jobs.c.skip_count - sa.bindparam("skipped_"))
 )

@@ -18,13 +18,15 @@ from scheduler_app.domain.run import Claim, Reason, RunState
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.places import leave
 from scheduler_app.store.rows import micros
-from scheduler_app.store.statement import Among, Statement
+from scheduler_app.store.statement import Among, Statement, still
 from scheduler_app.store.tables import jobs, runs
 
 HELD = Statement(sa.select(runs.c.id, runs.c.token).where(Among(runs.c.id, "ids"), runs.c.state == RunState.RUNNING))
 WRITE = Statement(
     runs.update()
-    .where(runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), runs.c.state == RunState.RUNNING)
+    .where(
+        runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), still(runs.c.state, RunState.RUNNING)
+    )
     .values(
         state=sa.bindparam("state_"),
         reason=sa.bindparam("reason_"),

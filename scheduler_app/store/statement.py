@@ -49,6 +49,17 @@ class Among(sa.ColumnElement[bool]):
         self.array: sa.BindParameter[Any] = sa.bindparam(name, type_=sa.ARRAY(column.type))
 
 
+def still(column: sa.ColumnElement[Any], value: Any) -> sa.ColumnElement[bool]:
+    """Return that a column of a row that is found by its key has a value still, in words that no index serves.
+
+    PostgreSQL, as long as it has not counted how many rows share a value, else takes a partial index for smaller than
+    the primary key, and reads all of it for each row.
+    """
+    shrouded: sa.ColumnElement[Any] = column.concat("") if isinstance(column.type, sa.Text) else column + 0
+    same: sa.ColumnElement[bool] = shrouded == value
+    return same
+
+
 @compiles(Among, "sqlite")
 def _among_sqlite(element: Among, compiler: SQLCompiler, **options: Any) -> str:
     column = compiler.process(element.column, **options)

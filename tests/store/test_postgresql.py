@@ -1,6 +1,7 @@
 """What is PostgreSQL's own: one lock for all writers, connections, waking, its clock, its password."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -15,8 +16,10 @@ import pytest
 
 from scheduler_app.clock import SystemClock
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
-from scheduler_app.store import facts, postgresql, schema
+from scheduler_app.store import claims, facts, firing, postgresql, schema, settling
 from scheduler_app.store.database import Connections, Database
+from scheduler_app.store.lanes import driver_of
+from scheduler_app.store.statement import Statement
 from tests import postgres
 
 PASSWORD = "s3cret-and-long"
@@ -130,6 +133,20 @@ def test_of_many_who_ask_a_silent_server_none_waits_longer_than_the_first(
     assert max(second) < 2.0
     with database.read() as tx:
         assert facts.get(tx, "a") is None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [firing.ADVANCE, claims.TAKE, claims.GIVE_BACK, settling.WRITE],
+    ids=["advance", "take", "give back", "settle"],
+)
+def test_a_row_is_found_by_its_key_also_where_nothing_was_counted_yet(database: Database, statement: Statement):
+    """Each of ten thousand jobs that were due at one time was looked for among all of them."""
+    with database.read() as tx:
+        compiled = statement._of(tx)
+        values = compiled.values(dict.fromkeys(compiled.order, 1) | {"state_": "succeeded", "alone_": False})
+        plan = "\n".join(row[0] for row in driver_of(tx).execute(f"EXPLAIN {compiled.text}", values))
+    assert re.search(r"Index Scan using scheduler_(jobs|runs)_pkey", plan), plan
 
 
 def test_an_option_that_does_not_exist_is_refused_without_the_password(postgresql: postgres.Server):
