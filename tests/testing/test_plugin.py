@@ -5,7 +5,9 @@ import time
 import pytest
 
 pytest_plugins = ["pytester"]
-QUIET = ("-p", "scheduler_app.testing.plugin", "-W", "error")
+# the outer run has loaded the plugin already
+LOADED = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+QUIET = ("-p", "scheduler_app.testing.plugin", "-W", "error", "-W", LOADED)
 NEXT = """
 def test_next():
     assert datetime.now().date() != date(2026, 1, 1) and abs(time.time() - REAL - time.monotonic()) < 5

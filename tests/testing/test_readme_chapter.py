@@ -7,6 +7,7 @@ import pytest
 
 from scheduler_app import testing
 from scheduler_app.testing import SchedulerTestMixin, plugin
+from tests.testing.test_plugin import QUIET
 
 pytest_plugins = ["pytester"]
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -26,8 +27,7 @@ def printed(pytester: pytest.Pytester) -> pytest.Pytester:
 def test_every_test_of_the_chapter_passes_without_a_warning(printed: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     assert TESTS >= 12
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    plugins = ("-p", "scheduler_app.testing.plugin", "-p", "anyio")
-    result = printed.runpytest_inprocess(*plugins, "-W", "error", "-k", "not trio")
+    result = printed.runpytest_inprocess(*QUIET, "-p", "anyio", "-k", "not trio")
     result.assert_outcomes(passed=TESTS)
 
 
@@ -48,7 +48,7 @@ def test_the_database_of_ones_own_is_a_postgresql(pytester: pytest.Pytester, mon
     pytester.makeconftest(FILES["conftest.py"] + snippet + worker)
     for file in ("shop.py", "test_late.py"):
         pytester.path.joinpath(file).write_text(FILES[file])
-    result = pytester.runpytest_inprocess("-p", "scheduler_app.testing.plugin", "-W", "error")
+    result = pytester.runpytest_inprocess(*QUIET)
     result.assert_outcomes(passed=FILES["test_late.py"].count("def test_"))
 
 
