@@ -128,9 +128,9 @@ def test_of_many_who_ask_a_silent_server_none_waits_longer_than_the_first(
             second = list(pool.map(ask, range(30)))
     finally:
         postgresql.signal_all(signal.SIGCONT)
-    assert max(first) < 2.0
-    assert sorted(second)[-2] < 0.5, "one finds out whether the server is still silent, for all"
-    assert max(second) < 2.0
+    assert max(first) < 3.0
+    assert sorted(second)[-2] < 1.5, "one finds out whether the server is still silent, for all"
+    assert max(second) < 3.0
     with database.read() as tx:
         assert facts.get(tx, "a") is None
 
