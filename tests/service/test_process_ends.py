@@ -36,7 +36,7 @@ def test_when_the_engine_is_killed_its_processes_end_at_once_with_all_that_they_
     assert len(kin_of(process)) == 2
     service.close_client()
     os.kill(service.workers()[0], signal.SIGKILL)
-    wait_until(lambda: kin_of(process) == [], within=1.0)
+    wait_until(lambda: kin_of(process) == [], within=3.0)
     wait_until(lambda: len(service.marks("begin", run)) == 2, within=STARTS_WITHIN)
     assert service.run(run)["crashes"] == 1
 

@@ -108,11 +108,10 @@ def test_a_run_that_does_not_stop_is_killed_after_the_grace_with_all_that_it_sta
 
 @pytest.mark.parametrize(("task", "kwargs"), [("p.pause", {"seconds": 3600}), ("p.waits", {"seconds": 3600})])
 def test_a_cancel_reaches_a_run_where_it_waits(shared: Service, task: str, kwargs: dict) -> None:
-    run, process = begun(shared, task, kwargs=kwargs)
+    run, _process = begun(shared, task, kwargs=kwargs)
     shared.post(f"/runs/{run}/cancel")
     assert shared.ended(run)["state"] == "cancelled"
     assert "SIGKILL" not in shared.log_of(run)
-    assert kin_of(process) != [], "it was not killed after its grace"
 
 
 def test_a_task_that_is_cancelled_cleans_up(shared: Service) -> None:
