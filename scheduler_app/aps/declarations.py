@@ -6,7 +6,8 @@ alone removes what is declared no more. What waits for other engines is looked a
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +52,25 @@ class Declarations:
         self._settled: tuple[int, int | None] = (0, None)
         self._again_at = NEVER
         self._told: set[str] = set()
+        self._dropped: frozenset[str] = frozenset()
+
+    def begin(self) -> None:
+        """Note that an engine is started: what Python removed before comes back."""
+        self._dropped = frozenset()
+
+    @contextmanager
+    def dropping(self, *ids: str) -> Iterator[None]:
+        """Remove jobs from Python: a start that is under way does not bring them back."""
+        with self._settling:
+            yield
+            self._dropped |= {*ids}
 
     def say(self, *said: Declared) -> None:
         """Declare jobs; what is said of an id takes the place of what was said of it before."""
         ids = {one.given["id"] for one in said}
         self.said = [one for one in self.said if one.given["id"] not in ids] + [*said]
         self._number += len(said)
+        self._dropped -= ids
 
     def ask(self, *ids: str) -> None:
         """Remember that the code looked for jobs while it was loaded: those that are there it would have added."""
@@ -83,7 +97,9 @@ class Declarations:
         )
         declared = [self._read(said) for said in ordered]
         complete = not self.may_grow
-        return Version(app=self.app, declared=declared, asked=self.asked, engine=engine, complete=complete)
+        return Version(
+            app=self.app, declared=declared, asked=self.asked, engine=engine, complete=complete, dropped=self._dropped
+        )
 
     def _tell(self, done: Plan, version: Version) -> None:
         wait = SOON if not version.complete else AGAIN_AFTER

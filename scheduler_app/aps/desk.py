@@ -306,13 +306,14 @@ class Desk:
     def remove(self, job_id: str) -> None:
         """Delete a job; its history stays."""
         self.settle()
-        with understood():
+        with understood(), self.declared.dropping(job_id):
             remove_job(job_id, ctx=self.ctx)
 
     def remove_all(self) -> None:
         """Delete every job; their history stays."""
         self.settle()
-        remove_all(ctx=self.ctx)
+        with self.declared.dropping(*(one.given["id"] for one in self.declared.said)):
+            remove_all(ctx=self.ctx)
 
     def pause_all(self) -> None:
         """Let nothing fire, in any process."""

@@ -236,6 +236,8 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         if is_loading() and self.core.settings.engine == "auto":
             return  # the engine starts by itself, once the app is loaded, and only where it is served
         self.core.desk.declared.may_grow = is_script() or is_importing()
+        if not self.core.engine.running:
+            self.core.desk.declared.begin()
         self.core.engine.start()
         if is_script():
             leave_to_reloaded(self.core.engine, self.core.clock)

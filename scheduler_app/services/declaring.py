@@ -63,7 +63,8 @@ class Declaration:
 class Version:
     """All that one version of an app's code declares. `engine` is the engine that is started with it, if any.
 
-    `asked` are the jobs that the code looked for while it was loaded, to add them if they are not there.
+    `asked` are the jobs that the code looked for while it was loaded, to add them if they are not there. What was
+    `dropped` from Python since the start is not added again before the next one.
     """
 
     app: str
@@ -71,6 +72,7 @@ class Version:
     asked: frozenset[str] = frozenset()
     engine: int | None = None
     complete: bool = True
+    dropped: frozenset[str] = frozenset()
 
     @property
     def starts(self) -> bool:
@@ -141,7 +143,7 @@ def reconcile(version: Version, *, ctx: Context) -> Plan:
     wanted = ready(version, ctx.registry, now)
 
     def work(tx: sa.Connection) -> Plan:
-        made = _performed(tx, plan(tx, wanted, now), now)
+        made = _performed(tx, _without(plan(tx, wanted, now), version.dropped), now)
         if made.ledger is not None:
             ledgers.put(tx, version.app, made.ledger)
         return made
@@ -292,6 +294,12 @@ def _ledger(wanted: Ready, before: Ledger, found: Ledger, now: datetime) -> Ledg
         "engines": found["engines"],
         "jobs": found["jobs"] | entries,
     }
+
+
+def _without(made: Plan, dropped: frozenset[str]) -> Plan:
+    """Leave out the adding of what Python has removed since the start."""
+    kept = [change for change in made.changes if change.before is not None or change.id not in dropped]
+    return replace(made, changes=kept)
 
 
 def _performed(tx: sa.Connection, made: Plan, now: datetime) -> Plan:

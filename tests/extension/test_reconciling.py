@@ -357,3 +357,22 @@ def test_bare_functions_of_the_apps_folder_are_tasks_and_are_found_again_after_a
     with started(tmp_path) as scheduler:
         assert scheduler.run_job("own").wait(timeout=20).result == "done"
     sys.modules.pop(name)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_what_is_removed_right_after_a_start_comes_back_at_the_next_and_not_before(tmp_path: Path, number: int):
+    app = Flask(__name__, instance_path=str(tmp_path))
+    scheduler = Scheduler()
+
+    @scheduler.task("interval", hours=1, id="often")
+    def often() -> None: ...
+
+    scheduler.init_app(app)
+    scheduler.start()
+    scheduler.remove_job("often")
+    until(lambda: scheduler.core.engine.passed_at is not None)
+    assert scheduler.get_job("often") is None
+    scheduler.shutdown()
+    scheduler.start()
+    until(lambda: scheduler.get_job("often") is not None)
+    scheduler.shutdown()
