@@ -1,5 +1,7 @@
 """The composition root: one app's store, tasks, clock, engine and use cases, put together. Opens nothing."""
 
+import atexit
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +23,7 @@ from scheduler_app.domain.task import Registry
 from scheduler_app.engine import crew
 from scheduler_app.engine.context import EngineContext, Processes
 from scheduler_app.engine.engine import Engine
-from scheduler_app.errors import RequestInTask, SchedulerError
+from scheduler_app.errors import ConfigurationError, RequestInTask, SchedulerError
 from scheduler_app.extension.distribution import Distribution
 from scheduler_app.extension.origin import Whence, recipe_of
 from scheduler_app.extension.reports import LogReporter
@@ -34,6 +36,7 @@ from scheduler_app.store import facts
 from scheduler_app.store.database import Database, default_url
 
 CORE = "scheduler_core"
+LOG = logging.getLogger("scheduler_app")
 DEFAULT_HABITS = Habits()
 
 
@@ -178,3 +181,16 @@ def task_context(app: Flask) -> Iterator[Any]:
             "a task runs after the request has been answered, so `request` and `session` are gone; read what you need "
             "in the view and pass it as an argument: task.delay(user_id=current_user.id)"
         ) from error
+
+
+def retire_former(app: Flask) -> None:
+    """Let a Scheduler that an app had before go, as long as it does not run."""
+    former: Core | None = app.extensions.get(CORE)
+    if former is None:
+        return
+    if former.engine.running:
+        raise ConfigurationError("this app has a running Scheduler already; set it up once, or shut that one down")
+    LOG.warning("this app had a Scheduler already; the one that was set up last is used")
+    former.engine.retire()
+    atexit.unregister(former.engine.stop)
+    former.close()

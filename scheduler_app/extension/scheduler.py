@@ -18,7 +18,7 @@ from scheduler_app.aps.desk import Desk
 from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.clock import SystemClock
 from scheduler_app.domain.policy import Executor
-from scheduler_app.domain.task import Registry, Task, default_registry
+from scheduler_app.domain.task import Registry, default_registry
 from scheduler_app.engine.engine import Engine
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
@@ -26,13 +26,15 @@ from scheduler_app.extension.autostart import is_loading, leave_to_reloaded, sta
 from scheduler_app.extension.commands import commands
 from scheduler_app.extension.config import ROLE, Parent, below_instance, read_config, sources
 from scheduler_app.extension.core import CORE as CORE
-from scheduler_app.extension.core import Core, Kit, build
+from scheduler_app.extension.core import Core, Kit, build, retire_former
 from scheduler_app.extension.distribution import NO_BROKER
-from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction, core_of_current_app
+from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction
 from scheduler_app.extension.login import Role, asking, checked
 from scheduler_app.extension.mount import mount
 from scheduler_app.extension.origin import UNKNOWN, Origin, require, whence
 from scheduler_app.extension.places import caller, is_importing, is_script, listed, shortened
+from scheduler_app.extension.tasks import registered
+from scheduler_app.extension.tasks import task as task
 from scheduler_app.services.references import module_of
 from scheduler_app.settings import Settings, from_environment, load
 from scheduler_app.store.foreign import ForeignTransaction
@@ -105,7 +107,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
 
         `origin` says how a worker process builds the app, if that is known better than the app itself tells.
         """
-        _retire_former(app)
+        retire_former(app)
         known = whence(app, settings) if origin is None or settings.app else lambda: origin
         habits = parent.habits(settings)
         kit = Kit(settings=settings, registry=self.registry, clock=SystemClock(), habits=habits, whence=known)
@@ -389,46 +391,3 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Serve the parent's routes by views of ours; the parent's import whatever they are sent."""
         for endpoint, path, view, method in legacy.routes():
             self._add_url_route(endpoint, path, legacy.guarded(view), method)
-
-
-def _retire_former(app: Flask) -> None:
-    """Let a Scheduler that an app had before go, as long as it does not run."""
-    former: Core | None = app.extensions.get(CORE)
-    if former is None:
-        return
-    if former.engine.running:
-        raise ConfigurationError("this app has a running Scheduler already; set it up once, or shut that one down")
-    LOG.warning("this app had a Scheduler already; the one that was set up last is used")
-    former.engine.retire()
-    atexit.unregister(former.engine.stop)
-    former.close()
-
-
-@overload
-def task(function: Callable[P, R], /) -> TaskFunction[P, R]: ...
-@overload
-def task(*, name: str | None = None, **policies: Any) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
-def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Register a function as a task of every Scheduler: `@task` or `@task(name="reports.send", max_retries=3)`.
-
-    Raises ConfigurationError for a name or policy that cannot be, TaskNameTaken when another function has the name.
-    """
-    return registered(function, options, default_registry, core_of_current_app)
-
-
-def registered(
-    function: Callable[..., Any] | None, options: dict[str, Any], registry: Registry, core: Callable[[], Core]
-) -> Any:
-    """Return a registered task, or the decorator that makes one."""
-
-    def decorate(function: Callable[..., Any]) -> TaskFunction[..., Any]:
-        return TaskFunction(registry.add(Task.of(function, **options)), core)
-
-    if function is None:
-        return decorate
-    if not callable(function):
-        raise ConfigurationError(
-            f"@task takes a function or named options, got {function!r}; a job with a trigger is added by "
-            "scheduler.add_job(id, task, trigger=...)"
-        )
-    return decorate(function)
