@@ -20,7 +20,7 @@ from scheduler_app.domain.outcome import Outcome
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Claim
 from scheduler_app.engine.context import EngineContext
-from scheduler_app.engine.engine import Engine
+from scheduler_app.engine.engine import CANCEL_SECONDS, DRAIN_SECONDS, Engine
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import Pool, ThreadPool
 from scheduler_app.engine.runner import Surroundings, execute, timed_out
@@ -48,17 +48,19 @@ class GuestExecution(Execution):
 
 
 class GuestPool(ThreadPool):
-    """Slots whose threads belong to Celery."""
+    """A slot whose thread belongs to Celery."""
+
+    latest: GuestExecution | None = None
 
     def start(self) -> None:
         """Be ready: Celery brings the threads."""
 
     def take_in(self, claim: Claim) -> GuestExecution:
         """Note that the calling thread executes a claim."""
-        execution = GuestExecution(claim, self._clock)
+        self.latest = GuestExecution(claim, self._clock)
         with self._changed:
-            self._running[claim.token, claim.run_id] = execution
-        return execution
+            self._running[claim.token, claim.run_id] = self.latest
+        return self.latest
 
     def finish(self, execution: GuestExecution, outcome: Outcome) -> None:
         """Note how it ended, unless its time was over before."""
@@ -107,12 +109,20 @@ class GuestEngine(Engine):
         self._settle(execution)
 
     def _settle(self, execution: GuestExecution) -> None:
-        """Settle in this thread; while the store is away, wait for the loop that tries on."""
+        """Settle in this thread; while the store is away, or this engine stops, wait for who settles then."""
         while not execution.settled.is_set():
             try:
-                self._pass()
+                if not self.draining:
+                    self._pass()
             except StoreUnavailable:
-                self.ctx.clock.wait(execution.settled, LOOK_AGAIN)
+                pass
+            self.ctx.clock.wait(execution.settled, LOOK_AGAIN)
+
+    def stop(self, *, drain: float = DRAIN_SECONDS, grace: float = CANCEL_SECONDS) -> None:
+        """Stop as any engine: what has ended is settled by that, what has not is given back."""
+        super().stop(drain=drain, grace=grace)
+        if self.slot.latest is not None:
+            self.slot.latest.settled.set()
 
     def _pass(self) -> float:
         with self._passing:
@@ -135,8 +145,9 @@ class GuestEngine(Engine):
     def _claim(self, message: Message, store: str) -> Claim | None:
         engine, tasks = self.registered(), self.ctx.registry.names()
         now, token = self.ctx.clock.now(), secrets.randbits(62)
-        if not super().may_work():
+        if self.draining:
             self.ctx.database.write(lambda tx: outbox.unmark(tx, [message.run_id]))
+        if not super().may_work():
             return None
 
         def work(tx: sa.Connection) -> Claim | None:

@@ -10,7 +10,10 @@ import pytest
 from flask import Flask
 
 from scheduler_app import Scheduler
+from scheduler_app.broker.guest import GuestExecution
+from scheduler_app.broker.publisher import store_id
 from scheduler_app.errors import InvalidInput
+from scheduler_app.store.outbox import Message
 from tests.broker import celery_functions
 from tests.service.harness import wait_until
 from tests.valkey import Valkey
@@ -71,3 +74,23 @@ def test_a_function_that_no_other_process_imports_is_refused(unbrokered: Schedul
 
     with pytest.raises(Exception, match="defined inside a function, which no worker process can import"):
         unbrokered.task(executor="celery")(local)
+
+
+def test_who_attends_is_released_by_a_stop_that_settles_in_its_place(tmp_path: Path):
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.config |= {"SCHEDULER_ENGINE": "off", "SCHEDULER_BROKER": "redis://127.0.0.1:1/0"}
+    scheduler = Scheduler(app)
+    core = scheduler.core
+    run = scheduler.task(executor="celery")(celery_functions.add).delay(1)
+    guest = core.distribution.guest(core.engine.ctx)
+    guest.start()
+    settle = guest._settle
+
+    def stopped_in_between(execution: GuestExecution) -> None:
+        guest.stop()
+        settle(execution)
+
+    guest._settle = stopped_in_between
+    guest.attend(Message(run_id=run.id, task="", attempt=1, timeout=None), core.database.write(store_id))
+    assert (run.state, run.run.attempt) == ("succeeded", 1)
+    core.close()

@@ -8,7 +8,7 @@ from scheduler_app.broker.guest import GuestEngine
 from scheduler_app.broker.publisher import store_id
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension.core import Core
-from scheduler_app.store import claims
+from scheduler_app.store import claims, outbox
 from scheduler_app.store.outbox import Message
 from tests.broker import celery_functions
 
@@ -93,3 +93,12 @@ def test_a_message_about_another_store_is_refused_by_name(add, attend):
     with pytest.raises(ConfigurationError, match=r"another store.*must name one database"):
         attend(run, store="elsewhere")
     assert run.state == "queued"
+
+
+def test_a_worker_that_stops_leaves_a_message_to_others_at_once(scheduler, guest, add, attend):
+    run = add.delay(1)
+    guest.begin_drain()
+    attend(run)
+    assert run.state == "queued"
+    with scheduler.core.database.read() as tx:
+        assert [message.run_id for message in outbox.unpublished(tx, limit=9)] == [run.id]
