@@ -8,14 +8,14 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
 from flask import Flask, Response, g, request
 
 from scheduler_app.api.logins import Login, caller_of
 from scheduler_app.api.refusals import BadHost, TooManyFailures, Unauthorized
-from scheduler_app.api.roles import require_for
+from scheduler_app.api.roles import NEEDS, Role, require
 from scheduler_app.domain.spec import shown
 from scheduler_app.services.context import Context
 from scheduler_app.services.keys import authenticate
@@ -77,6 +77,13 @@ class Guard:
         self._hosts = None if hosts is None else LOOPBACK | {host.strip("[]").lower() for host in hosts}
         self._keys: Memory[ApiKey] = Memory(seconds=KEY_SECONDS, most=KEYS_KEPT)
         self._failures: Memory[list[str]] = Memory(seconds=FAILURE_SECONDS, most=ADDRESSES_KEPT)
+        self._needs: Mapping[str, str] = NEEDS
+        self._open: Collection[str] = OPEN_ENDPOINTS
+
+    def admit_to(self, needs: Mapping[str, str], open_to_all: Collection[str]) -> None:
+        """Stand before further endpoints too, each with the role that it needs."""
+        self._needs = {**self._needs, **needs}
+        self._open = frozenset({*self._open, *open_to_all})
 
     def register(self, app: Flask) -> None:
         """Stand before and after every request of `app`."""
@@ -88,10 +95,10 @@ class Guard:
         g.request_id = request_id()
         self._check_host()
         unknown = request.endpoint is None and not request.path.startswith("/api/")
-        if request.endpoint not in OPEN_ENDPOINTS and not unknown:
+        if request.endpoint not in self._open and not unknown:
             g.key = self._caller()
             if request.endpoint is not None:
-                require_for(request.endpoint)
+                require(Role(self._needs.get(request.endpoint, Role.ADMIN)))
         elif request.endpoint in TELLING_MORE and _bearer() is not None:
             g.key = self._caller()
 
