@@ -8,17 +8,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import batches, drain, machine, submit
+from tests.benchmarks import machine
 from tests.benchmarks.adding import Adding
+from tests.benchmarks.batches import Batches
+from tests.benchmarks.drain import ONCE, YEARLY, Drain
 from tests.benchmarks.plot import write_plot
 from tests.benchmarks.report import table, write_json
-from tests.benchmarks.workload import Plan, Results, Tell, measure
+from tests.benchmarks.submit import Submit
+from tests.benchmarks.workload import Measurable, Plan, Results, Tell, measure
 
 # for each what measures it, and how many jobs a round has
-WORKLOADS: dict[str, tuple[Any, int]] = {
-    "E1": (drain, 10_000),
-    "S1": (submit, 2_000),
-    "S2": (batches, 10_000),
+WORKLOADS: dict[str, tuple[Measurable, int]] = {
+    "E1": (Drain(workload=ONCE, kind="once"), 10_000),
+    "E2": (Drain(workload=YEARLY, kind="yearly"), 10_000),
+    "S1": (Submit(), 2_000),
+    "S2": (Batches(), 10_000),
     "S3-1": (Adding(threads=1), 2_000),
     "S3-8": (Adding(threads=8), 4_000),
 }
@@ -45,11 +49,9 @@ def arguments() -> argparse.Namespace:
 
 def plan_for(name: str, given: argparse.Namespace) -> Plan:
     """Return how to measure a workload."""
-    module, jobs = WORKLOADS[name]
+    measurable, jobs = WORKLOADS[name]
     return Plan(
-        workload=module.workload if isinstance(module, Adding) else module.WORKLOAD,
-        prepare=module.prepare,
-        measure=module.measure,
+        what=measurable,
         jobs=given.jobs or (QUICK_JOBS if given.quick else jobs),
         rounds=given.rounds or (QUICK_ROUNDS if given.quick else ROUNDS),
         with_ceilings=given.ceilings,

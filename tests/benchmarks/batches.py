@@ -27,24 +27,28 @@ WORKLOAD = Workload(
 )
 
 
-def prepare(_contender: str, _folder: Path, _jobs: int) -> None:
-    """Every round has a fresh server; there is nothing to prepare."""
+class Batches:
+    """Batches over HTTP, each server a fresh one."""
 
+    workload = WORKLOAD
 
-def measure(contender: str, folder: Path, jobs: int) -> Measured:
-    """Start a fresh server, submit, and check that it has every job."""
-    size = OURS_OF[contender]
-    with ours(folder) as server:
-        bodies = [batch(server, first, min(size, jobs - first)) for first in range(0, jobs, size)]
-        post(server, [batch(server, jobs, size)])
-        before = cpu_seconds(server.pid)
-        seconds = post(server, bodies)
-        after = cpu_seconds(server.pid)
-        found = count_ours(server) - size
-    if found != jobs:
-        raise StepError(f"{found} jobs are there, not {jobs}")
-    more = {} if before is None or after is None else {"server_cpu_us_each": (after - before) / jobs * 1e6}
-    return Measured(rate=jobs / seconds, more=more)
+    def prepare(self, _contender: str, _folder: Path, _jobs: int) -> None:
+        """Every round has a fresh server; there is nothing to prepare."""
+
+    def measure(self, contender: str, folder: Path, jobs: int) -> Measured:
+        """Start a fresh server, submit, and check that it has every job."""
+        size = OURS_OF[contender]
+        with ours(folder) as server:
+            bodies = [batch(server, first, min(size, jobs - first)) for first in range(0, jobs, size)]
+            post(server, [batch(server, jobs, size)])
+            before = cpu_seconds(server.pid)
+            seconds = post(server, bodies)
+            after = cpu_seconds(server.pid)
+            found = count_ours(server) - size
+        if found != jobs:
+            raise StepError(f"{found} jobs are there, not {jobs}")
+        more = {} if before is None or after is None else {"server_cpu_us_each": (after - before) / jobs * 1e6}
+        return Measured(rate=jobs / seconds, more=more)
 
 
 def batch(server: Server, first: int, size: int) -> bytes:
