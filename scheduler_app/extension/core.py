@@ -17,6 +17,7 @@ from scheduler_app.aps.desk import Desk
 from scheduler_app.aps.jobstore import InnerStore
 from scheduler_app.aps.options import Habits
 from scheduler_app.clock import Clock
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.retention import Retention
 from scheduler_app.domain.run import FINAL_STATES
 from scheduler_app.domain.task import Registry
@@ -113,6 +114,7 @@ def build(app: Flask, kit: Kit) -> Core:
             bus=bus,
             slots=settings.threads,
             processes=processes_of(settings, kit.whence),
+            limits={Executor(name): most for name, most in settings.executor_limits.items()},
             retention=retention_of(settings),
             context=lambda: task_context(app),
             upkeep=lambda: desk.upkeep(engine.id),

@@ -1,0 +1,112 @@
+"""Limits as an engine keeps them: what it may claim of each task and executor, and what it leaves where it is.
+
+A limit that is used up is remembered until it may be free, so that nothing looks for it in between; what is remembered
+only spares looks, since each claim counts anew.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.domain.choosing import Room
+from scheduler_app.domain.policy import Executor
+from scheduler_app.domain.run import Claim
+from scheduler_app.domain.task import Registry, Task
+from scheduler_app.store import limits
+
+LOOK_AGAIN = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hold:
+    """A task of which nothing may start until then; `is_known`: by the clock, else perhaps before."""
+
+    until: datetime
+    is_known: bool
+
+
+Holds = Mapping[str, Hold]
+NO_HOLDS: Holds = {}
+
+
+class Limiter:
+    """The limits of one engine: those of its tasks, and `executors`, how many runs of each execute at once."""
+
+    def __init__(self, registry: Registry, executors: Mapping[Executor, int]) -> None:
+        self._registry = registry
+        self._executors = executors
+        self._holds: dict[str, Hold] = {}
+
+    def holds(self, now: datetime) -> Holds:
+        """Return the tasks of which nothing may start."""
+        if self._holds:
+            self._holds = {task: hold for task, hold in self._holds.items() if hold.until > now}
+        return self._holds
+
+    def remember(self, holds: Holds) -> None:
+        """Leave these tasks alone for as long; what holds them back is committed."""
+        self._holds |= holds
+
+    def release(self, tasks: Iterable[str]) -> None:
+        """Look at these tasks anew: runs of them have ended."""
+        if self._holds:
+            for task in tasks:
+                self._holds.pop(task, None)
+
+    def next_at(self, now: datetime, more: Holds) -> datetime | None:
+        """Return when something may start that may not now."""
+        held = (*self.holds(now).values(), *more.values()) if self._holds or more else ()
+        return min((hold.until for hold in held if hold.is_known), default=None)
+
+    def limits(self, executor: Executor, tasks: Collection[str] = ()) -> bool:
+        """Whether an executor has a limit, or any of these tasks."""
+        return executor in self._executors or not self._registry.limited.keys().isdisjoint(tasks)
+
+    def room(self, tx: sa.Connection, executor: Executor, room: Room) -> Room:
+        """Return what may be taken of what could be; what is limited is not claimed ahead of a free slot."""
+        limited = self._registry.limited
+        if limited:
+            room = replace(room, durations={t: usual for t, usual in room.durations.items() if t not in limited})
+        if executor in self._executors:
+            left = self._executors[executor] - limits.running_of_executor(tx, executor)
+            room = replace(room, free=max(0, min(room.free, left)), durations={})
+        return room
+
+    def exceeded(self, tx: sa.Connection, runs: Sequence[Any], now: datetime) -> dict[str, tuple[int, Hold]]:
+        """Return the tasks of which fewer may start than wait here: how many, and until when none may more."""
+        limited = self._registry.limited
+        if not limited:
+            return {}
+        wanted = Counter(run.task for run in runs)
+        left = {task: self._left(tx, limited[task], now) for task in wanted.keys() & limited.keys()}
+        return {task: (number, hold) for task, (number, hold) in left.items() if number < wanted[task]}
+
+    def _left(self, tx: sa.Connection, task: Task, now: datetime) -> tuple[int, Hold]:
+        """Return how many runs of a task may start now, and until when none may if that is none."""
+        hold, numbers = Hold(until=now + LOOK_AGAIN, is_known=False), []
+        if task.rate_limit is not None:
+            numbers.append(limits.starts_left(tx, task.name, task.rate_limit, now))
+            if numbers[0] == 0:
+                limits.come_down(tx, task.name, now)
+                until = limits.next_start(tx, task.name, task.rate_limit, now) or now
+                hold = Hold(until=until, is_known=True)
+        if task.max_running is not None:
+            numbers.append(max(0, task.max_running - limits.running_of_task(tx, task.name)))
+        return min(numbers), hold
+
+    def count(self, tx: sa.Connection, claims: Sequence[Claim], now: datetime) -> list[Claim]:
+        """Count the starts that claims make, in their transaction."""
+        limited = self._registry.limited
+        if not any(claim.task in limited for claim in claims):
+            return list(claims)
+        rates = {task.name: task.rate_limit for task in limited.values() if task.rate_limit is not None}
+        claims = [replace(claim, is_counted=claim.task in rates) for claim in claims]
+        counted = sorted((claim for claim in claims if claim.is_counted), key=lambda claim: claim.task)
+        for task, group in groupby(counted, key=lambda claim: claim.task):
+            limits.count_starts(tx, list(group), rates[task], now)
+        return claims

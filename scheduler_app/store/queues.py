@@ -1,0 +1,121 @@
+"""A queue read by task and by job: past what is held back, and past a job that crowds the others out.
+
+Each step is one look into an index, however many runs are queued.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.store.claims import CANDIDATE, CANDIDATES
+from scheduler_app.store.statement import Statement
+from scheduler_app.store.tables import OPEN_RUNS, runs
+
+QUEUED = sa.text("state = 'queued'")
+OF_EXECUTOR = runs.c.executor == sa.bindparam("executor")
+START_ORDER = (runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
+# the least entry above the one before, again and again: the runs of one task are passed over in one step
+TASKS = Statement(
+    sa.text(
+        """
+        WITH RECURSIVE names(task) AS (
+            SELECT min(task) FROM scheduler_runs WHERE state = 'queued' AND executor = :executor
+            UNION ALL
+            SELECT (
+                SELECT min(task) FROM scheduler_runs
+                WHERE state = 'queued' AND executor = :executor AND scheduler_runs.task > names.task
+            )
+            FROM names WHERE names.task IS NOT NULL
+        )
+        SELECT task FROM names WHERE task IS NOT NULL
+        """
+    ).columns(sa.column("task", sa.Text))
+)
+JOBS = Statement(
+    sa.text(
+        f"""
+        WITH RECURSIVE keys(job, step) AS (
+            SELECT min(job_key), 1 FROM scheduler_runs WHERE {OPEN_RUNS} AND job_key > :after
+            UNION ALL
+            SELECT (SELECT min(job_key) FROM scheduler_runs WHERE {OPEN_RUNS} AND job_key > keys.job), step + 1
+            FROM keys WHERE keys.job IS NOT NULL AND step < :most
+        )
+        SELECT job FROM keys WHERE job IS NOT NULL
+        """  # noqa: S608 - constants of our own
+    ).columns(sa.column("job", sa.BigInteger))
+)
+OF_TASK = Statement(
+    sa.select(*CANDIDATE)
+    .where(QUEUED, OF_EXECUTOR, runs.c.task == sa.bindparam("task"))
+    .order_by(*START_ORDER)
+    .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+OF_JOB = Statement(
+    sa.select(*CANDIDATE)
+    .where(
+        runs.c.job_key == sa.bindparam("job"),
+        sa.text(OPEN_RUNS),
+        QUEUED,
+        OF_EXECUTOR,
+        runs.c.priority == sa.bindparam("priority"),
+    )
+    .order_by(runs.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """Where runs of an executor wait, read in starting order, or the runs of one task, or the first of one job."""
+
+    executor: str
+    in_order: Statement
+    of_task: Statement
+    of_job: Statement
+
+
+def claimable(executor: str) -> Queue:
+    """Return the queue from which engines claim."""
+    return Queue(executor=executor, in_order=CANDIDATES, of_task=OF_TASK, of_job=OF_JOB)
+
+
+def in_order(tx: sa.Connection, queue: Queue, tasks: Collection[str], most: int) -> list[Any]:
+    """Return the first runs of these tasks, from the beginning of the queue."""
+    if not tasks or most <= 0:
+        return []
+    return queue.in_order.rows(tx, tasks=list(tasks), executor=queue.executor, most=most)
+
+
+def by_task(tx: sa.Connection, queue: Queue, tasks: Collection[str], most: int) -> list[Any]:
+    """Return the same, without a look at what other tasks have queued, however much that is."""
+    found = [run for task in waiting(tx, queue, tasks) for run in of_task(tx, queue, task, most)]
+    return sorted(found, key=starting)[: max(0, most)]
+
+
+def waiting(tx: sa.Connection, queue: Queue, tasks: Collection[str]) -> list[str]:
+    """Return those of these tasks of which something is queued, by name."""
+    return [row.task for row in TASKS.rows(tx, executor=queue.executor) if row.task in tasks]
+
+
+def of_task(tx: sa.Connection, queue: Queue, task: str, most: int) -> list[Any]:
+    """Return the first runs of a task."""
+    return queue.of_task.rows(tx, executor=queue.executor, task=task, most=most) if most > 0 else []
+
+
+def of_job(tx: sa.Connection, queue: Queue, job: int, priority: int) -> list[Any]:
+    """Return the first run of a job, if it has this priority."""
+    return queue.of_job.rows(tx, executor=queue.executor, job=job, priority=priority)
+
+
+def jobs_after(tx: sa.Connection, job: int, most: int) -> list[int]:
+    """Return the keys of the next jobs that have open runs."""
+    return [row.job for row in JOBS.rows(tx, after=job, most=most)]
+
+
+def starting(run: Any) -> tuple[int, int, int]:
+    """Return what runs are sorted by when they start."""
+    return -run.priority, run.ready_at, run.id
