@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from scheduler_app.domain.choosing import NO_PEERS, Choice, Peers, Room, choose, insists_on_solitude
 from scheduler_app.domain.policy import LOWEST_PRIORITY, Executor, Overlap
+from scheduler_app.domain.run import Reason
 from scheduler_app.engine.agenda import Agenda, PassContext
 from scheduler_app.engine.limiting import NO_HOLDS, Holds, Limiter
 from scheduler_app.engine.pool import Pool
@@ -62,6 +63,11 @@ class Claimer:
         room, names = self._pool(Executor.THREAD).room(), self._ctx.registry.names()
         ours = [run for run in queue if run.executor == Executor.THREAD and run.task in names]
         return choose(ours[: room.most], room, self._ctx.clock.now()).runs
+
+    def uncount(self, tx: sa.Connection, agenda: Agenda) -> None:
+        """Let the starts that did not happen after all not count."""
+        never_began = {outcome.claim.held for _, outcome in agenda.ended if outcome.reason is Reason.NOT_STARTED}
+        self._limiter.uncount(tx, agenda.stale | never_began)
 
     def committed(self, agenda: Agenda) -> None:
         """Remember what was found to be used up."""

@@ -26,6 +26,7 @@ LOOK_AGAIN = timedelta(seconds=1)
 class Hold:
     """A task of which nothing may start until then; `is_known`: by the clock, else perhaps before."""
 
+    since: datetime
     until: datetime
     is_known: bool
 
@@ -45,7 +46,7 @@ class Limiter:
     def holds(self, now: datetime) -> Holds:
         """Return the tasks of which nothing may start."""
         if self._holds:
-            self._holds = {task: hold for task, hold in self._holds.items() if hold.until > now}
+            self._holds = {task: hold for task, hold in self._holds.items() if hold.since <= now < hold.until}
         return self._holds
 
     def remember(self, holds: Holds) -> None:
@@ -88,16 +89,21 @@ class Limiter:
 
     def _left(self, tx: sa.Connection, task: Task, now: datetime) -> tuple[int, Hold]:
         """Return how many runs of a task may start now, and until when none may if that is none."""
-        hold, numbers = Hold(until=now + LOOK_AGAIN, is_known=False), []
+        hold, numbers = Hold(since=now, until=now + LOOK_AGAIN, is_known=False), []
         if task.rate_limit is not None:
             numbers.append(limits.starts_left(tx, task.name, task.rate_limit, now))
             if numbers[0] == 0:
                 limits.come_down(tx, task.name, now)
                 until = limits.next_start(tx, task.name, task.rate_limit, now) or now
-                hold = Hold(until=until, is_known=True)
+                hold = Hold(since=now, until=until, is_known=True)
         if task.max_running is not None:
             numbers.append(max(0, task.max_running - limits.running_of_task(tx, task.name)))
         return min(numbers), hold
+
+    def uncount(self, tx: sa.Connection, held: Collection[tuple[int, int]]) -> None:
+        """Do not count the starts of claims that are given back before they began."""
+        if held and self._registry.limited:
+            limits.uncount(tx, held)
 
     def count(self, tx: sa.Connection, claims: Sequence[Claim], now: datetime) -> list[Claim]:
         """Count the starts that claims make, in their transaction."""

@@ -214,6 +214,7 @@ class Pass:
         if agenda.ended:
             failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
+        self._claimer.uncount(tx, agenda)
         agenda.claimed, agenda.ahead, agenda.held = [], None, {}
         is_paused, is_any_queued = look_around(tx)
         if is_paused:  # perhaps since the look

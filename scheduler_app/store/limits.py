@@ -2,7 +2,7 @@
 
 Invariant kept here: of a task with a rate limit no window of its period holds more starts than that, wherever the
 window begins. A start counts from its claim on, at the latest time at which it may happen: so nothing that is still on
-its way is overtaken. Who executes the run writes soon after when it really began. One that came to nothing counts too.
+its way is overtaken. Who executes the run writes soon after when it really began. One whose engine died counts too.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,6 +30,9 @@ BEGUN = Statement(
     starts.update()
     .where(starts.c.run_id == sa.bindparam("run_"), starts.c.token == sa.bindparam("token_"))
     .values(at=sa.bindparam("at_"))
+)
+UNCOUNT = Statement(
+    starts.delete().where(starts.c.run_id == sa.bindparam("run_"), starts.c.token == sa.bindparam("token_"))
 )
 FORGET = Statement(starts.delete().where(OF_TASK, starts.c.at <= sa.bindparam("until")))
 COME_DOWN = Statement(
@@ -82,6 +85,11 @@ def count_starts(tx: sa.Connection, claims: Sequence[Claim], rate: RateLimit, no
 def note_begun(tx: sa.Connection, begun: Iterable[tuple[Claim, datetime]]) -> None:
     """Write when counted starts really happened."""
     BEGUN.many(tx, [{"run_": c.run_id, "token_": c.token, "at_": to_micros(at)} for c, at in begun])
+
+
+def uncount(tx: sa.Connection, held: Iterable[tuple[int, int]]) -> None:
+    """Do not count the starts of claims, named by run id and token, that were given back before they began."""
+    UNCOUNT.many(tx, [{"run_": run_id, "token_": token} for run_id, token in held])
 
 
 def running_of_task(tx: sa.Connection, task: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.store.claims import CANDIDATE, CANDIDATES
-from scheduler_app.store.statement import Statement
+from scheduler_app.store.statement import Statement, still
 from scheduler_app.store.tables import OPEN_RUNS, runs
 
 QUEUED = sa.text("state = 'queued'")
@@ -59,8 +59,8 @@ OF_JOB = Statement(
         runs.c.job_key == sa.bindparam("job"),
         sa.text(OPEN_RUNS),
         QUEUED,
-        OF_EXECUTOR,
-        runs.c.priority == sa.bindparam("priority"),
+        still(runs.c.executor, sa.bindparam("executor")),
+        still(runs.c.priority, sa.bindparam("priority")),
     )
     .order_by(runs.c.id)
     .limit(1)
