@@ -16,9 +16,9 @@ from scheduler_app.domain.policy import LOWEST_PRIORITY, Executor, Overlap
 from scheduler_app.domain.run import Reason
 from scheduler_app.engine.agenda import Agenda, PassContext
 from scheduler_app.engine.limiting import NO_HOLDS, Holds, Limiter
+from scheduler_app.engine.line import Line
 from scheduler_app.engine.pool import Pool
-from scheduler_app.engine.turns import Turns
-from scheduler_app.store import claims, engines, queues
+from scheduler_app.store import claims, engines
 from scheduler_app.store.queues import claimable
 from scheduler_app.store.starting import Newborn, Starter
 
@@ -31,7 +31,7 @@ class Claimer:
     def __init__(self, ctx: PassContext) -> None:
         self._ctx = ctx
         self._limiter = Limiter(ctx.registry, ctx.limits)
-        self._turns = {executor: Turns(ctx.clock) for executor in ctx.pool}
+        self._lines = {executor: Line(claimable(executor), self._limiter, ctx.clock) for executor in ctx.pool}
         self.others = [executor for executor in ctx.pool if executor is not Executor.THREAD]
 
     def waited_for(self, tx: sa.Connection, executors: Iterable[Executor]) -> set[Executor]:
@@ -103,43 +103,27 @@ class Claimer:
         return lowest is not None and self._highest_queued(tx, executor) > lowest
 
     def _highest_queued(self, tx: sa.Connection, executor: Executor) -> int:
-        names, held = self._names()
-        if not held:
+        names = self._ctx.registry.names()
+        if not self._limiter.holds(self._ctx.clock.now()):
             return claims.highest_priority(tx, names, executor=executor)
-        return next((run.priority for run in queues.by_task(tx, claimable(executor), names, 1)), LOWEST_PRIORITY)
+        highest = self._lines[executor].highest(tx, names, self._ctx.clock.now())
+        return LOWEST_PRIORITY if highest is None else highest
 
     def _may_claim(self, tx: sa.Connection, executor: Executor) -> bool:
-        names, held = self._names()
+        names, now = self._ctx.registry.names(), self._ctx.clock.now()
         if self._room(tx, executor).most <= 0:
             return False
-        if held:
-            return bool(queues.waiting(tx, claimable(executor), names))
+        if self._limiter.holds(now):
+            return self._lines[executor].highest(tx, names, now) is not None
         return claims.is_any_queued(tx, names, executor=executor)
-
-    def _names(self) -> tuple[frozenset[str], Holds]:
-        """Return the tasks to look for, and those that are left where they are."""
-        names, held = self._ctx.registry.names(), self._limiter.holds(self._ctx.clock.now())
-        return (names - held.keys() if held else names), held
 
     def _room(self, tx: sa.Connection, executor: Executor) -> Room:
         return self._limiter.room(tx, executor, self._pool(executor).room())
 
     def _candidates(self, tx: sa.Connection, agenda: Agenda, executor: Executor, limit: int) -> Sequence[Any]:
-        """Return queued runs in starting order; of a limited task no more than may start."""
-        queue, turns, allowed = claimable(executor), self._turns[executor], []
-        names, held = self._names()
-        read = queues.by_task if held else queues.in_order
-        while True:
-            runs = turns.pick(tx, queue, names, limit, read)
-            exceeded = self._limiter.exceeded(tx, runs, agenda.now)
-            if not exceeded:
-                break
-            for task, (left, hold) in exceeded.items():
-                allowed += [run for run in runs if run.task == task][:left]
-                if left == 0:
-                    agenda.held[task] = hold
-            names, read = names - exceeded.keys(), queues.by_task
-        return sorted([*allowed, *runs], key=queues.starting)[:limit] if allowed else runs
+        runs, used_up = self._lines[executor].first(tx, self._ctx.registry.names(), limit, agenda.now)
+        agenda.held |= used_up
+        return runs
 
     def _choose(self, tx: sa.Connection, agenda: Agenda, executor: Executor) -> Choice[Any]:
         """Choose from the queue; where suspects stand in it, from what is behind them too."""

@@ -5,7 +5,7 @@ only spares looks, since each claim counts anew.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -35,12 +35,23 @@ Holds = Mapping[str, Hold]
 NO_HOLDS: Holds = {}
 
 
+Ahead = Callable[[sa.Connection, str], int]
+
+
+def nothing_ahead(_tx: sa.Connection, _task: str) -> int:
+    """Say that nothing has been taken."""
+    return 0
+
+
 class Limiter:
     """The limits of one engine: those of its tasks, and `executors`, how many runs of each execute at once."""
 
-    def __init__(self, registry: Registry, executors: Mapping[Executor, int]) -> None:
+    def __init__(
+        self, registry: Registry, executors: Mapping[Executor, int], look_again: timedelta = LOOK_AGAIN
+    ) -> None:
         self._registry = registry
         self._executors = executors
+        self._look_again = look_again
         self._holds: dict[str, Hold] = {}
 
     def holds(self, now: datetime) -> Holds:
@@ -73,23 +84,38 @@ class Limiter:
         limited = self._registry.limited
         if limited:
             room = replace(room, durations={t: usual for t, usual in room.durations.items() if t not in limited})
-        if executor in self._executors:
-            left = self._executors[executor] - limits.running_of_executor(tx, executor)
-            room = replace(room, free=max(0, min(room.free, left)), durations={})
-        return room
+        left = self.places(tx, executor)
+        return room if left is None else replace(room, free=max(0, min(room.free, left)), durations={})
 
-    def exceeded(self, tx: sa.Connection, runs: Sequence[Any], now: datetime) -> dict[str, tuple[int, Hold]]:
-        """Return the tasks of which fewer may start than wait here: how many, and until when none may more."""
+    def places(self, tx: sa.Connection, executor: Executor) -> int | None:
+        """Return how many more runs an executor may execute; None when it has no limit."""
+        if executor not in self._executors:
+            return None
+        return max(0, self._executors[executor] - limits.running_of_executor(tx, executor))
+
+    def hold(self, tx: sa.Connection, run: Any, executor: Executor, now: datetime) -> datetime | None:
+        """Return until when a queued run may not start; None when it may."""
+        if self.places(tx, executor) == 0:
+            return now + self._look_again
+        return next((hold.until for _, hold in self.exceeded(tx, [run], now).values()), None)
+
+    def exceeded(
+        self, tx: sa.Connection, runs: Sequence[Any], now: datetime, ahead: Ahead = nothing_ahead
+    ) -> dict[str, tuple[int, Hold]]:
+        """Return the tasks of which fewer may start than wait here: how many, and until when none may more.
+
+        `ahead` tells how many of a task have been taken for a start that is to come.
+        """
         limited = self._registry.limited
         if not limited:
             return {}
         wanted = Counter(run.task for run in runs)
-        left = {task: self._left(tx, limited[task], now) for task in wanted.keys() & limited.keys()}
+        left = {task: self._left(tx, limited[task], now, ahead) for task in wanted.keys() & limited.keys()}
         return {task: (number, hold) for task, (number, hold) in left.items() if number < wanted[task]}
 
-    def _left(self, tx: sa.Connection, task: Task, now: datetime) -> tuple[int, Hold]:
+    def _left(self, tx: sa.Connection, task: Task, now: datetime, ahead: Ahead) -> tuple[int, Hold]:
         """Return how many runs of a task may start now, and until when none may if that is none."""
-        hold, numbers = Hold(since=now, until=now + LOOK_AGAIN, is_known=False), []
+        hold, numbers = Hold(since=now, until=now + self._look_again, is_known=False), []
         if task.rate_limit is not None:
             numbers.append(limits.starts_left(tx, task.name, task.rate_limit, now))
             if numbers[0] == 0:
@@ -97,8 +123,8 @@ class Limiter:
                 until = limits.next_start(tx, task.name, task.rate_limit, now) or now
                 hold = Hold(since=now, until=until, is_known=True)
         if task.max_running is not None:
-            numbers.append(max(0, task.max_running - limits.running_of_task(tx, task.name)))
-        return min(numbers), hold
+            numbers.append(task.max_running - limits.running_of_task(tx, task.name))
+        return max(0, min(numbers) - ahead(tx, task.name)), hold
 
     def uncount(self, tx: sa.Connection, held: Collection[tuple[int, int]]) -> None:
         """Do not count the starts of claims that are given back before they began."""

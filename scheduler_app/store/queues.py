@@ -3,7 +3,7 @@
 Each step is one look into an index, however many runs are queued.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,27 +78,28 @@ class Queue:
     of_job: Statement
 
 
+IsWanted = Callable[[str], bool]
+
+
 def claimable(executor: str) -> Queue:
     """Return the queue from which engines claim."""
     return Queue(executor=executor, in_order=CANDIDATES, of_task=OF_TASK, of_job=OF_JOB)
 
 
 def in_order(tx: sa.Connection, queue: Queue, tasks: Collection[str], most: int) -> list[Any]:
-    """Return the first runs of these tasks, from the beginning of the queue."""
-    if not tasks or most <= 0:
-        return []
-    return queue.in_order.rows(tx, tasks=list(tasks), executor=queue.executor, most=most)
+    """Return the first runs from the beginning of the queue: of these tasks, or of all if the queue is the outbox."""
+    return queue.in_order.rows(tx, tasks=list(tasks), executor=queue.executor, most=most) if most > 0 else []
 
 
-def by_task(tx: sa.Connection, queue: Queue, tasks: Collection[str], most: int) -> list[Any]:
-    """Return the same, without a look at what other tasks have queued, however much that is."""
-    found = [run for task in waiting(tx, queue, tasks) for run in of_task(tx, queue, task, most)]
+def by_task(tx: sa.Connection, queue: Queue, is_wanted: IsWanted, most: int) -> list[Any]:
+    """Return the first runs of the tasks that are wanted, without a look at what others have queued."""
+    found = [run for task in waiting(tx, queue, is_wanted) for run in of_task(tx, queue, task, most)]
     return sorted(found, key=starting)[: max(0, most)]
 
 
-def waiting(tx: sa.Connection, queue: Queue, tasks: Collection[str]) -> list[str]:
-    """Return those of these tasks of which something is queued, by name."""
-    return [row.task for row in TASKS.rows(tx, executor=queue.executor) if row.task in tasks]
+def waiting(tx: sa.Connection, queue: Queue, is_wanted: IsWanted) -> list[str]:
+    """Return the tasks, of those that are wanted, of which something is queued, by name."""
+    return [row.task for row in TASKS.rows(tx, executor=queue.executor) if is_wanted(row.task)]
 
 
 def of_task(tx: sa.Connection, queue: Queue, task: str, most: int) -> list[Any]:
