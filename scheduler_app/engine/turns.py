@@ -1,10 +1,12 @@
 """Turns: where one job crowds a queue, or one task does, every other place goes to runs of others.
 
-Only among runs of the same priority, and only where the whole beginning of the queue belongs to so few: in a shorter
-or a mixed one, who was ready first starts first. Whose turn it is goes round: each comes to it within bounded time.
+Only among runs of one priority, and only where nearly the whole beginning of the queue belongs to so few: in a
+shorter or a mixed one, who was ready first starts first. Whose turn it is goes round, so that each comes to it in
+bounded time.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -14,8 +16,10 @@ from scheduler_app.clock import Clock
 from scheduler_app.store import queues
 from scheduler_app.store.queues import IsWanted, Queue
 
-BEGINNING = 64
+BEGINNING = 20
+NEARLY_ALL = 0.75
 FEW = 4
+MOST_TASKS = 16
 MOST_JOBS = 32
 LOOK_EVERY = 0.05
 
@@ -28,34 +32,54 @@ class Turns:
         self._clock = clock
         self._look_at = float("-inf")
         self._others_first = False
-        self._after = 0
+        self._after = self._task = 0
 
     def pick(self, tx: sa.Connection, read: Callable[[int], list[Any]], is_wanted: IsWanted, most: int) -> list[Any]:
         """Return at most so many runs of the wanted tasks, which `read` gives from the beginning of the queue."""
         if most <= 0 or self._clock.monotonic() < self._look_at:
             return read(most)
         runs = read(max(most, BEGINNING))
-        others = list(self._others(tx, is_wanted, runs, most)) if _is_crowded(runs) else []
+        line = [run for run in runs if run.priority == runs[0].priority]
+        crowd, others = self._parted(tx, is_wanted, line, most)
         if not others:
             self._look_at = self._clock.monotonic() + LOOK_EVERY
             return runs[:most]
         self._others_first = not self._others_first
-        return _alternating(*((others, runs) if self._others_first else (runs, others)))[:most]
+        in_turns = _alternating(*((others, crowd) if self._others_first else (crowd, others)))
+        return [*in_turns, *runs[len(line) :]][:most]
 
-    def _others(self, tx: sa.Connection, is_wanted: IsWanted, runs: Sequence[Any], most: int) -> Iterator[Any]:
-        """Return runs of the same priority whose job, and whose task if that is it, is not among those that crowd."""
-        crowd, priority = {run.task for run in runs}, runs[0].priority
-        if len(crowd) <= FEW:
-            waiting = queues.waiting(tx, self._queue, lambda task: task not in crowd and is_wanted(task))
-            for task in waiting:
-                share = max(1, most // len(waiting))
-                yield from (run for run in queues.of_task(tx, self._queue, task, share) if run.priority == priority)
-        crowding = {run.job_key for run in runs}
-        if len(crowding) <= FEW:
+    def _parted(
+        self, tx: sa.Connection, is_wanted: IsWanted, line: Sequence[Any], most: int
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the runs of those who crowd a line, and those of others: found behind it, and in it."""
+        jobs, tasks = _crowd(line, lambda run: run.job_key), _crowd(line, lambda run: run.task)
+        if not jobs and not tasks:
+            return line, ()
+        crowd = [run for run in line if (run.job_key in jobs if jobs else run.task in tasks)]
+        inside = [run for run in line if not (run.job_key in jobs if jobs else run.task in tasks)]
+        return crowd, [*self._others(tx, is_wanted, line, jobs, most), *inside]
+
+    def _others(
+        self, tx: sa.Connection, is_wanted: IsWanted, line: Sequence[Any], crowd: Collection[int], most: int
+    ) -> Iterator[Any]:
+        """Return runs of the same priority that are not in line: of other tasks, and where jobs crowd it, of others."""
+        seen, priority = {run.task for run in line}, line[0].priority
+        tasks = self._next_tasks(queues.waiting(tx, self._queue, lambda task: task not in seen and is_wanted(task)))
+        for task in tasks:
+            share = max(1, most // len(tasks))
+            yield from (run for run in queues.of_task(tx, self._queue, task, share) if run.priority == priority)
+        if crowd:
+            known = {run.id for run in line}
             for job in self._next_jobs(tx):
-                if job not in crowding:
+                if job not in crowd:
                     of_job = queues.of_job(tx, self._queue, job, priority)
-                    yield from (run for run in of_job if run.task in crowd)
+                    yield from (run for run in of_job if run.task in seen and run.id not in known)
+
+    def _next_tasks(self, waiting: Sequence[str]) -> Sequence[str]:
+        """Return the tasks whose turn it is to be looked at."""
+        if len(waiting) > MOST_TASKS:
+            self._task = (self._task + MOST_TASKS) % len(waiting)
+        return [*waiting[self._task :], *waiting[: self._task]][:MOST_TASKS]
 
     def _next_jobs(self, tx: sa.Connection) -> list[int]:
         """Return the jobs whose turn it is to be looked at."""
@@ -64,10 +88,15 @@ class Turns:
         return jobs
 
 
-def _is_crowded(runs: Sequence[Any]) -> bool:
-    if len(runs) < BEGINNING or runs[0].priority != runs[-1].priority:
-        return False
-    return len({run.task for run in runs}) <= FEW or len({run.job_key for run in runs}) <= FEW
+def _crowd(line: Sequence[Any], group: Callable[[Any], Any]) -> set[Any]:
+    """Return the few groups to which nearly all of a line's beginning belongs; none when there is no such few."""
+    crowd, number = set(), 0
+    for name, size in Counter(map(group, line[:BEGINNING])).most_common(FEW):
+        crowd.add(name)
+        number += size
+        if number >= NEARLY_ALL * BEGINNING:
+            return crowd
+    return set()
 
 
 def _alternating(first: Sequence[Any], second: Sequence[Any]) -> list[Any]:
