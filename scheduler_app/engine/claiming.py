@@ -103,19 +103,15 @@ class Claimer:
         return lowest is not None and self._highest_queued(tx, executor) > lowest
 
     def _highest_queued(self, tx: sa.Connection, executor: Executor) -> int:
-        names = self._ctx.registry.names()
-        if not self._limiter.holds(self._ctx.clock.now()):
-            return claims.highest_priority(tx, names, executor=executor)
-        highest = self._lines[executor].highest(tx, names, self._ctx.clock.now())
+        highest = self._highest(tx, executor)
         return LOWEST_PRIORITY if highest is None else highest
 
     def _may_claim(self, tx: sa.Connection, executor: Executor) -> bool:
-        names, now = self._ctx.registry.names(), self._ctx.clock.now()
-        if self._room(tx, executor).most <= 0:
-            return False
-        if self._limiter.holds(now):
-            return self._lines[executor].highest(tx, names, now) is not None
-        return claims.is_any_queued(tx, names, executor=executor)
+        return self._room(tx, executor).most > 0 and self._highest(tx, executor) is not None
+
+    def _highest(self, tx: sa.Connection, executor: Executor) -> int | None:
+        """Return the highest priority that waits and that no limit holds back."""
+        return self._lines[executor].highest(tx, self._ctx.registry.names(), self._ctx.clock.now())
 
     def _room(self, tx: sa.Connection, executor: Executor) -> Room:
         return self._limiter.room(tx, executor, self._pool(executor).room())

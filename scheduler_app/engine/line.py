@@ -30,7 +30,10 @@ class Line:
 
     def highest(self, tx: sa.Connection, names: Names, now: datetime) -> int | None:
         """Return the highest priority of what waits and is not held back; None when nothing does."""
-        return next((int(run.priority) for run in self._read(tx, names, self._limiter.holds(now), 1)), None)
+        held = self._limiter.holds(now)
+        if held:
+            return queues.highest_by_task(tx, self._queue, _wanted(names, held))
+        return queues.highest(tx, self._queue, names or ())
 
     def first(self, tx: sa.Connection, names: Names, most: int, now: datetime) -> tuple[list[Any], dict[str, Hold]]:
         """Return the runs that start next, of a limited task no more than may, and the tasks of which none may."""

@@ -63,7 +63,31 @@ UNPUBLISHED_OF_JOB = Statement(
     .order_by(runs.c.id)
     .limit(1)
 )
-QUEUE = Queue(executor=Executor.CELERY, in_order=UNPUBLISHED, of_task=UNPUBLISHED_OF_TASK, of_job=UNPUBLISHED_OF_JOB)
+HIGHEST_UNPUBLISHED = Statement(
+    sa.select(runs.c.priority)
+    .where(IN_OUTBOX, runs.c.publish_at.is_(None))
+    .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
+    .limit(1)
+)
+HIGHEST_UNPUBLISHED_OF_TASK = Statement(
+    sa.select(runs.c.priority)
+    .where(
+        sa.text("state = 'queued'"),
+        runs.c.executor == sa.bindparam("executor"),
+        runs.c.task == sa.bindparam("task"),
+        runs.c.publish_at.is_(None),
+    )
+    .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
+    .limit(1)
+)
+QUEUE = Queue(
+    executor=Executor.CELERY,
+    in_order=UNPUBLISHED,
+    highest=HIGHEST_UNPUBLISHED,
+    of_task=UNPUBLISHED_OF_TASK,
+    highest_of_task=HIGHEST_UNPUBLISHED_OF_TASK,
+    of_job=UNPUBLISHED_OF_JOB,
+)
 UNCLAIMED = Statement(
     sa.select(*MESSAGE)
     .where(IN_OUTBOX, runs.c.publish_at <= sa.bindparam("now"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.store.claims import CANDIDATE, CANDIDATES
+from scheduler_app.store.claims import CANDIDATE, CANDIDATES, HIGHEST
 from scheduler_app.store.statement import Statement, still
 from scheduler_app.store.tables import OPEN_RUNS, runs
 
@@ -53,6 +53,12 @@ OF_TASK = Statement(
     .limit(sa.bindparam("most"))
     .with_for_update(skip_locked=True)
 )
+HIGHEST_OF_TASK = Statement(
+    sa.select(runs.c.priority)
+    .where(QUEUED, OF_EXECUTOR, runs.c.task == sa.bindparam("task"))
+    .order_by(*START_ORDER)
+    .limit(1)
+)
 OF_JOB = Statement(
     sa.select(*CANDIDATE)
     .where(
@@ -70,11 +76,16 @@ OF_JOB = Statement(
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """Where runs of an executor wait, read in starting order, or the runs of one task, or the first of one job."""
+    """Where runs of an executor wait, read in starting order, or the runs of one task, or the first of one job.
+
+    `highest` and `highest_of_task` read a priority alone, and lock nothing.
+    """
 
     executor: str
     in_order: Statement
+    highest: Statement
     of_task: Statement
+    highest_of_task: Statement
     of_job: Statement
 
 
@@ -83,12 +94,32 @@ IsWanted = Callable[[str], bool]
 
 def claimable(executor: str) -> Queue:
     """Return the queue from which engines claim."""
-    return Queue(executor=executor, in_order=CANDIDATES, of_task=OF_TASK, of_job=OF_JOB)
+    return Queue(
+        executor=executor,
+        in_order=CANDIDATES,
+        highest=HIGHEST,
+        of_task=OF_TASK,
+        highest_of_task=HIGHEST_OF_TASK,
+        of_job=OF_JOB,
+    )
 
 
 def in_order(tx: sa.Connection, queue: Queue, tasks: Collection[str], most: int) -> list[Any]:
     """Return the first runs from the beginning of the queue: of these tasks, or of all if the queue is the outbox."""
     return queue.in_order.rows(tx, tasks=list(tasks), executor=queue.executor, most=most) if most > 0 else []
+
+
+def highest(tx: sa.Connection, queue: Queue, tasks: Collection[str]) -> int | None:
+    """Return the highest priority in the queue, in the same way; None when nothing waits."""
+    priority = queue.highest.scalar(tx, tasks=list(tasks), executor=queue.executor)
+    return None if priority is None else int(priority)
+
+
+def highest_by_task(tx: sa.Connection, queue: Queue, is_wanted: IsWanted) -> int | None:
+    """Return the highest priority of the tasks that are wanted; None when nothing of them waits."""
+    tasks = waiting(tx, queue, is_wanted)
+    priorities = (queue.highest_of_task.scalar(tx, executor=queue.executor, task=task) for task in tasks)
+    return max((int(priority) for priority in priorities if priority is not None), default=None)
 
 
 def by_task(tx: sa.Connection, queue: Queue, is_wanted: IsWanted, most: int) -> list[Any]:
