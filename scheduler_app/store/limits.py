@@ -44,6 +44,16 @@ RUNNING_OF_TASK = Statement(
 RUNNING_OF_EXECUTOR = Statement(
     sa.select(sa.func.count()).where(sa.text("state = 'running'"), runs.c.executor == sa.bindparam("executor"))
 )
+WAITING_OF_TASK = Statement(
+    sa.select(sa.func.count()).where(
+        sa.text("state = 'queued'"),
+        sa.text("executor IN ('thread', 'process', 'celery')"),
+        runs.c.task == sa.bindparam("task"),
+    )
+)
+WAITING_OF_EXECUTOR = Statement(
+    sa.select(sa.func.count()).where(sa.text("state = 'queued'"), runs.c.executor == sa.bindparam("executor"))
+)
 
 
 def starts_left(tx: sa.Connection, task: str, rate: RateLimit, now: datetime) -> int:
@@ -100,3 +110,13 @@ def running_of_task(tx: sa.Connection, task: str) -> int:
 def running_of_executor(tx: sa.Connection, executor: str) -> int:
     """Return how many runs of an executor engines hold."""
     return int(RUNNING_OF_EXECUTOR.scalar(tx, executor=executor))
+
+
+def waiting_of_task(tx: sa.Connection, task: str) -> int:
+    """Return how many runs of a task are queued."""
+    return int(WAITING_OF_TASK.scalar(tx, task=task))
+
+
+def waiting_of_executor(tx: sa.Connection, executor: str) -> int:
+    """Return how many runs of an executor are queued."""
+    return int(WAITING_OF_EXECUTOR.scalar(tx, executor=executor))

@@ -33,6 +33,20 @@ def test_twenty_five_runs_of_ten_a_minute_take_two_minutes(scheduler, fake_clock
     assert Counter(started) == {0: 10, 60: 10, 120: 5}
 
 
+def tick() -> None:
+    """A task that a worker process could import."""
+
+
+@pytest.mark.parametrize("executor", ["process", "celery"])
+def test_it_holds_wherever_runs_execute(scheduler, fake_clock, executor):
+    scheduler.registry.hindrance = lambda _: None
+    ticks = scheduler.task(rate_limit="10/m", executor=executor)(tick)
+    jobs = queue(scheduler, 25, ticks.name)
+    fake_clock.advance(minutes=1)
+    states = Counter(str(scheduler.get_job(job).last_run.state) for job in jobs)
+    assert states == {"succeeded": 20, "queued": 5}
+
+
 def test_no_window_holds_more_starts_wherever_it_begins(scheduler, fake_clock, started):
     for seconds in (0, 7, 20, 31, 3, 45, 12):
         queue(scheduler, 4)
@@ -68,6 +82,14 @@ def test_what_has_no_limit_goes_past_what_is_held_back(scheduler, fake_clock, st
     fake_clock.run_due()
     assert len(started) == 10
     assert {str(scheduler.get_job(job).last_run.state) for job in others} == {"succeeded"}
+
+
+def test_what_has_no_limit_is_found_behind_what_is_held_back_later_too(scheduler, fake_clock, started, nothing):
+    queue(scheduler, 11, priority=10)
+    fake_clock.advance(seconds=5)
+    low, high = (queue(scheduler, 1, "nothing", priority=priority)[0] for priority in (0, 20))
+    fake_clock.run_due()
+    assert [str(scheduler.get_job(job).last_run.state) for job in (low, high)] == ["succeeded"] * 2
 
 
 def test_the_highest_priority_gets_the_starts_that_are_free(scheduler, fake_clock, started):
