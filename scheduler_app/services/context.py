@@ -1,13 +1,14 @@
 """What a use case needs: the store, the tasks, the time, and whom to tell."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.task import Registry
 from scheduler_app.signals import Bus
 from scheduler_app.store.nested import Joined, Rehearsal, Store
@@ -36,13 +37,17 @@ class Underway:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Handed to every use case. `wake` tells this process's engine that something may be due now."""
+    """Handed to every use case. `wake` tells this process's engine that something may be due now.
+
+    `limits` is how many runs of an executor execute at once, over all engines.
+    """
 
     database: Store
     registry: Registry
     clock: Clock
     bus: Bus
     wake: Callable[[], None]
+    limits: Mapping[Executor, int] = field(default_factory=dict)
     underway: Underway = field(default_factory=Underway)
     is_rehearsal: bool = False
 

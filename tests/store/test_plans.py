@@ -14,10 +14,12 @@ from scheduler_app.store import (
     following,
     idempotency,
     jobs,
+    limits,
     outlook,
     pauses,
     places,
     pruning,
+    queues,
     rescues,
     runs,
     schema,
@@ -27,7 +29,22 @@ from scheduler_app.store import (
 from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
 
-ROOMS = (claims, facts, firing, following, idempotency, jobs, pauses, places, pruning, rescues, settling, starting)
+ROOMS = (
+    claims,
+    facts,
+    firing,
+    following,
+    idempotency,
+    jobs,
+    limits,
+    pauses,
+    places,
+    pruning,
+    queues,
+    rescues,
+    settling,
+    starting,
+)
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
     for room in ROOMS
@@ -46,6 +63,8 @@ IN_ORDER = {
     "claims.CANDIDATES": "scheduler_runs_queue",
     "claims.HIGHEST": "scheduler_runs_queue",
     "claims.NEXT_READY": "scheduler_runs_waiting",
+    "limits.RUNNING_OF_EXECUTOR": "scheduler_runs_running",
+    "limits.RUNNING_OF_TASK": "scheduler_runs_running",
     "jobs.COUNT_OPEN": "scheduler_jobs_open",
     "jobs.COUNT_FINISHED": "scheduler_jobs_finished",
     "pauses.NEXT_LAPSE": "scheduler_jobs_lapsing",
