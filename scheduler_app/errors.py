@@ -96,6 +96,18 @@ class IdTaken(Conflict):
     code = "id_taken"
 
 
+class NameTaken(Conflict):
+    """A key of this name is in use."""
+
+    code = "name_taken"
+
+
+class LastAdminKey(Conflict):
+    """Without this key nobody could make another one."""
+
+    code = "last_admin_key"
+
+
 class JobDeclared(Conflict):
     """The code declares this job; only the code changes or removes it."""
 

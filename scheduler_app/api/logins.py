@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from flask import request
 
 from scheduler_app.api.refusals import CrossSite, Unauthorized, WrongMediaType
-from scheduler_app.api.roles import Role
 from scheduler_app.domain.spec import shown
 from scheduler_app.errors import ConfigurationError
+from scheduler_app.services.context import LOGIN
+from scheduler_app.services.roles import Role
 from scheduler_app.store.keys import ApiKey
 
 Login = Callable[[], object]
@@ -32,7 +33,7 @@ def caller_of(login: Login | None) -> ApiKey:
     role = role_of(login())
     if role is None:
         raise Unauthorized("sign in, or send the header Authorization: Bearer KEY")
-    return ApiKey(id=NOBODYS_KEY, name="login", role=role)
+    return ApiKey(id=NOBODYS_KEY, name=LOGIN, role=role)
 
 
 def role_of(given: object) -> Role | None:

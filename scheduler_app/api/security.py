@@ -9,7 +9,8 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
-from typing import Generic, TypeVar
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
 
 from flask import Flask, Response, g, request
 
@@ -17,8 +18,10 @@ from scheduler_app.api.logins import Login, caller_of
 from scheduler_app.api.refusals import BadHost, TooManyFailures, Unauthorized
 from scheduler_app.api.roles import require_for
 from scheduler_app.domain.spec import shown
-from scheduler_app.services.context import Context
-from scheduler_app.services.keys import authenticate
+from scheduler_app.errors import StoreUnavailable
+from scheduler_app.services.context import Actor, Context
+from scheduler_app.services.keys import USES_APART, authenticate, note_use
+from scheduler_app.signals import KeyRevoked
 from scheduler_app.store.keys import ApiKey
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -67,6 +70,11 @@ class Memory(Generic[Value]):
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
 
+    def forget(self) -> None:
+        """Keep nothing."""
+        with self._lock:
+            self._kept.clear()
+
 
 class Guard:
     """Stands before every call."""
@@ -76,11 +84,14 @@ class Guard:
         self._login = login
         self._hosts = None if hosts is None else LOOPBACK | {host.strip("[]").lower() for host in hosts}
         self._keys: Memory[ApiKey] = Memory(seconds=KEY_SECONDS, most=KEYS_KEPT)
+        self._used: Memory[bool] = Memory(seconds=USES_APART.total_seconds(), most=KEYS_KEPT)
         self._failures: Memory[list[str]] = Memory(seconds=FAILURE_SECONDS, most=ADDRESSES_KEPT)
+        ctx.bus.subscribe(self._hear)
 
     def register(self, app: Flask) -> None:
         """Stand before and after every request of `app`."""
         app.before_request(self.admit)
+        app.after_request(self._note_use)
         app.after_request(seal)
 
     def admit(self) -> None:
@@ -90,6 +101,7 @@ class Guard:
         unknown = request.endpoint is None and not request.path.startswith("/api/")
         if request.endpoint not in OPEN_ENDPOINTS and not unknown:
             g.key = self._caller()
+            g.actor = Actor(name=g.key.name, api_key=g.key.id or None, request_id=g.request_id)
             if request.endpoint is not None:
                 require_for(request.endpoint)
         elif request.endpoint in TELLING_MORE and _bearer() is not None:
@@ -123,12 +135,30 @@ class Guard:
         """Return whose key it is. A store that cannot be read refuses nobody for good: that is 503."""
         digest, now = _digest(secret), self._ctx.clock.monotonic()
         known = self._keys.get(digest, now)
-        if known is not None:
+        if known is not None and (known.expires_at is None or self._ctx.clock.now() < known.expires_at):
             return known
         key = authenticate(secret, ctx=self._ctx)
         if key is not None:
             self._keys.put(digest, key, now)
         return key
+
+    def _hear(self, event: Any) -> None:
+        """Forget a key at once that this process has revoked."""
+        if isinstance(event, KeyRevoked):
+            self._keys.forget()
+
+    def _note_use(self, response: Response) -> Response:
+        """Remember once a minute that a key was used, after the answer is sent."""
+        key: ApiKey | None = g.get("key")
+        now = self._ctx.clock.monotonic()
+        if key is not None and key.id and self._used.get(str(key.id), now) is None:
+            self._used.put(str(key.id), True, now)
+            response.call_on_close(lambda: self._write_use(key.id))
+        return response
+
+    def _write_use(self, key_id: int) -> None:
+        with suppress(StoreUnavailable):
+            note_use(key_id, ctx=self._ctx)
 
     def _failed(self, address: str, digest: str, now: float) -> Unauthorized | TooManyFailures:
         """Count a wrong key of an address; the count starts anew after a minute without one.

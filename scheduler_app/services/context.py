@@ -34,9 +34,29 @@ class Underway:
                     self._names.discard(name)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """Who changes something: a name, the id of the key of that name, and the request by which it comes."""
+
+    name: str
+    api_key: int | None = None
+    request_id: str | None = None
+
+
+CODE = Actor(name="code")
+ENGINE = Actor(name="engine")
+COMMAND_LINE = Actor(name="command line")
+LOGIN = "login"
+# names that no key may have
+NO_KEYS = (CODE.name, ENGINE.name, COMMAND_LINE.name, LOGIN)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Handed to every use case. `wake` tells this process's engine that something may be due now."""
+    """Handed to every use case. `wake` tells this process's engine that something may be due now.
+
+    `actor` is who changes what the use case changes.
+    """
 
     database: Store
     registry: Registry
@@ -45,6 +65,11 @@ class Context:
     wake: Callable[[], None]
     underway: Underway = field(default_factory=Underway)
     is_rehearsal: bool = False
+    actor: Actor = CODE
+
+    def by(self, actor: Actor) -> "Context":
+        """Return a context in which somebody else makes the changes."""
+        return replace(self, actor=actor)
 
     def rehearsing(self) -> "Context":
         """Return a context in which nothing is kept, announced or woken: that of a dry run."""
