@@ -1,10 +1,11 @@
 """The HTTP API, version 1: a WSGI app of its own, served as it is or mounted under a prefix of another one."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from flask import g, request
+from flask import Blueprint, g, request
 from flask_openapi.models.info import Info
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.openapi import OpenAPI
@@ -20,7 +21,7 @@ from scheduler_app.domain.text import one_line
 from scheduler_app.schemas.problem import Problem
 from scheduler_app.services.context import Context
 
-__all__ = ["Readiness", "create_api"]
+__all__ = ["Pages", "Readiness", "create_api"]
 
 LOG = logging.getLogger("scheduler_app.api")
 NOUNS = (jobs, bulk, runs, forecast, tasks, triggers, scheduler, keys, health)
@@ -36,6 +37,19 @@ SECURITY_SCHEMES: dict[str, SecurityScheme | dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    """Pages beside the API, behind the same guard: which role each needs by endpoint, and which are open to all.
+
+    `tell` renders a problem, as the API tells it, as a page.
+    """
+
+    blueprint: Blueprint
+    tell: Callable[[Mapping[str, Any]], str]
+    needs: Mapping[str, str] = field(default_factory=dict)
+    open: Collection[str] = ()
+
+
 class Api(OpenAPI):
     """A Flask app that logs the unforeseen on one line, whatever characters a path has."""
 
@@ -46,12 +60,18 @@ class Api(OpenAPI):
 
 
 def create_api(
-    ctx: Context, *, hosts: Collection[str] | None, ready: Callable[[], Readiness], login: Login | None = None
+    ctx: Context,
+    *,
+    hosts: Collection[str] | None,
+    ready: Callable[[], Readiness],
+    login: Login | None = None,
+    pages: Pages | None = None,
 ) -> OpenAPI:
     """Build the API over `ctx`; the database is not touched before the first request.
 
     `hosts` are the names, beside loopback, under which it may be called; None checks nothing, which is right where
-    another app in front does. `ready` is asked by `/readyz`, `login` for the role of who brings no key.
+    another app in front does. `ready` is asked by `/readyz`, `login` for the role of who brings no key. `pages`
+    are served beside it.
     """
     app = Api(
         __name__,
@@ -70,8 +90,13 @@ def create_api(
     app.extensions[CONTEXT] = ctx
     app.extensions[READY] = ready
     errors.register(app)
-    Guard(ctx, hosts, login).register(app)
+    guard = Guard(ctx, hosts, login)
+    guard.register(app)
     for noun in NOUNS:
         app.register_api(noun.calls)
     app.register_blueprint(docs.pages)
+    if pages is not None:
+        guard.admit_to(pages.needs, pages.open)
+        app.extensions[errors.TELLER] = errors.Teller(blueprint=pages.blueprint.name, tell=pages.tell)
+        app.register_blueprint(pages.blueprint)
     return app

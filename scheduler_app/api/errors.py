@@ -1,5 +1,7 @@
 """The one module that decides which HTTP status an error becomes, and the one shape in which errors are told."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import zip_longest
 from typing import Any
@@ -16,6 +18,7 @@ from scheduler_app.api import refusals
 from scheduler_app.domain.spec import nearest, shown
 
 PROBLEM = "application/problem+json"
+TELLER = "scheduler_app.teller"
 STATUS: dict[type[errors.SchedulerError], int] = {
     refusals.MalformedBody: 400,
     refusals.BadQuery: 400,
@@ -64,6 +67,20 @@ MEANINGS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Teller:
+    """Tells problems as pages to who looks at pages: those of a blueprint, and a browser at no known path."""
+
+    blueprint: str
+    tell: Callable[[Mapping[str, Any]], str]
+
+    def is_asked(self) -> bool:
+        """Whether the present request is for a page."""
+        if request.endpoint is not None:
+            return request.blueprint == self.blueprint
+        return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
+
+
 def documented() -> dict[str, DocumentedResponse | Reference]:
     """Return the problem responses for the OpenAPI document, by status."""
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -82,8 +99,7 @@ def register(app: Flask) -> None:
 
 def refused(error: errors.SchedulerError) -> Response:
     """Render an error of ours."""
-    content = problem_of(error)
-    response = Response(to_json(content), content["status"], content_type=PROBLEM)
+    response = _told(problem_of(error))
     response.headers.update(HEADERS.get(_kind(error), {}))
     return response
 
@@ -143,7 +159,14 @@ def _filled(rule: list[str], asked: list[str]) -> str:
 
 def problem(status: int, code: str, detail: str) -> Response:
     """Build the answer to what no error of ours says."""
-    return Response(to_json(problem_content(status, code, detail)), status, content_type=PROBLEM)
+    return _told(problem_content(status, code, detail))
+
+
+def _told(content: Mapping[str, Any]) -> Response:
+    teller: Teller | None = current_app.extensions.get(TELLER)
+    if teller is not None and teller.is_asked():
+        return Response(teller.tell(content), content["status"], content_type="text/html; charset=utf-8")
+    return Response(to_json(content), content["status"], content_type=PROBLEM)
 
 
 def problem_content(

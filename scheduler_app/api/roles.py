@@ -44,11 +44,6 @@ def require(needed: Role) -> None:
     check(Role(g.key.role), needed)
 
 
-def require_for(endpoint: str) -> None:
-    """Refuse the present caller unless its role allows a call."""
-    require(NEEDS.get(endpoint, Role.ADMIN))
-
-
 def check(role: Role, needed: Role) -> None:
     """Refuse a role that is not at least the one that is needed."""
     if not allows(role, needed):

@@ -8,7 +8,7 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -16,11 +16,12 @@ from flask import Flask, Response, g, request
 
 from scheduler_app.api.logins import Login, caller_of
 from scheduler_app.api.refusals import BadHost, TooManyFailures, Unauthorized
-from scheduler_app.api.roles import require_for
+from scheduler_app.api.roles import NEEDS, require
 from scheduler_app.domain.spec import shown
 from scheduler_app.errors import StoreUnavailable
 from scheduler_app.services.context import Actor, Context
 from scheduler_app.services.keys import USES_APART, authenticate, note_use
+from scheduler_app.services.roles import Role
 from scheduler_app.signals import KeyRevoked
 from scheduler_app.store.keys import ApiKey
 
@@ -86,7 +87,14 @@ class Guard:
         self._keys: Memory[ApiKey] = Memory(seconds=KEY_SECONDS, most=KEYS_KEPT)
         self._used: Memory[bool] = Memory(seconds=USES_APART.total_seconds(), most=KEYS_KEPT)
         self._failures: Memory[list[str]] = Memory(seconds=FAILURE_SECONDS, most=ADDRESSES_KEPT)
+        self._needs: Mapping[str, str] = NEEDS
+        self._open: Collection[str] = OPEN_ENDPOINTS
         ctx.bus.subscribe(self._hear)
+
+    def admit_to(self, needs: Mapping[str, str], open_to_all: Collection[str]) -> None:
+        """Stand before further endpoints too, each with the role that it needs."""
+        self._needs = {**self._needs, **needs}
+        self._open = frozenset({*self._open, *open_to_all})
 
     def register(self, app: Flask) -> None:
         """Stand before and after every request of `app`."""
@@ -99,11 +107,11 @@ class Guard:
         g.request_id = request_id()
         self._check_host()
         unknown = request.endpoint is None and not request.path.startswith("/api/")
-        if request.endpoint not in OPEN_ENDPOINTS and not unknown:
+        if request.endpoint not in self._open and not unknown:
             g.key = self._caller()
             g.actor = Actor(name=g.key.name, api_key=g.key.id or None, request_id=g.request_id)
             if request.endpoint is not None:
-                require_for(request.endpoint)
+                require(Role(self._needs.get(request.endpoint, Role.ADMIN)))
         elif request.endpoint in TELLING_MORE and _bearer() is not None:
             g.key = self._caller()
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from flask import Flask, redirect
+from flask import Flask
 
 from scheduler_app.app.loading import load_tasks
 from scheduler_app.extension.mount import mount_at_root
@@ -37,7 +37,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     scheduler = Scheduler()
     load_tasks(settings.tasks, demo=settings.demo)
     core = scheduler.wire(app, settings, origin=Origin(target=ITSELF, settings=settings))
-    app.add_url_rule("/", "front", lambda: redirect("/docs"))
     mount_at_root(app, lambda: core, hosts=(settings.host, *settings.hosts))
     return app
 

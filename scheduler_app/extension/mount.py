@@ -2,16 +2,16 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import Any
 
 from flask import Flask, g
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from scheduler_app.api import Readiness, create_api
+from scheduler_app import dashboard
+from scheduler_app.api import Pages, Readiness, create_api
 from scheduler_app.api.logins import Login
 from scheduler_app.extension.core import Core
-
-FRONT_PAGE = "/"
 
 
 class LazyApi:
@@ -35,7 +35,8 @@ class LazyApi:
     def _build(self, core: Core) -> tuple[Core, Flask]:
         with self._building:
             if self._built is None or self._built[0] is not core:
-                api = create_api(core.ctx, hosts=self._hosts, ready=lambda: readiness(core), login=self._login)
+                ready, pages = partial(readiness, core), pages_of(core)
+                api = create_api(core.ctx, hosts=self._hosts, ready=ready, login=self._login, pages=pages)
                 api.before_request(lambda: _settle(core))
                 self._built = core, api
             return self._built
@@ -43,6 +44,12 @@ class LazyApi:
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
         return self.app.wsgi_app(environ, start_response)
+
+
+def pages_of(core: Core) -> Pages:
+    """Return the pages over the parts of an app."""
+    blueprint = dashboard.create_pages(core.ctx)
+    return Pages(blueprint=blueprint, tell=dashboard.tell, needs=dashboard.NEEDS, open=dashboard.OPEN)
 
 
 def mount(
@@ -64,14 +71,8 @@ def mount(
 
 
 def mount_at_root(app: Flask, core: Callable[[], Core], hosts: Collection[str]) -> None:
-    """Serve the API at the root of our own service, around its front page."""
-    api, pages = LazyApi(core, hosts), app.wsgi_app
-
-    def serve(environ: Any, start_response: Any) -> Iterable[bytes]:
-        page = environ.get("PATH_INFO") == FRONT_PAGE
-        return (pages if page else api)(environ, start_response)
-
-    app.wsgi_app = serve  # type: ignore[method-assign]
+    """Serve the pages and the API at the root of our own service."""
+    app.wsgi_app = LazyApi(core, hosts)  # type: ignore[method-assign]
 
 
 def _settle(core: Core) -> None:

@@ -1,0 +1,21 @@
+// What every page does: tell the server the zone of the browser once, and apply the theme and the zone when chosen.
+
+const ONE_YEAR = 365 * 86400;
+const root = document.body.dataset.root.replace(/(.)\/$/, "$1");
+
+function remember(name, value) {
+  document.cookie = `${name}=${value}; path=${root}; max-age=${ONE_YEAR}; samesite=strict`;
+}
+
+function followZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && !document.cookie.includes("scheduler_zone=")) {
+    remember("scheduler_zone", zone);
+    if (zone !== document.body.dataset.zone) location.reload();
+  }
+}
+
+for (const form of document.querySelectorAll("form.preferences")) {
+  form.addEventListener("change", () => form.requestSubmit());
+}
+followZone();

@@ -1,0 +1,111 @@
+"""What stands on every page around its content: the rail, the tape, who looks at it, and in which zone and theme."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import current_app, g, render_template, request
+
+from scheduler_app.dashboard import preferences, words
+from scheduler_app.domain.zone import zone_names
+from scheduler_app.services.context import Context
+from scheduler_app.services.scheduler import SchedulerView, view_scheduler
+from scheduler_app.store.engines import LIVE
+
+EXTENSION = "scheduler_app.pages"
+PAGES = (
+    ("pages.show_overview", "Overview"),
+    ("pages.list_jobs", "Jobs"),
+    ("pages.list_runs", "Runs"),
+    ("pages.show_timeline", "Timeline"),
+    ("pages.show_week", "Week"),
+    ("pages.show_scheduler", "Scheduler"),
+)
+ADMINISTRATION = (("pages.list_keys", "Keys"),)
+CHANGES = ("operator", "admin")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """The page's surroundings. `active` is the endpoint that the rail shows as the present one."""
+
+    active: str
+    now: datetime
+    zone: ZoneInfo
+    theme: str
+    caller: str | None
+    role: str | None
+    csrf_token: str
+    scheduler: SchedulerView | None
+
+    @property
+    def pages(self) -> list[tuple[str, str]]:
+        """The pages that exist, each as an endpoint and a title."""
+        return [page for page in PAGES if page[0] in current_app.view_functions]
+
+    @property
+    def administration(self) -> list[tuple[str, str]]:
+        """The pages that exist for who may do everything."""
+        return [page for page in ADMINISTRATION if self.may_admin and page[0] in current_app.view_functions]
+
+    @property
+    def may_operate(self) -> bool:
+        """Whether the caller may run, cancel, pause and resume."""
+        return self.role in CHANGES
+
+    @property
+    def may_admin(self) -> bool:
+        """Whether the caller may do everything."""
+        return self.role == "admin"
+
+    @property
+    def engines_alive(self) -> int:
+        """How many engines are alive."""
+        engines = self.scheduler.engines if self.scheduler else []
+        return sum(engine.state in LIVE for engine in engines)
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs are not finished."""
+        counts = self.scheduler.jobs if self.scheduler else {}
+        return sum(number for state, number in counts.items() if state != "finished")
+
+
+def context() -> Context:
+    """Return what the use cases need."""
+    ctx: Context = current_app.extensions[EXTENSION]
+    return ctx
+
+
+def render(template: str, *, active: str | None = None, **view: Any) -> str:
+    """Render a page in its frame; times are told in the zone of the browser."""
+    frame = _frame(active or request.endpoint or "")
+    told = {
+        "clock": partial(words.clock, now=frame.now, zone=frame.zone),
+        "distance": partial(words.distance, now=frame.now),
+        "instant": partial(words.instant, zone=frame.zone),
+        "day": partial(words.day, zone=frame.zone),
+        "duration": words.duration,
+        "count": words.count,
+        "plural": words.plural,
+        "share": words.share,
+        "pages_there": lambda: current_app.view_functions,
+    }
+    return render_template(template, frame=frame, zones=sorted(zone_names()), **told, **view)
+
+
+def _frame(active: str) -> Frame:
+    """Return the frame; who is not signed in is shown nothing of the scheduler."""
+    ctx, key = context(), g.get("key")
+    return Frame(
+        active=active,
+        now=ctx.clock.now(),
+        zone=preferences.zone(),
+        theme=preferences.theme(),
+        caller=None if key is None else key.name,
+        role=None if key is None else key.role,
+        csrf_token=g.get("csrf_token", ""),
+        scheduler=None if key is None else view_scheduler(ctx=ctx),
+    )
