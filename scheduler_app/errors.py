@@ -184,3 +184,15 @@ class VersionMismatch(SchedulerError):
     """The thing was changed by somebody else since the caller read it."""
 
     code = "version_mismatch"
+
+
+class Unauthorized(SchedulerError):
+    """There is no API key, or not a good one."""
+
+    code = "unauthorized"
+
+
+class TooManyFailures(SchedulerError):
+    """One address sent too many wrong keys."""
+
+    code = "too_many_failures"

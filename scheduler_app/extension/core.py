@@ -121,7 +121,14 @@ def build(app: Flask, kit: Kit) -> Core:
     )
     bus.subscribe(LogReporter())
     bus.subscribe(engine.scheduler.listeners)
-    ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=kit.on_wake or engine.wake)
+    ctx = Context(
+        database=database,
+        registry=registry,
+        clock=clock,
+        bus=bus,
+        wake=kit.on_wake or engine.wake,
+        session_idle=timedelta(seconds=settings.session_idle),
+    )
     references = References(settings.task_modules, registry, code=Path(app.root_path), module=app.import_name)
     name = settings.app_name or app.name
     desk = Desk(ctx, references, kit.habits, engine.scheduler, app=name, address=database.shown)

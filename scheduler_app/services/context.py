@@ -4,11 +4,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
 from scheduler_app.domain.task import Registry
+from scheduler_app.services.attempts import Attempts
 from scheduler_app.signals import Bus
 from scheduler_app.store.nested import Joined, Rehearsal, Store
 
@@ -55,7 +57,7 @@ NO_KEYS = (CODE.name, ENGINE.name, COMMAND_LINE.name, LOGIN)
 class Context:
     """Handed to every use case. `wake` tells this process's engine that something may be due now.
 
-    `actor` is who changes what the use case changes.
+    `actor` is who changes what the use case changes. A session ends when nobody was there for `session_idle`.
     """
 
     database: Store
@@ -66,6 +68,8 @@ class Context:
     underway: Underway = field(default_factory=Underway)
     is_rehearsal: bool = False
     actor: Actor = CODE
+    attempts: Attempts = field(default_factory=Attempts)
+    session_idle: timedelta = timedelta(hours=8)
 
     def by(self, actor: Actor) -> "Context":
         """Return a context in which somebody else makes the changes."""

@@ -13,7 +13,7 @@ from scheduler_app.domain.key import KeySpec, Role
 from scheduler_app.errors import Fault, InvalidInput, LastAdminKey, NameTaken, NotFound
 from scheduler_app.services.context import NO_KEYS, Context
 from scheduler_app.signals import KeyRevoked
-from scheduler_app.store import keys
+from scheduler_app.store import keys, sessions
 from scheduler_app.store.keys import ApiKey, KeyRow, KeyState, NewKey
 
 USES_APART = timedelta(minutes=1)
@@ -101,6 +101,7 @@ def revoke_key(key_id: int, *, ctx: Context) -> None:
             detail = f"key {key.name!r} is the last admin key that does not expire; make another one first"
             raise LastAdminKey(detail)
         keys.revoke(tx, key_id, now)
+        sessions.end_of_key(tx, key_id)
 
     ctx.database.write(work)
     ctx.bus.publish(KeyRevoked(at=now, key_id=key_id))

@@ -111,6 +111,22 @@ def find(tx: sa.Connection, secret: str, now: datetime) -> ApiKey | None:
     return None
 
 
+def good(tx: sa.Connection, key_id: int, now: datetime) -> ApiKey | None:
+    """Return the key of an id, None when it is good no more."""
+    return _first_good(tx, api_keys.c.id == key_id, now)
+
+
+def oldest_good(tx: sa.Connection, role: str, now: datetime) -> ApiKey | None:
+    """Return the oldest good key of a role, rather one that does not expire; None when there is none."""
+    return _first_good(tx, api_keys.c.role == role, now)
+
+
+def _first_good(tx: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> ApiKey | None:
+    query = sa.select(api_keys).where(which, GOOD).order_by(api_keys.c.expires_at.is_not(None), api_keys.c.id)
+    row = tx.execute(query.limit(1), {"now_": to_micros(now)}).first()
+    return None if row is None else ApiKey(id=row.id, name=row.name, role=row.role, expires_at=moment(row.expires_at))
+
+
 def get(tx: sa.Connection, key_id: int) -> KeyRow | None:
     """Return a key, also one that is good no more."""
     row = tx.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
