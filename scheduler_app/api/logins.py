@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from flask import request
 
 from scheduler_app.api.refusals import CrossSite, WrongMediaType
+from scheduler_app.domain.change import LOGIN
 from scheduler_app.domain.spec import shown
 from scheduler_app.errors import ConfigurationError, Unauthorized
-from scheduler_app.services.context import LOGIN
 from scheduler_app.services.roles import Role
 from scheduler_app.store.keys import ApiKey
 

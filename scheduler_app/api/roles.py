@@ -18,6 +18,8 @@ NEEDS: dict[str, Role] = {
     "forecast.forecast_job": Role.VIEWER,
     "forecast.list_upcoming": Role.VIEWER,
     "scheduler.get_scheduler": Role.VIEWER,
+    # of keys and sign-ins only an admin is told, which its view looks after
+    "audit.list_changes": Role.VIEWER,
     "jobs.pause_job": Role.OPERATOR,
     "jobs.resume_job": Role.OPERATOR,
     "jobs.skip_firings": Role.OPERATOR,

@@ -14,7 +14,7 @@ from scheduler_app.cli.server import STOPS, run_server
 from scheduler_app.cli.signing import HINT, address, link
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension.core import Core
-from scheduler_app.services.context import COMMAND_LINE
+from scheduler_app.services.context import BY_COMMAND
 from scheduler_app.services.sessions import new_code
 from scheduler_app.settings import Settings
 
@@ -29,7 +29,7 @@ def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
     core: Core = app.extensions["scheduler_core"]
     core.open()
     listener = listen(settings.host, settings.port)
-    code = new_code(ctx=core.ctx.by(COMMAND_LINE)) if sys.stdout.isatty() else None
+    code = new_code(ctx=core.ctx.by(BY_COMMAND)) if sys.stdout.isatty() else None
     core.database.close()
     for number in STOPS:
         # not sys.exit: what it raises is swallowed when the signal comes during a callback of the interpreter

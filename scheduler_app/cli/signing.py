@@ -6,7 +6,7 @@ from scheduler_app.clock import SystemClock
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.text import one_line
 from scheduler_app.errors import ConfigurationError
-from scheduler_app.services.context import COMMAND_LINE, Context
+from scheduler_app.services.context import BY_COMMAND, Context
 from scheduler_app.services.sessions import new_code
 from scheduler_app.settings import Settings
 from scheduler_app.signals import Bus
@@ -25,7 +25,7 @@ def print_link(settings: Settings, url: str | None) -> None:
         raise ConfigurationError(f"{database.path or database.shown}: {unknown}")
     ctx = Context(database=database, registry=Registry(), clock=SystemClock(), bus=Bus(), wake=lambda: None)
     try:
-        code = new_code(ctx=ctx.by(COMMAND_LINE))
+        code = new_code(ctx=ctx.by(BY_COMMAND))
     finally:
         database.close()
     base = address(settings.host, settings.port) if url is None else url

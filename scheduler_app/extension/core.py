@@ -167,7 +167,8 @@ def retention_of(settings: Settings) -> Retention:
     """Return how long history is kept."""
     days = {state: getattr(settings, f"keep_{state}_days") for state in FINAL_STATES}
     ages = {state: timedelta(days=number) for state, number in days.items() if number is not None}
-    return Retention(ages=ages, runs_per_job=settings.keep_runs_per_job)
+    audit = None if settings.keep_audit_days is None else timedelta(days=settings.keep_audit_days)
+    return Retention(ages=ages, runs_per_job=settings.keep_runs_per_job, changes=audit)
 
 
 def default_database(app: Flask) -> str:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
+from scheduler_app.domain.change import CODE, COMMAND_LINE
 from scheduler_app.domain.task import Registry
 from scheduler_app.services.attempts import Attempts
 from scheduler_app.signals import Bus
@@ -45,12 +46,8 @@ class Actor:
     request_id: str | None = None
 
 
-CODE = Actor(name="code")
-ENGINE = Actor(name="engine")
-COMMAND_LINE = Actor(name="command line")
-LOGIN = "login"
-# names that no key may have
-NO_KEYS = (CODE.name, ENGINE.name, COMMAND_LINE.name, LOGIN)
+BY_CODE = Actor(name=CODE)
+BY_COMMAND = Actor(name=COMMAND_LINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +64,7 @@ class Context:
     wake: Callable[[], None]
     underway: Underway = field(default_factory=Underway)
     is_rehearsal: bool = False
-    actor: Actor = CODE
+    actor: Actor = BY_CODE
     attempts: Attempts = field(default_factory=Attempts)
     session_idle: timedelta = timedelta(hours=8)
 

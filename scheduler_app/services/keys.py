@@ -9,9 +9,12 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from scheduler_app.clock import rfc3339
+from scheduler_app.domain.change import KEYLESS, What, of_key
 from scheduler_app.domain.key import KeySpec, Role
 from scheduler_app.errors import Fault, InvalidInput, LastAdminKey, NameTaken, NotFound
-from scheduler_app.services.context import NO_KEYS, Context
+from scheduler_app.services.context import Context
+from scheduler_app.services.trail import noting
 from scheduler_app.signals import KeyRevoked
 from scheduler_app.store import keys, sessions
 from scheduler_app.store.keys import ApiKey, KeyRow, KeyState, NewKey
@@ -60,7 +63,7 @@ def note_use(key_id: int, *, ctx: Context) -> None:
 
 def create_key(spec: KeySpec, *, ctx: Context) -> CreatedKey:
     """Make a key. NameTaken when a good one has its name."""
-    if spec.name in NO_KEYS:
+    if spec.name in KEYLESS:
         detail = f"'name' must be another one, got {spec.name!r}, as which the audit knows who has no key"
         raise InvalidInput.of(Fault(pointer="/name", detail=detail))
     now = ctx.clock.now()
@@ -76,7 +79,9 @@ def create_key(spec: KeySpec, *, ctx: Context) -> CreatedKey:
         if keys.is_in_use(tx, new.name, now):
             fault = Fault(pointer="/name", detail=f"a key named {new.name!r} is in use; choose another name")
             raise NameTaken(fault.detail, faults=[fault])
-        return _find(tx, keys.insert(tx, new, now))
+        key = _find(tx, keys.insert(tx, new, now))
+        noting(tx, ctx, now).change(What.KEY_CREATED, of_key(key.id), after=_facts(key))
+        return key
 
     return CreatedKey(key=ctx.database.write(work), secret=new.secret)
 
@@ -102,9 +107,15 @@ def revoke_key(key_id: int, *, ctx: Context) -> None:
             raise LastAdminKey(detail)
         keys.revoke(tx, key_id, now)
         sessions.end_of_key(tx, key_id)
+        noting(tx, ctx, now).change(What.KEY_REVOKED, of_key(key.id), before=_facts(key))
 
     ctx.database.write(work)
     ctx.bus.publish(KeyRevoked(at=now, key_id=key_id))
+
+
+def _facts(key: KeyRow) -> dict[str, str | None]:
+    ends = None if key.expires_at is None else rfc3339(key.expires_at)
+    return {"name": key.name, "role": key.role, "prefix": key.prefix, "expires_at": ends}
 
 
 def _find(tx: sa.Connection, key_id: int) -> KeyRow:

@@ -10,14 +10,17 @@ import base64
 import hashlib
 import hmac
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from scheduler_app.domain.change import What, of_key
 from scheduler_app.domain.key import Role
 from scheduler_app.errors import NotFound
 from scheduler_app.services.context import Context
 from scheduler_app.services.keys import USES_APART
+from scheduler_app.services.trail import noting
 from scheduler_app.store import keys, sessions
 from scheduler_app.store.keys import ApiKey
 from scheduler_app.store.sessions import Session
@@ -85,6 +88,8 @@ def _begin(tx: sa.Connection, key: ApiKey | None, *, former: str | None, now: da
     if former is not None:
         sessions.end(tx, keys.digest_of(former))
     sessions.insert(tx, token, key.id, now)
+    by = replace(ctx.actor, name=key.name, api_key=key.id)
+    noting(tx, ctx.by(by), now).change(What.SESSION_BEGUN, of_key(key.id))
     return token
 
 
@@ -107,7 +112,13 @@ def note_seen(session: Session, *, ctx: Context) -> None:
 
 def sign_out(session: Session, *, ctx: Context) -> None:
     """End a session."""
-    ctx.database.write(lambda tx: sessions.end(tx, session.digest))
+    now = ctx.clock.now()
+
+    def work(tx: sa.Connection) -> None:
+        if sessions.end(tx, session.digest):
+            noting(tx, ctx, now).change(What.SESSION_ENDED, of_key(session.key.id))
+
+    ctx.database.write(work)
 
 
 def new_code(*, ctx: Context) -> str:
@@ -120,6 +131,7 @@ def new_code(*, ctx: Context) -> str:
             raise NotFound("the store has no admin key that is good")
         sessions.prune(tx, now, idle=ctx.session_idle)
         sessions.insert_code(tx, code, key.id, now + CODE_LASTS)
+        noting(tx, ctx, now).change(What.LINK_MADE, of_key(key.id))
 
     ctx.database.write(work)
     return code

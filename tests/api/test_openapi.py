@@ -32,6 +32,7 @@ CALLS = {
     "/api/v1/runs/{run_id}/cancel": {"post"},
     "/api/v1/runs/{run_id}/log": {"get"},
     "/api/v1/triggers/preview": {"post"},
+    "/api/v1/audit": {"get"},
     "/api/v1/api-keys": {"get", "post"},
     "/api/v1/api-keys/{key_id}": {"delete"},
     "/api/v1/scheduler": {"get"},
