@@ -11,7 +11,7 @@ The pages say what is to become of the session by `g.session_token`, a new one, 
 import re
 from urllib.parse import quote, urlencode
 
-from flask import Response, g, request, url_for
+from flask import Response, after_this_request, g, request, url_for
 from markupsafe import Markup
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as AnyResponse
@@ -20,7 +20,7 @@ from scheduler_app.api.logins import SAFE, refuse_other_sites
 from scheduler_app.api.refusals import WrongCsrfToken
 from scheduler_app.services import sessions
 from scheduler_app.services.context import Context
-from scheduler_app.store.keys import ApiKey
+from scheduler_app.store.sessions import Session
 
 PAGES = "pages"
 SIGN_IN = "pages.sign_in"
@@ -42,15 +42,15 @@ def is_page() -> bool:
     return request.blueprint == PAGES
 
 
-def caller(ctx: Context) -> ApiKey | None:
+def session(ctx: Context) -> Session | None:
     """Return who is signed in, None when nobody is; what changes something must come from a page of ours."""
     token = token_of(SESSION)
-    session = None if token is None else sessions.caller_of(token, ctx=ctx)
-    if token is None or session is None:
+    found = None if token is None else sessions.caller_of(token, ctx=ctx)
+    if token is None or found is None:
         return None
     prove(token)
-    g.session = session
-    return session.key
+    g.session = found
+    return found
 
 
 def prove_visitor() -> None:
@@ -65,6 +65,7 @@ def prove_visitor() -> None:
 def prove(token: str) -> None:
     """Tell the page its CSRF token; refuse what changes something and does not bring it."""
     g.csrf_token = sessions.csrf_token(token)
+    after_this_request(_settle)
     if request.method in SAFE:
         return
     refuse_other_sites(takes_forms=is_page())
@@ -82,7 +83,7 @@ def token_of(kind: str) -> str | None:
     return found if _TOKEN.fullmatch(found) else None
 
 
-def settle(response: Response) -> Response:
+def _settle(response: Response) -> Response:
     """Let the browser keep, or forget, what the request came to."""
     if "csrf_cookie" in g:
         _keep(response, CSRF, g.csrf_cookie)

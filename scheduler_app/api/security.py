@@ -3,11 +3,12 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, after_this_request, g, request
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -24,7 +25,6 @@ from scheduler_app.services.roles import Role
 from scheduler_app.services.sessions import note_seen
 from scheduler_app.signals import KeyRevoked
 from scheduler_app.store.keys import ApiKey
-from scheduler_app.store.sessions import Session
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 KEY_SECONDS = 5.0
@@ -73,8 +73,6 @@ class Guard:
     def register(self, app: Flask) -> None:
         """Stand before and after every request of `app`."""
         app.before_request(self.admit)
-        app.after_request(self._note_use)
-        app.after_request(browsers.settle)
         app.after_request(seal)
 
     def admit(self) -> AnyResponse | None:
@@ -101,12 +99,14 @@ class Guard:
     def _enter(self, key: ApiKey) -> None:
         """Remember who calls."""
         g.key = key
-        g.actor = Actor(name=key.name, api_key=key.id or None, request_id=g.request_id)
+        g.ctx = self._ctx.by(Actor(name=key.name, api_key=key.id or None, request_id=g.request_id))
+        if key.id and self._is_due(str(key.id)):
+            _when_sent(partial(note_use, key.id, ctx=self._ctx))
 
     def _greet(self) -> None:
         """Look who asks for what is open to all, where that makes a difference."""
         if request.endpoint in TELLING_MORE:
-            key = browsers.caller(self._ctx) if _bearer() is None else self._caller()
+            key = self._of_browser() if _bearer() is None else self._caller()
             if key is not None:
                 self._enter(key)
         elif request.endpoint == browsers.SIGN_IN:
@@ -128,7 +128,7 @@ class Guard:
         Such an app may have bearer tokens of its own, which are no wrong keys.
         """
         secret = _bearer()
-        key = browsers.caller(self._ctx) if secret is None and self._login is None else None
+        key = self._of_browser() if secret is None and self._login is None else None
         key = self._key_of(secret) if secret is not None else key
         if key is not None:
             return key
@@ -162,25 +162,36 @@ class Guard:
         if isinstance(event, KeyRevoked):
             self._keys.forget()
 
-    def _note_use(self, response: Response) -> Response:
-        """Remember once a minute that a key was used, or a session, after the answer is sent."""
-        key: ApiKey | None = g.get("key")
-        session: Session | None = g.get("session")
+    def _of_browser(self) -> ApiKey | None:
+        """Return who is signed in, None when nobody is."""
+        session = browsers.session(self._ctx)
+        if session is None:
+            return None
+        if self._is_due(session.digest):
+            _when_sent(partial(note_seen, session, ctx=self._ctx))
+        return session.key
+
+    def _is_due(self, user: str) -> bool:
+        """Whether it is to be written that somebody is there, which is once a minute."""
         now = self._ctx.clock.monotonic()
-        if key is None or not key.id:
-            return response
-        user = str(key.id) if session is None else session.digest
-        if self._used.get(user, now) is None:
+        is_due = self._used.get(user, now) is None
+        if is_due:
             self._used.put(user, True, now)
-            response.call_on_close(lambda: self._write_use(key, session))
+        return is_due
+
+
+def _when_sent(write: Callable[[], None]) -> None:
+    """Write something after the answer is sent, if the store lets it."""
+
+    def attempt() -> None:
+        with suppress(StoreUnavailable):
+            write()
+
+    def attach(response: Response) -> Response:
+        response.call_on_close(attempt)
         return response
 
-    def _write_use(self, key: ApiKey, session: Session | None) -> None:
-        with suppress(StoreUnavailable):
-            if session is None:
-                note_use(key.id, ctx=self._ctx)
-            else:
-                note_seen(session, ctx=self._ctx)
+    after_this_request(attach)
 
 
 def _digest(secret: str) -> str:

@@ -36,7 +36,7 @@ def sign_in() -> AnyResponse:
 def sign_out() -> AnyResponse:
     """End the session."""
     if "session" in g:
-        sessions.sign_out(g.session, ctx=context().by(g.actor))
+        sessions.sign_out(g.session, ctx=context())
     g.signed_out = True
     return redirect(url_for("pages.sign_in"), 303)
 

@@ -69,8 +69,10 @@ class Context:
     session_idle: timedelta = timedelta(hours=8)
 
     def by(self, actor: Actor) -> "Context":
-        """Return a context in which somebody else makes the changes."""
-        return replace(self, actor=actor)
+        """Return a context in which somebody else makes the changes; made for each request, so no field is set anew."""
+        other = object.__new__(Context)
+        vars(other).update(vars(self), actor=actor)
+        return other
 
     def rehearsing(self) -> "Context":
         """Return a context in which nothing is kept, announced or woken: that of a dry run."""

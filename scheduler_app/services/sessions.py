@@ -19,7 +19,6 @@ from scheduler_app.domain.change import What, of_key
 from scheduler_app.domain.key import Role
 from scheduler_app.errors import NotFound
 from scheduler_app.services.context import Context
-from scheduler_app.services.keys import USES_APART
 from scheduler_app.services.trail import noting
 from scheduler_app.store import keys, sessions
 from scheduler_app.store.keys import ApiKey
@@ -100,14 +99,9 @@ def caller_of(token: str, *, ctx: Context) -> Session | None:
 
 
 def note_seen(session: Session, *, ctx: Context) -> None:
-    """Remember that somebody was there, and used the key."""
+    """Remember that somebody was there."""
     now = ctx.clock.now()
-
-    def work(tx: sa.Connection) -> None:
-        sessions.note_seen(tx, session.digest, now)
-        keys.note_use(tx, session.key.id, now, after=USES_APART)
-
-    ctx.database.write(work)
+    ctx.database.write(lambda tx: sessions.note_seen(tx, session.digest, now))
 
 
 def sign_out(session: Session, *, ctx: Context) -> None:
