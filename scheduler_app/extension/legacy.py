@@ -16,7 +16,7 @@ from flask_apscheduler.utils import job_to_dict
 from werkzeug.exceptions import HTTPException
 
 from scheduler_app.api.errors import aborted, problem, refused
-from scheduler_app.api.logins import SAFE, comes_from_another_site, role_of
+from scheduler_app.api.logins import SAFE, comes_from_another_site, person_of
 from scheduler_app.api.reading import read_object
 from scheduler_app.api.refusals import CrossSite
 from scheduler_app.api.roles import check
@@ -91,7 +91,7 @@ def _check_role(name: str) -> None:
     role = _scheduler().role
     if role is None:
         return
-    given = role_of(current_app.ensure_sync(role)())
+    given, _ = person_of(current_app.ensure_sync(role)())
     if given is None:
         raise Unauthorized("sign in first")
     check(given, NEEDS[name])

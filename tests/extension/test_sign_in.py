@@ -60,3 +60,16 @@ def test_the_app_may_say_where_its_login_is(make: Make):
     answer = client.get("/scheduler/?q=a%20b")
     assert (answer.status_code, answer.location) == (303, "/login?next=%2Fscheduler%2F%3Fq%3Da%2520b")
     assert client.get("/scheduler/api/v1/jobs").status_code == 401
+
+
+def test_the_app_may_say_who_it_is_and_the_audit_names_them(make: Make):
+    client = make(role=lambda: ("operator", "ada@example.org"))
+    assert client.post("/scheduler/api/v1/scheduler/pause").status_code == 200
+    (change,) = client.get("/scheduler/api/v1/audit").get_json()["items"]
+    assert (change["who"], change["key_id"], change["what"]) == ("ada@example.org", None, "scheduler.paused")
+    assert "ada@example.org · operator" in client.get("/scheduler/").text
+
+
+def test_what_is_no_role_beside_a_name_opens_nothing(make: Make, caplog: pytest.LogCaptureFixture):
+    assert make(role=lambda: ("root", "ada")).get("/scheduler/api/v1/jobs").status_code == 500
+    assert "a role is one of" in caplog.text
