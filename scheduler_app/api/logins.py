@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 
 from flask import request
 
-from scheduler_app.api.refusals import CrossSite, Unauthorized, WrongMediaType
-from scheduler_app.api.roles import Role
+from scheduler_app.api.refusals import CrossSite, WrongMediaType
+from scheduler_app.domain.change import LOGIN
 from scheduler_app.domain.spec import shown
-from scheduler_app.errors import ConfigurationError
+from scheduler_app.domain.text import one_line
+from scheduler_app.errors import ConfigurationError, Unauthorized
+from scheduler_app.services.roles import Role
 from scheduler_app.store.keys import ApiKey
 
 Login = Callable[[], object]
@@ -22,17 +24,26 @@ OWN_SITES = ("same-origin", "none")
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 # whoever is signed in shares the idempotency keys of this one, which no API key has
 NOBODYS_KEY = 0
+BOTH = 2
+LONGEST_NAME = 191
 
 
-def caller_of(login: Login | None) -> ApiKey:
+def caller_of(login: Login | None, *, takes_forms: bool = False) -> ApiKey:
     """Return who is signed in, by role; Unauthorized when nobody is, or could be."""
     if login is None:
         raise Unauthorized("this call needs the header Authorization: Bearer KEY")
-    refuse_other_sites()
-    role = role_of(login())
+    refuse_other_sites(takes_forms=takes_forms)
+    role, name = person_of(login())
     if role is None:
         raise Unauthorized("sign in, or send the header Authorization: Bearer KEY")
-    return ApiKey(id=NOBODYS_KEY, name="login", role=role)
+    return ApiKey(id=NOBODYS_KEY, name=name, role=role)
+
+
+def person_of(given: object) -> tuple[Role | None, str]:
+    """Return the role that an app's function gave, and the name of who has it, if it gave both."""
+    if isinstance(given, tuple) and len(given) == BOTH and isinstance(given[1], str):
+        return role_of(given[0]), one_line(given[1])[:LONGEST_NAME] or LOGIN
+    return role_of(given), LOGIN
 
 
 def role_of(given: object) -> Role | None:
@@ -45,13 +56,13 @@ def role_of(given: object) -> Role | None:
     return Role(given)
 
 
-def refuse_other_sites() -> None:
-    """Refuse what changes something and was sent by a page of another site."""
+def refuse_other_sites(*, takes_forms: bool = False) -> None:
+    """Refuse what changes something and was sent by a page of another site, or as its form could be."""
     if request.method in SAFE:
         return
     if comes_from_another_site():
         raise CrossSite("this call comes from a page of another site")
-    if request.mimetype in FORMS:
+    if not takes_forms and request.mimetype in FORMS:
         raise WrongMediaType(f"a call is sent as application/json, got {shown(request.content_type)}")
 
 

@@ -74,8 +74,8 @@ class Frame:
 
 
 def context() -> Context:
-    """Return what the use cases need."""
-    ctx: Context = current_app.extensions[EXTENSION]
+    """Return what the use cases need, for who calls."""
+    ctx: Context = g.get("ctx") or current_app.extensions[EXTENSION]
     return ctx
 
 

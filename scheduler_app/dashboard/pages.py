@@ -5,13 +5,13 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import assets, overview, preferences
+from scheduler_app.dashboard import assets, overview, preferences, signing
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
-NEEDS = {"pages.show_overview": "viewer"}
-OPEN = frozenset({"pages.send_asset", "pages.set_preferences"})
-MODULES = (assets, preferences, overview)
+NEEDS = {"pages.show_overview": "viewer", "pages.sign_out": "viewer"}
+OPEN = frozenset({"pages.send_asset", "pages.set_preferences", "pages.sign_in"})
+MODULES = (assets, preferences, overview, signing)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -122,7 +122,7 @@ def build(app: Flask, kit: Kit) -> Core:
     )
     for subscriber in (LogReporter(), engine.scheduler.listeners):
         engine.ctx.bus.subscribe(subscriber)
-    ctx = context_of(engine, kit.on_wake or engine.wake)
+    ctx = context_of(engine, settings, kit.on_wake or engine.wake)
     references = References(settings.task_modules, registry, code=Path(app.root_path), module=app.import_name)
     name = settings.app_name or app.name
     desk = Desk(ctx, references, kit.habits, engine.scheduler, app=name, address=database.shown)
@@ -143,7 +143,7 @@ def build(app: Flask, kit: Kit) -> Core:
     )
 
 
-def context_of(engine: Engine, wake: Callable[[], None]) -> Context:
+def context_of(engine: Engine, settings: Settings, wake: Callable[[], None]) -> Context:
     """Return what use cases need, of what the engine of the same app works with."""
     parts = engine.ctx
     return Context(
@@ -153,6 +153,7 @@ def context_of(engine: Engine, wake: Callable[[], None]) -> Context:
         bus=parts.bus,
         wake=wake,
         limits=parts.limits,
+        session_idle=timedelta(seconds=settings.session_idle),
     )
 
 
@@ -188,7 +189,8 @@ def retention_of(settings: Settings) -> Retention:
     """Return how long history is kept."""
     days = {state: getattr(settings, f"keep_{state}_days") for state in FINAL_STATES}
     ages = {state: timedelta(days=number) for state, number in days.items() if number is not None}
-    return Retention(ages=ages, runs_per_job=settings.keep_runs_per_job)
+    audit = None if settings.keep_audit_days is None else timedelta(days=settings.keep_audit_days)
+    return Retention(ages=ages, runs_per_job=settings.keep_runs_per_job, changes=audit)
 
 
 def default_database(app: Flask) -> str:

@@ -16,16 +16,17 @@ from flask_apscheduler.utils import job_to_dict
 from werkzeug.exceptions import HTTPException
 
 from scheduler_app.api.errors import aborted, problem, refused
-from scheduler_app.api.logins import SAFE, comes_from_another_site, role_of
+from scheduler_app.api.logins import SAFE, comes_from_another_site, person_of
 from scheduler_app.api.reading import read_object
-from scheduler_app.api.refusals import CrossSite, Unauthorized
-from scheduler_app.api.roles import Role, check
+from scheduler_app.api.refusals import CrossSite
+from scheduler_app.api.roles import check
 from scheduler_app.aps.desk import UnknownJob
 from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.aps.options import TRIGGER_FIELDS
-from scheduler_app.errors import Conflict, SchedulerError
+from scheduler_app.errors import Conflict, SchedulerError, Unauthorized
 from scheduler_app.services.ownership import refuse_outsider
 from scheduler_app.services.references import Reach
+from scheduler_app.services.roles import Role
 
 if TYPE_CHECKING:
     from scheduler_app.extension.scheduler import Scheduler
@@ -90,7 +91,7 @@ def _check_role(name: str) -> None:
     role = _scheduler().role
     if role is None:
         return
-    given = role_of(current_app.ensure_sync(role)())
+    given, _ = person_of(current_app.ensure_sync(role)())
     if given is None:
         raise Unauthorized("sign in first")
     check(given, NEEDS[name])
