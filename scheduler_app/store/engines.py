@@ -16,6 +16,9 @@ from scheduler_app.store.rows import micros, moment
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import engines
 
+# that it keeps roll-ups and the statistics of jobs; an older version says nothing
+BOOKS = 1
+
 
 class EngineState(StrEnum):
     """Whether an engine takes work, ends, or has ended."""
@@ -74,6 +77,7 @@ def register(
         "executors": compact(executors or {"thread": {"slots": slots}}),
         "tasks": compact(sorted(tasks)),
         "state": EngineState.RUNNING,
+        "books": BOOKS,
         "beat": 1,
         "started_at": to_micros(now),
         "beat_at": to_micros(now),

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunState
-from scheduler_app.store import by_end
+from scheduler_app.store import by_end, endings
+from scheduler_app.store.endings import ENDING
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import run_of
 from scheduler_app.store.statement import Statement
@@ -134,12 +135,14 @@ def _conditions(where: RunFilter) -> Iterator[sa.ColumnElement[bool]]:
 def cancel_waiting(tx: sa.Connection, run_id: int, *, reason: Reason, now: datetime) -> bool:
     """Cancel a run that has not started; False when it has."""
     wake_others(tx)  # what it kept waiting may start
-    changed = tx.execute(
+    cancelled = tx.execute(
         runs.update()
         .where(runs.c.id == run_id, runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]))
         .values(state=RunState.CANCELLED, reason=reason, finished_at=to_micros(now))
-    ).rowcount
-    return changed == 1
+        .returning(*ENDING)
+    ).all()
+    endings.note_rows(tx, cancelled)
+    return len(cancelled) == 1
 
 
 def request_cancel(tx: sa.Connection, run_id: int) -> bool:
@@ -158,7 +161,7 @@ CANCEL_WAITING_OF_JOB = Statement(
         sa.text("state IN ('scheduled', 'queued', 'running') AND state <> 'running'"),
     )
     .values(state=RunState.CANCELLED, reason=sa.bindparam("reason_"), finished_at=sa.bindparam("now_"))
-    .returning(runs.c.id, runs.c.started_at)
+    .returning(*ENDING)
 )
 
 
@@ -166,6 +169,7 @@ def cancel_waiting_of_job(tx: sa.Connection, key: int, *, reason: Reason, now: d
     """Cancel every run of a job that waits; return those that had been started before."""
     wake_others(tx)
     cancelled = CANCEL_WAITING_OF_JOB.rows(tx, key_=key, reason_=reason, now_=to_micros(now))
+    endings.note_rows(tx, cancelled)
     return [row.id for row in cancelled if row.started_at is not None]
 
 

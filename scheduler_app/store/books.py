@@ -1,0 +1,26 @@
+"""Keep the books: what a transaction has noted is added up and written right before its COMMIT, in few statements.
+
+Invariants kept here:
+- The roll-ups, the statistics of jobs and the lags are as right as the runs: they are committed, or undone, with them.
+- Writers come one after the other, on PostgreSQL too (its advisory lock): no two of them wait for a counter's row.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.store import lags, rollups, tracks
+from scheduler_app.store.endings import Commit, Ending, Firings
+
+
+def conclude(tx: sa.Connection, noted: list[Any]) -> None:
+    """Write what the notes of a transaction come to."""
+    endings = [entry for entry in noted if type(entry) is Ending]
+    if endings:
+        rollups.add(tx, endings)
+        tracks.add(tx, endings)
+    if len(endings) < len(noted):
+        committed = [entry.at for entry in noted if type(entry) is Commit]
+        fired = [entry for entry in noted if type(entry) is Firings]
+        if fired:
+            lags.add(tx, fired, at=max(committed, default=None))
