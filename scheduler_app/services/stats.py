@@ -10,7 +10,7 @@ from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.run import FINAL_STATES, RunState
 from scheduler_app.domain.track import FAILURES, JobStats
 from scheduler_app.services.context import Context
-from scheduler_app.store import lags, rollups, tracks
+from scheduler_app.store import lags, plans, rollups, tracks
 from scheduler_app.store.lags import Grade
 from scheduler_app.store.rollups import Step
 
@@ -18,6 +18,7 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 LAG_OVER = timedelta(minutes=5)
+OVERDUE_AFTER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +60,31 @@ class Lag:
 
     p95: float | None
     max: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pulse:
+    """What a minute was like: how late jobs fired and how often, and how many runs were queued and jobs overdue when
+    an engine looked; None when none did."""
+
+    at: datetime
+    lag: Lag
+    fired: int
+    backlog: int | None
+    overdue: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Punctuality:
+    """How often jobs fired in the last hour, and how many were due more than 5 s ago and have not fired."""
+
+    fired: int
+    overdue: int
+
+    @property
+    def due(self) -> int:
+        """Return how often jobs should have fired."""
+        return self.fired + self.overdue
 
 
 def buckets(start: datetime, end: datetime, step: Step, *, ctx: Context) -> list[Bucket]:
@@ -105,6 +131,34 @@ def of_jobs(keys: Sequence[int], *, ctx: Context) -> dict[int, JobStats]:
     """Return what is known of the last runs of jobs, by key; a job that never ran has empty numbers."""
     with ctx.database.read() as tx:
         return tracks.of_jobs(tx, keys)
+
+
+def pulse(start: datetime, end: datetime, *, ctx: Context) -> list[Pulse]:
+    """Return how late jobs fired and how much waited in each minute of which anything is known."""
+    with ctx.database.read() as tx:
+        samples = {sample.at: sample for sample in plans.samples_since(tx, _minute_of(start)) if sample.at < end}
+        graded: dict[datetime, list[Grade]] = {}
+        for grade in lags.since(tx, start):
+            if grade.at < end:
+                graded.setdefault(grade.at, []).append(grade)
+    return [
+        Pulse(
+            at=at,
+            lag=lag_of(graded.get(at, ())),
+            fired=sum(grade.count for grade in graded.get(at, ())),
+            backlog=samples[at].backlog if at in samples else None,
+            overdue=samples[at].overdue if at in samples else None,
+        )
+        for at in sorted({*samples, *graded})
+    ]
+
+
+def punctuality(now: datetime, *, ctx: Context) -> Punctuality:
+    """Return how often jobs fired in the last hour, and how many are overdue now."""
+    with ctx.database.read() as tx:
+        fired = sum(grade.count for grade in lags.since(tx, now - HOUR + MINUTE))
+        overdue = plans.overdue(tx, now - OVERDUE_AFTER)
+    return Punctuality(fired=fired, overdue=overdue)
 
 
 def lag(*, ctx: Context) -> Lag:

@@ -5,12 +5,16 @@ Invariants kept here:
 - Writers come one after the other, on PostgreSQL too (its advisory lock): no two of them wait for a counter's row.
 """
 
+import secrets
 from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.store import lags, rollups, tracks
-from scheduler_app.store.endings import Commit, Ending, Firings
+from scheduler_app.store import facts, lags, rollups, tracks
+from scheduler_app.store.endings import Commit, Ending, Firings, Plans
+
+# a fact that changes whenever what is planned does
+PLANS = "plans"
 
 
 def conclude(tx: sa.Connection, noted: list[Any]) -> None:
@@ -22,5 +26,7 @@ def conclude(tx: sa.Connection, noted: list[Any]) -> None:
     if len(endings) < len(noted):
         committed = [entry.at for entry in noted if type(entry) is Commit]
         fired = [entry for entry in noted if type(entry) is Firings]
+        if any(type(entry) is Plans for entry in noted):
+            facts.put(tx, PLANS, {"version": secrets.token_hex(8)})
         if fired:
             lags.add(tx, fired, at=max(committed, default=None))

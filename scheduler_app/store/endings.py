@@ -53,6 +53,13 @@ class Commit(NamedTuple):
     at: int
 
 
+class Plans(NamedTuple):
+    """That what is planned has changed."""
+
+
+PLANS = Plans()
+
+
 def note(tx: sa.Connection, endings: Iterable[Ending]) -> None:
     """Note how runs end in this transaction."""
     notes(tx).extend(endings)

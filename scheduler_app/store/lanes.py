@@ -1,14 +1,18 @@
 """Connections that stay open between transactions, and transactions that cost what the driver's own cost."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
 
+from scheduler_app.clock import SystemClock
 from scheduler_app.errors import SchedulerError
 
 WAKES = "scheduler_wakes"
+CLOCK = SystemClock()
+MOST_TIMED = 50
 NOTES = "scheduler_notes"
 # where a server tells that something is due
 CHANNEL = "scheduler_due"
@@ -32,6 +36,7 @@ class Lanes:
         self._begin = begin
         self._conclude = conclude
         self._idle: list[sa.Connection] = []
+        self.took: deque[float] = deque(maxlen=MOST_TIMED)
 
     @contextmanager
     def transaction(self, *, within: float | None = None) -> Iterator[sa.Connection]:
@@ -46,7 +51,9 @@ class Lanes:
             noted = connection.info.pop(NOTES, None)
             if noted:
                 self._conclude(connection, noted)
+            began = CLOCK.monotonic()
             self._commit(connection, driver)
+            self.took.append(CLOCK.monotonic() - began)
         except SchedulerError:
             connection.info.pop(NOTES, None)
             driver.rollback()

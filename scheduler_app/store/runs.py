@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
-from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunState
+from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunError, RunState
 from scheduler_app.store import by_end, endings
 from scheduler_app.store.endings import ENDING
 from scheduler_app.store.lanes import wake_others
-from scheduler_app.store.rows import run_of
+from scheduler_app.store.rows import error_of, run_of
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import OPEN_RUNS, UNWELL, runs
 
@@ -90,6 +90,24 @@ FIND = Statement(sa.select(runs).where(runs.c.id == sa.bindparam("id_")))
 def find(tx: sa.Connection, run_id: int) -> Run | None:
     """Return the run of that id, or None."""
     return next((run_of(row) for row in FIND.rows(tx, id_=run_id)), None)
+
+
+ERRORS_BEFORE = Statement(
+    sa.select(runs.c.state, runs.c.error_type, runs.c.error_message, runs.c.error_traceback)
+    .where(
+        runs.c.job_id == sa.bindparam("job"),
+        runs.c.id < sa.bindparam("before"),
+        sa.text("state IN ('succeeded', 'failed', 'timed_out', 'lost')"),
+    )
+    .order_by(runs.c.id.desc())
+    .limit(sa.bindparam("most"))
+)
+
+
+def errors_before(tx: sa.Connection, run: Run, most: int) -> Iterator[RunError | None]:
+    """Yield the errors of the runs of a job before one of it, the last first; None for one without."""
+    for row in ERRORS_BEFORE.rows(tx, job=run.job_id, before=run.id, most=most):
+        yield error_of(row._asdict())
 
 
 def page(tx: sa.Connection, where: RunFilter, *, after: RunPlace | None, limit: int) -> list[tuple[Run, RunPlace]]:

@@ -191,6 +191,7 @@ job_stats = sa.Table(
     metadata,
     sa.Column("job_key", Key, primary_key=True, autoincrement=False),
     sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("last_run", sa.BigInteger, nullable=False),
     sa.Column("unwell", sa.Integer, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("failing_since", sa.BigInteger),
@@ -211,6 +212,13 @@ lags = sa.Table(
     sa.Column("count", sa.BigInteger, nullable=False),
     sa.Column("most", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+samples = sa.Table(
+    "scheduler_samples",
+    metadata,
+    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("backlog", sa.Integer, nullable=False),
+    sa.Column("overdue", sa.Integer, nullable=False),
 )
 forecast = sa.Table(
     "scheduler_forecast",

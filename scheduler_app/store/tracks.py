@@ -1,7 +1,9 @@
 """Tracks: what is kept of the last runs of each job that fires more than once, in one row, written when a run ends.
 
-`marks` is the last 90 runs, the oldest first, 24 bytes each: id and state, scheduled time, duration, lateness. What a
-run that succeeded took is kept in `older` once its mark has gone, as long as 90 of them are not among the marks.
+`marks` is the last 90 runs, the oldest first, 14 bytes each, so that a page holds three jobs: the last bits of the id
+(the whole one of the newest is `last_run`) with the state, the second for which it was scheduled, duration, lateness
+(to a thousandth, at most 18 hours). What a run that succeeded took is kept in `older` once its mark has gone, as long
+as 90 of them are not among the marks.
 `usual` is for sorting only: to two digits and renewed with every eighth run, so that its index seldom changes.
 """
 
@@ -9,6 +11,7 @@ import struct
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +19,7 @@ from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import from_micros
 from scheduler_app.domain.run import RunState
-from scheduler_app.domain.track import FAILURES, KEPT, JobStats, Mark, percentile, trend, usual
+from scheduler_app.domain.track import FAILURES, FEWEST, KEPT, JobStats, Mark, percentile, trend, usual
 from scheduler_app.store.endings import ENDING, Ending
 from scheduler_app.store.rows import moment
 from scheduler_app.store.statement import Among, Statement
@@ -33,8 +36,11 @@ STATES = (
 )
 CODES = {str(state): code for code, state in enumerate(STATES)}
 SUCCEEDED, LAST_FAILURE = CODES[RunState.SUCCEEDED], CODES[RunState.LOST]
-CODE_BITS = 3
-MARK, TOOK = struct.Struct("<qqff"), struct.Struct("<f")
+MARK, TOOK = struct.Struct("<IIfe"), struct.Struct("<f")
+CODE_BITS, ID_BITS = 3, 29
+CODE, IDS = (1 << CODE_BITS) - 1, 1 << ID_BITS
+MOST_LATE = 65_504.0
+SECOND = 1_000_000
 RENEWED = 8
 COLUMNS = [column.name for column in job_stats.columns]
 REPEATED = sa.text("scheduler_jobs.trigger_type IS NOT NULL AND scheduler_jobs.trigger_type <> 'date'")
@@ -70,6 +76,7 @@ class Track:
     """A row, while runs are added to it."""
 
     number: int = 0
+    last_run: int = 0
     unwell: int = 0
     failures: int = 0
     failing_since: int | None = None
@@ -86,6 +93,7 @@ class Track:
             self._drop_oldest()
         self.marks += _mark(ending, code)
         self.number += 1
+        self.last_run = ending.run
         self.unwell += code != SUCCEEDED
         if code == SUCCEEDED:
             self.failures, self.failing_since, self.last_success = 0, None, ending.finished_at
@@ -93,14 +101,14 @@ class Track:
             self.failures += 1
             self.failing_since = self.failing_since or ending.finished_at
             self.last_failure = ending.finished_at
-        if self.number < RENEWED or self.number % RENEWED == 0:
+        if self.number == FEWEST or self.number % RENEWED == 0:
             found = usual(self.took())
             self.usual = None if found is None else int(float(f"{found * 1e6:.2g}"))
 
     def _drop_oldest(self) -> None:
         named, _, took, _ = MARK.unpack_from(self.marks)
         self.marks = self.marks[MARK.size :]
-        if named & 7 == SUCCEEDED:
+        if named & CODE == SUCCEEDED:
             self.older += TOOK.pack(took)
         else:
             self.unwell -= 1
@@ -109,12 +117,25 @@ class Track:
     def took(self) -> list[float]:
         """Return what the last runs took that succeeded, the oldest first."""
         older = [took for (took,) in TOOK.iter_unpack(self.older)]
-        newer = [took for named, _, took, _ in MARK.iter_unpack(self.marks) if named & 7 == SUCCEEDED]
+        newer = [took for named, _, took, _ in MARK.iter_unpack(self.marks) if named & CODE == SUCCEEDED]
         return [*older, *newer][-KEPT:]
 
     def strip(self) -> tuple[Mark, ...]:
         """Return the last runs, the oldest first."""
-        return tuple(_mark_of(*mark) for mark in MARK.iter_unpack(self.marks))
+        return tuple(self._mark_of(*mark) for mark in MARK.iter_unpack(self.marks))
+
+    def _mark_of(self, named: int, second: int, took: float, late: float) -> Mark:
+        return Mark(
+            run_id=self._whole(named >> CODE_BITS),
+            state=STATES[named & CODE],
+            duration=None if isnan(took) else _precise(took),
+            lateness=None if isnan(late) else _precise(late, digits=3),
+            scheduled_at=from_micros(second * SECOND),
+        )
+
+    def _whole(self, bits: int) -> int:
+        """Return the id that ends in these bits and is the nearest to that of the newest run."""
+        return self.last_run + (bits - self.last_run + IDS // 2) % IDS - IDS // 2
 
     def stats(self) -> JobStats:
         """Return what a person wants to know of it."""
@@ -137,30 +158,22 @@ class Track:
         )
 
 
-TRACK = [name for name in COLUMNS if name != "job_key"]
+TRACK = COLUMNS[1:]
+_fields_of = attrgetter(*TRACK)
 
 
 def _mark(ending: Ending, code: int) -> bytes:
-    named = ending.run << CODE_BITS | code
+    named, second = ending.run % IDS << CODE_BITS | code, max(0, ending.scheduled_at // SECOND)
     if ending.started_at is None:
-        return MARK.pack(named, ending.scheduled_at, nan, nan)
-    took = (ending.finished_at - ending.started_at) / 1e6
-    return MARK.pack(named, ending.scheduled_at, took, (ending.started_at - ending.scheduled_at) / 1e6)
+        return MARK.pack(named, second, nan, nan)
+    late = (ending.started_at - ending.scheduled_at) / SECOND
+    took = (ending.finished_at - ending.started_at) / SECOND
+    return MARK.pack(named, second, took, max(-MOST_LATE, min(late, MOST_LATE)))
 
 
-def _mark_of(named: int, scheduled_at: int, took: float, late: float) -> Mark:
-    return Mark(
-        run_id=named >> CODE_BITS,
-        state=STATES[named & 7],
-        duration=None if isnan(took) else _precise(took),
-        lateness=None if isnan(late) else _precise(late),
-        scheduled_at=from_micros(scheduled_at),
-    )
-
-
-def _precise(value: float) -> float:
-    """Return a number without the digits that its four bytes do not hold."""
-    return float(f"{value:.7g}")
+def _precise(value: float, digits: int = 7) -> float:
+    """Return a number without the digits that its bytes do not hold."""
+    return float(f"{value:.{digits}g}")
 
 
 def add(tx: sa.Connection, endings: Iterable[Ending]) -> None:
@@ -180,12 +193,17 @@ def add(tx: sa.Connection, endings: Iterable[Ending]) -> None:
     WRITE.many(tx, rows)
 
 
+def write(tx: sa.Connection, key: int, track: Track) -> None:
+    """Write the track of a job."""
+    WRITE.many(tx, [_values(key, track)])
+
+
 def _track_of(row: Any) -> Track:
     return Track(*row[-len(TRACK) :]) if row.marks is not None else Track()
 
 
 def _values(key: int, track: Track) -> dict[str, Any]:
-    return {"job_key": key, **{name: getattr(track, name) for name in TRACK}}
+    return dict(zip(COLUMNS, (key, *_fields_of(track)), strict=True))
 
 
 def of_jobs(tx: sa.Connection, keys: Sequence[int]) -> dict[int, JobStats]:
@@ -202,6 +220,16 @@ def rebuilt(tx: sa.Connection, key: int, job_id: str) -> Track:
     for row in sorted(found, key=lambda row: (row.finished_at, row.id)):
         track.add(Ending(key, row.id, row.state, row.scheduled_at, row.started_at, row.finished_at))
     return track
+
+
+def named(marks: bytes) -> set[int]:
+    """Return what names the runs of some marks, with their states."""
+    return {mark[0] for mark in MARK.iter_unpack(marks)}
+
+
+def name_of(mark: Mark) -> int:
+    """Return what names the run of a mark, with its state."""
+    return mark.run_id % IDS << CODE_BITS | CODES[mark.state]
 
 
 def forget(tx: sa.Connection, keys: Collection[int]) -> None:

@@ -31,6 +31,12 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "scheduler_samples",
+        sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("backlog", sa.Integer, nullable=False),
+        sa.Column("overdue", sa.Integer, nullable=False),
+    )
+    op.create_table(
         "scheduler_forecast",
         sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("firings", sa.BigInteger, nullable=False),
@@ -59,6 +65,7 @@ def _create_job_stats() -> None:
         "scheduler_job_stats",
         sa.Column("job_key", Key, primary_key=True, autoincrement=False),
         sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("last_run", sa.BigInteger, nullable=False),
         sa.Column("unwell", sa.Integer, nullable=False),
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("failing_since", sa.BigInteger),
@@ -73,10 +80,8 @@ def _create_job_stats() -> None:
         index = f"scheduler_job_stats_{name}"
         columns = [column, "job_key"]
         op.create_index(index, "scheduler_job_stats", columns, sqlite_where=where, postgresql_where=where)
-    # it is rewritten as a whole: to compress it would cost more than it saves
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute("ALTER TABLE scheduler_job_stats ALTER COLUMN marks SET STORAGE PLAIN")
-        op.execute("ALTER TABLE scheduler_job_stats SET (fillfactor = 50)")
+    if op.get_bind().dialect.name == "postgresql":  # leave room on the page for the next version of a row
+        op.execute("ALTER TABLE scheduler_job_stats SET (fillfactor = 60)")
 
 
 def _note_if_empty() -> None:
