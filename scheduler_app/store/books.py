@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.store import facts, lags, rollups, tracks
-from scheduler_app.store.endings import Commit, Ending, Firings, Plans
+from scheduler_app.store.endings import Commit, Ending, Firings, Gone, Plans
 
 # a fact that changes whenever what is planned does
 PLANS = "plans"
@@ -26,7 +26,10 @@ def conclude(tx: sa.Connection, noted: list[Any]) -> None:
     if len(endings) < len(noted):
         committed = [entry.at for entry in noted if type(entry) is Commit]
         fired = [entry for entry in noted if type(entry) is Firings]
-        if any(type(entry) is Plans for entry in noted):
+        gone = [entry.job for entry in noted if type(entry) is Gone]
+        if gone:
+            tracks.forget(tx, gone)
+        if gone or any(type(entry) is Plans for entry in noted):
             facts.put(tx, PLANS, {"version": secrets.token_hex(8)})
         if fired:
             lags.add(tx, fired, at=max(committed, default=None))

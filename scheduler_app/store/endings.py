@@ -60,6 +60,12 @@ class Plans(NamedTuple):
 PLANS = Plans()
 
 
+class Gone(NamedTuple):
+    """That a job is deleted."""
+
+    job: int
+
+
 def note(tx: sa.Connection, endings: Iterable[Ending]) -> None:
     """Note how runs end in this transaction."""
     notes(tx).extend(endings)

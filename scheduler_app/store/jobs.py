@@ -11,8 +11,7 @@ from sqlalchemy.dialects import postgresql
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.domain.policy import POLICY_NAMES
-from scheduler_app.store import tracks
-from scheduler_app.store.endings import PLANS
+from scheduler_app.store.endings import PLANS, Gone
 from scheduler_app.store.lanes import notes, wake_others
 from scheduler_app.store.rows import PolicyColumns, job_of, job_values
 from scheduler_app.store.statement import Statement
@@ -140,9 +139,8 @@ DELETE = Statement(jobs.delete().where(jobs.c.key == sa.bindparam("key_")))
 def delete(tx: sa.Connection, key: int) -> None:
     """Remove a job; its runs stay."""
     delete_tags(tx, key)
-    tracks.forget(tx, [key])
     DELETE.run(tx, key_=key)
-    notes(tx).append(PLANS)
+    notes(tx).append(Gone(key))
 
 
 def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: int) -> list[tuple[Job, JobPlace]]:
