@@ -10,7 +10,21 @@ from flask_openapi.models.info import Info
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.openapi import OpenAPI
 
-from scheduler_app.api import bulk, docs, errors, forecast, health, jobs, keys, runs, scheduler, tasks, trail, triggers
+from scheduler_app.api import (
+    bulk,
+    docs,
+    errors,
+    forecast,
+    health,
+    jobs,
+    keys,
+    runs,
+    scheduler,
+    stats,
+    tasks,
+    trail,
+    triggers,
+)
 from scheduler_app.api.contract import EXTENSION as CONTEXT
 from scheduler_app.api.health import EXTENSION as READY
 from scheduler_app.api.health import Readiness
@@ -24,7 +38,7 @@ from scheduler_app.services.context import Context
 __all__ = ["Pages", "Readiness", "create_api"]
 
 LOG = logging.getLogger("scheduler_app.api")
-NOUNS = (jobs, bulk, runs, forecast, tasks, triggers, scheduler, trail, keys, health)
+NOUNS = (jobs, bulk, runs, forecast, stats, tasks, triggers, scheduler, trail, keys, health)
 
 INFO = Info(
     title="scheduler_app",

@@ -13,11 +13,11 @@ from scheduler_app.schemas.run import (
     LogOut,
     LogQuery,
     RetriedOut,
+    RunDetailOut,
     RunList,
     RunOut,
     RunPath,
     RunQuery,
-    RunViewOut,
     render_run,
 )
 from scheduler_app.services import retrying as retry_service
@@ -35,11 +35,12 @@ def list_runs(query: RunQuery) -> Response:
     return page_answer([render_run(run) for run in page.runs], encode_run(page.after, where))
 
 
-@serves(calls, "GET /runs/<run_id>", {200: Answer(model=RunViewOut, means="The run.")}, refuses=(404,))
+@serves(calls, "GET /runs/<run_id>", {200: Answer(model=RunDetailOut, means="The run.")}, refuses=(404,))
 def get_run(path: RunPath) -> Response:
     """Get a run."""
     run, waits_for = view_run(path.run_id, ctx=context())
-    return answer(render_run(run) | {"waits_for": waits_for})
+    same = service.same_error(run, ctx=context())
+    return answer(render_run(run) | {"waits_for": waits_for, "same_error": None if same is None else asdict(same)})
 
 
 @serves(

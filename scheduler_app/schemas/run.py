@@ -146,10 +146,18 @@ class RunOut(WireOut):
     missed: MissedOut | None
 
 
-class RunViewOut(RunOut):
+class SameErrorOut(WireOut):
+    """Which errors of the job are the same as this one."""
+
+    key: str = Field(description="The same for errors of one type, with the same words but for numbers, in one place.")
+    before: int = Field(description="How many runs before it, in a row, failed by the same; at most 200.")
+
+
+class RunDetailOut(RunOut):
     """A run, looked at by itself."""
 
     waits_for: str | None = Field(description="Which limit keeps a queued run from starting, and until when.")
+    same_error: SameErrorOut | None = Field(description="Null when it has no error.")
 
 
 class RetriedOut(RunOut):
