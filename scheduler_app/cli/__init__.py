@@ -92,7 +92,7 @@ def worker_command(**values: Any) -> None:
 @click.option("--broker", metavar="URL", help="The broker; like redis://127.0.0.1:6379/0.")
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="How many processes (one for each processor).")
 @click.option("--queue", "queues", multiple=True, help="Whose runs to take; may be repeated (all that tasks name).")
-@options((TASKS, *STORE))
+@options((TASKS, APP, *STORE))
 def celery_worker_command(concurrency: int | None, queues: tuple[str, ...], **values: Any) -> None:
     """Execute runs of executor `celery` in processes of Celery's, in the foreground."""
     work_for_celery(settings_of(os.environ, given(values)), concurrency=concurrency, queues=queues)

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import drain, machine, submit
+from tests.benchmarks import celery_drain, drain, machine, submit
 from tests.benchmarks.plot import write_plot
 from tests.benchmarks.report import table, write_json
 from tests.benchmarks.workload import Plan, Results, Tell, measure
 
-WORKLOADS: dict[str, tuple[Any, int]] = {"E1": (drain, 10_000), "S1": (submit, 2_000)}
+WORKLOADS: dict[str, tuple[Any, int]] = {"E1": (drain, 10_000), "S1": (submit, 2_000), "C1": (celery_drain, 5_000)}
 ROUNDS = 5
 QUICK_JOBS, QUICK_ROUNDS = 500, 1
 
@@ -23,7 +23,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}; all without any")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_JOBS} jobs, {QUICK_ROUNDS} round: does it work?")
-    parser.add_argument("--jobs", type=int, help="jobs a round, instead of 10,000 (E1) and 2,000 (S1)")
+    parser.add_argument("--jobs", type=int, help="jobs a round, instead of 10,000 (E1), 2,000 (S1) and 5,000 (C1)")
     parser.add_argument("--rounds", type=int, help=f"rounds, instead of {ROUNDS}")
     parser.add_argument("--ceilings", action="store_true", help="measure also what bounds the figures")
     parser.add_argument("--out", type=Path, help="folder for results and stores, on the disk to measure")

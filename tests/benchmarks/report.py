@@ -12,6 +12,10 @@ MORE = {
     "p99_ms": ("p99 ms", "{:.1f}"),
     "cpu_us_each": ("CPU µs each", "{:,.0f}"),
     "server_cpu_us_each": ("CPU µs each", "{:,.0f}"),
+    "service_cpu_us_each": ("service CPU µs each", "{:,.0f}"),
+    "worker_cpu_us_each": ("worker's main", "{:,.0f}"),
+    "pool_cpu_us_each": ("its pool", "{:,.0f}"),
+    "broker_cpu_us_each": ("broker", "{:,.0f}"),
     "peak_mib": ("peak MiB", "{:.0f}"),
 }
 
