@@ -1,6 +1,7 @@
 """The publisher: what is in the outbox goes to the broker, in its own loop, so that a slow broker delays no firing.
 
-No more is published than workers can soon take: the rest waits in the store, where a run of higher priority overtakes.
+No more is published than workers can soon take, and many at once: the rest waits in the store, where a run of higher
+priority overtakes.
 """
 
 import secrets
@@ -21,7 +22,7 @@ BATCH = 100
 MOST_OUTSTANDING = 500
 CLAIM_WITHIN = timedelta(seconds=60)
 LOOK_EVERY = 1.0
-LOOK_WHEN_FULL = 0.02
+LOOK_WHEN_FULL = 0.05
 
 
 class Publisher:
@@ -48,8 +49,8 @@ class Publisher:
         self._kill(deaf)
         if late:
             self._publish_again(late)
-        if fresh and room > 0:
-            return 0.0 if self._publish_fresh(min(BATCH, room)) == BATCH else LOOK_EVERY
+        if fresh and room >= BATCH:
+            return 0.0 if self._publish_fresh(BATCH) == BATCH else LOOK_EVERY
         return LOOK_WHEN_FULL if fresh else LOOK_EVERY
 
     def _publish_fresh(self, most: int) -> int:
@@ -77,15 +78,14 @@ class Publisher:
         self._send([] if is_there else messages)
 
     def _send(self, messages: Sequence[Message]) -> None:
-        sent = 0
+        """Send all; if that fails all are due again, for a message that comes twice is acted on once."""
+        if not messages:
+            return
         try:
-            for message in messages:
-                self._broker.publish(message, store=str(self._store), queue=self._queue(message))
-                sent += 1
-        finally:
-            unsent = [message.run_id for message in messages[sent:]]
-            if unsent:
-                self._database.write(lambda tx: outbox.unmark(tx, unsent))
+            self._broker.publish([(message, self._queue(message)) for message in messages], store=str(self._store))
+        except BaseException:
+            self._database.write(lambda tx: outbox.unmark(tx, [message.run_id for message in messages]))
+            raise
 
     def _queue(self, message: Message) -> str | None:
         task = self._registry.find(message.task)
