@@ -122,7 +122,7 @@ class Attendant:
         """In the main process, before it has any other."""
         if sender.app is not self._celery:
             return
-        pool = str(getattr(sender.pool_cls, "__module__", sender.pool_cls)).rpartition(".")[2]
+        pool = load("celery.concurrency").get_implementation(sender.pool_cls).__module__.rpartition(".")[2]
         if pool not in (PROCESSES, SOLO, THREADS):
             # an exception would be logged and passed over
             sys.exit(

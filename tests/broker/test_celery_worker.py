@@ -1,47 +1,22 @@
 """Runs in real Celery workers over a real Valkey: what is promised of any run is kept there too."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.broker.workers import CeleryWorker, brokered
 from tests.service.harness import COMMAND, Service, wait_until
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.slow
-TASKS = Path(__file__).with_name("celery_tasks.py")
-ROOT = TASKS.parents[2]
-
-
-class CeleryWorker(Service):
-    """One `scheduler-app celery-worker` beside a service."""
-
-    listening = re.compile(r"celery@\S+() ready")
-
-    def __init__(self, service: Service) -> None:
-        super().__init__(service.folder)
-        self.env = service.env
-        self._options = service._options
-
-    def command(self) -> list[str]:
-        words = ["celery-worker", "--data", str(self.data), "--concurrency", "2", *self._options]
-        return [str(COMMAND), *words]
-
-    def listens(self) -> bool:
-        assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.said()}"
-        return self.listening.search(self.said()) is not None
 
 
 @pytest.fixture
 def service(broker: Valkey, tmp_path: Path) -> Iterator[Service]:
     """A service whose tasks execute in Celery's workers, over an empty broker."""
-    with broker.client as client:
-        client.flushall()
-    service = Service(tmp_path)
-    service._options = ["--tasks", str(TASKS)]
-    service.env |= {"SCHEDULER_BROKER": broker.url, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    service = brokered(tmp_path, broker)
     try:
         yield service.start()
     finally:
