@@ -28,7 +28,7 @@ class CeleryWorker(Service):
 
     def __init__(self, service: Service, *, pool: str = "prefork") -> None:
         super().__init__(service.folder)
-        self.env = service.env
+        self.env = dict(service.env)
         self._options = service._options
         self._pool = ["--pool", pool, "--concurrency", "2"]
 

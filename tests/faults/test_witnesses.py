@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from scheduler_app.failpoints import VARIABLE
 from tests import postgres, valkey
 from tests.broker.workers import CeleryWorker, brokered
 from tests.faults.forms import SEED, form
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.slow
 RUNS = form(60, 5000)
 BLOWS = form(5, 120)
 LONGEST = 0.3
+DEADLY = ("run.before_start", "run.after_return", "store.before_commit", "store.after_commit")
 # what a broker loses is published again after 60 s, which is for the long form
 DONE_WITHIN = form(60.0, 600.0)
 BEGUN_AGAIN_WITHIN = form(30.0, 90.0)
@@ -37,6 +39,7 @@ class Stand:
 
     service: Service
     executor: str
+    luck: random.Random
     broker: valkey.Valkey | None = None
     worker: CeleryWorker | None = None
 
@@ -50,7 +53,7 @@ class Stand:
         """What may happen to it."""
         found = [self.kill_who_executes, self.kill_who_executes, self.kill_service]
         if self.worker is not None:
-            found += [self.kill_worker, self.stop_worker, self.silence_broker]
+            found += [self.kill_worker, self.stop_worker, self.silence_broker, self.arm_worker]
         if self.worker is not None and form(False, True):
             found += [self.restart_broker, self.empty_broker]
         return found
@@ -62,7 +65,7 @@ class Stand:
             with suppress(ProcessLookupError):
                 os.kill(executing[-1].pid, signal.SIGKILL)
         if self.worker is not None and self.worker.process.poll() is not None:  # it executed itself, in threads
-            self.worker.start(ready=False)
+            self.kill_worker()
 
     def executing(self) -> list[Mark]:
         """The begins that no end has followed, and whose process lives."""
@@ -75,16 +78,27 @@ class Stand:
         self.service.kill()
         self.service.start()
 
-    def kill_worker(self) -> None:
+    def kill_worker(self, **env: str) -> None:
         """Kill the worker with all its processes, and start it again."""
         assert self.worker is not None
         self.worker.kill()
+        self.worker.env = self.service.env | env
         self.worker.start(ready=False)
+
+    def arm_worker(self) -> None:
+        """Start the worker anew with processes each of which dies at some step of some run."""
+        point = self.luck.choice(DEADLY)
+        self.kill_worker(**{VARIABLE: f"{point}=kill:{self.luck.randint(5, 9)}"})
+
+    def calm(self) -> None:
+        """Let who dies by itself live."""
+        if self.worker is not None:
+            self.kill_worker()
 
     def stop_worker(self) -> None:
         """Tell the worker to stop, and start it again."""
         assert self.worker is not None
-        assert self.worker.stop() == 0
+        assert self.worker.stop() in (0, -signal.SIGKILL)  # an armed one may die of that first
         self.worker.start(ready=False)
 
     def silence_broker(self) -> None:
@@ -115,11 +129,11 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
         url = stack.enter_context(postgres.running()).fresh() if database == "postgresql" else None
         options = [] if url is None else ["--database", url]
         if kind == "process":
-            stand = Stand(Service(tmp_path, options=options), "process")
+            stand = Stand(Service(tmp_path, options=options), "process", random.Random(SEED))
         else:
             broker = stack.enter_context(valkey.running())
             service = brokered(tmp_path, broker, options=options)
-            stand = Stand(service, "celery", broker, CeleryWorker(service, pool=kind))
+            stand = Stand(service, "celery", random.Random(SEED), broker, CeleryWorker(service, pool=kind))
             stack.callback(stand.worker.clean_up)
         stack.callback(stand.service.clean_up)
         stand.start()
@@ -127,12 +141,12 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
 
 
 def test_nothing_is_lost_or_doubled_whatever_is_killed(stand: Stand) -> None:
-    luck = random.Random(SEED)
     print(f"CHAOS_SEED={SEED}")
-    deliveries = submitted(stand, luck)
+    deliveries = submitted(stand, stand.luck)
     for _ in range(BLOWS):
-        time.sleep(luck.uniform(0.2, 0.8))
-        luck.choice(stand.blows())()
+        time.sleep(stand.luck.uniform(0.2, 0.8))
+        stand.luck.choice(stand.blows())()
+    stand.calm()
     wait_until(lambda: not any(open_runs(stand.service)), within=DONE_WITHIN, what="all runs have ended")
     every_run_ended_as_its_delivery_allows(stand.service, deliveries)
     what_was_interrupted_began_again_soon(stand.service, deliveries)
