@@ -93,6 +93,24 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_executes(service, worker
     assert service.run(run)["state"] == "succeeded"
 
 
+def test_a_worker_of_threads_is_one_engine_that_asks_its_tasks_to_stop(service):
+    worker = CeleryWorker(service, pool="threads")
+    try:
+        worker.start(ready=False)
+        assert service.run_now("add", kwargs={"a": 1, "b": 2})["result"] == 3
+        rows = [engine["executors"] for engine in service.get("/scheduler")["engines"] if engine["state"] == "running"]
+        assert [row["celery"]["slots"] for row in rows if "celery" in row] == [2]
+        late = service.run_now("polite", executor="celery", kwargs={"seconds": 60}, timeout=1)
+        assert late["state"] == "timed_out"
+        unwanted = service.add("polite", executor="celery", kwargs={"seconds": 60})
+        wait_until(lambda: service.marks("begin", unwanted), within=10.0)
+        service.post(f"/runs/{unwanted}/cancel")
+        assert service.ended(unwanted)["state"] == "cancelled"
+        assert worker.stop() == 0
+    finally:
+        worker.clean_up()
+
+
 def test_a_broker_that_was_away_loses_nothing(service, worker, broker):
     broker.stop()
     run = service.add("add", kwargs={"a": 1, "b": 2})

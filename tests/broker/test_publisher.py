@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from scheduler_app.broker.messaging import Letter
+from scheduler_app.broker.messaging import QUEUE, CeleryBroker, Letter, make_celery
 from scheduler_app.broker.publisher import BATCH, MOST_OUTSTANDING, Publisher, store_id
 from scheduler_app.store import facts, outbox
 from scheduler_app.store.outbox import Message
@@ -92,6 +92,25 @@ def test_what_no_worker_claims_within_60_s_is_sent_again(clock, add, publisher, 
     clock.step(2)
     publisher.poll()
     assert post.ids == [f"{run.id}:1"] * 2
+
+
+def test_what_a_broker_was_made_to_forget_is_sent_to_it_again_after_60_s(scheduler, clock, add, broker):
+    core, celery = scheduler.core, make_celery(broker.url)
+    publisher = Publisher(core.database, core.registry, clock, CeleryBroker(celery))
+    for number in range(3):
+        add.delay(number)
+    publisher.poll()
+    with broker.client as client:
+        assert client.llen(QUEUE) == 3
+        clock.step(61)
+        publisher.poll()
+        assert client.llen(QUEUE) == 3, "they are there still"
+        client.flushall()
+        clock.step(61)
+        publisher.poll()
+        assert client.llen(QUEUE) == 3
+        client.flushall()
+    celery.close()
 
 
 def test_what_still_waits_in_the_broker_is_not_sent_again(clock, add, publisher, post):
