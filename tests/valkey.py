@@ -26,6 +26,11 @@ class Valkey:
         return f"redis+socket://{self.socket}"
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None, "it was not started"
+        return self._process.pid
+
+    @property
     def client(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket))
 

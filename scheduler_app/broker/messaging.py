@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.util
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,13 +18,16 @@ AFTER_OURS = 0.25
 CONNECT_SECONDS = 2.0
 # what a worker holds unacknowledged is looked through every 10 s, in place of every 100 s
 TRANSPORT = {"unacked_restore_throttle": 1, "socket_connect_timeout": CONNECT_SECONDS}
+# a limit that a user's app has for its own tasks is none of ours
+NEVER = 10.0 * 365 * 24 * 3600
+Letter = tuple[Message, str | None]
 
 
 class Broker(Protocol):
     """Where messages go."""
 
-    def publish(self, message: Message, *, store: str, queue: str | None) -> None:
-        """Send a message; what it raises means that it may not have been sent."""
+    def publish(self, letters: Sequence[Letter], *, store: str) -> None:
+        """Send messages; what it raises means that some may not have been sent."""
 
     def depth(self, queues: set[str | None]) -> int:
         """Return how many messages wait in these queues together."""
@@ -67,35 +72,52 @@ def make_celery(url: str) -> Any:
 def adopt(celery: Any) -> Any:
     """Give a Celery app, ours or a user's, the settings that runs of ours need; what it has beside them stays."""
     celery.conf.worker_prefetch_multiplier = 1
+    if "json" not in celery.conf.accept_content:
+        celery.conf.accept_content = [*celery.conf.accept_content, "json"]
     celery.conf.broker_transport_options = {**TRANSPORT, **(celery.conf.broker_transport_options or {})}
     return celery
 
 
 class CeleryBroker:
-    """Publishes through a Celery app."""
+    """Publishes through a Celery app; what is sent together takes one round trip where kombu can (5.7)."""
 
     def __init__(self, celery: Any) -> None:
         self._celery = celery
 
-    def publish(self, message: Message, *, store: str, queue: str | None) -> None:
-        """Send a message. It has no time: times are kept in the store, where they survive the broker."""
-        limits = {}
-        if message.timeout is not None:
-            soft = message.timeout + AFTER_OURS
-            limits = {"soft_time_limit": soft, "time_limit": message.timeout + GRACE}
+    def publish(self, letters: Sequence[Letter], *, store: str) -> None:
+        """Send messages, at once. They have no time: times are kept in the store, where they survive the broker."""
+        with self._celery.producer_or_acquire() as producer, getattr(producer, "batch", nullcontext)():
+            for message, queue in letters:
+                self._send(producer, message, store, queue)
+
+    def _send(self, producer: Any, message: Message, store: str, queue: str | None) -> None:
+        soft, hard = self._limits(message.timeout)
         self._celery.send_task(
             TASK,
             args=[message.run_id, message.attempt, store],
             task_id=message.id,
-            queue=queue,
+            queue=self._name(queue),
+            serializer="json",
             ignore_result=True,
             retry=False,
-            **limits,
+            producer=producer,
+            soft_time_limit=soft,
+            time_limit=hard,
         )
+
+    def _limits(self, timeout: float | None) -> tuple[float | None, float | None]:
+        """Return when Celery interrupts an attempt, and when it kills the process."""
+        if timeout is not None:
+            return timeout + AFTER_OURS, timeout + GRACE
+        conf = self._celery.conf
+        return (NEVER, NEVER) if conf.task_time_limit or conf.task_soft_time_limit else (None, None)
+
+    def _name(self, queue: str | None) -> str:
+        return queue or str(self._celery.conf.task_default_queue)
 
     def depth(self, queues: set[str | None]) -> int:
         """Return how many messages wait in these queues together; a queue that is not there yet has none."""
-        names = {queue or self._celery.conf.task_default_queue for queue in queues}
+        names = {self._name(queue) for queue in queues}
         with self._celery.connection_for_read() as connection:
             return sum(self._depth(connection, name) for name in names)
 

@@ -1,6 +1,7 @@
 """The publisher: what is in the outbox goes to the broker, in its own loop, so that a slow broker delays no firing.
 
-No more is published than workers can soon take: the rest waits in the store, where a run of higher priority overtakes.
+No more is published than workers can soon take, and many at once: the rest waits in the store, where a run of higher
+priority overtakes.
 """
 
 import secrets
@@ -24,7 +25,7 @@ BATCH = 100
 MOST_OUTSTANDING = 500
 CLAIM_WITHIN = timedelta(seconds=60)
 LOOK_EVERY = 1.0
-LOOK_WHEN_FULL = 0.02
+LOOK_WHEN_FULL = 0.05
 LOOK_WHEN_LIMITED = timedelta(seconds=0.05)
 NO_LIMITS: Mapping[Executor, int] = {}
 
@@ -67,9 +68,11 @@ class Publisher:
         return LOOK_WHEN_FULL if fresh and room <= 0 else self._until_free()
 
     def _room(self, tx: sa.Connection) -> int:
-        """Return how many more runs may be published now."""
+        """Return how many more runs may be published now: whole batches, unless a limit leaves less room."""
         outstanding, places = outbox.outstanding(tx), self._limiter.places(tx, Executor.CELERY)
-        return (MOST_OUTSTANDING if places is None else min(MOST_OUTSTANDING, places)) - outstanding
+        if places is not None:
+            return min(MOST_OUTSTANDING, places) - outstanding
+        return MOST_OUTSTANDING - outstanding if MOST_OUTSTANDING - outstanding >= BATCH else 0
 
     def _until_free(self) -> float:
         """Return how long to wait where all is published that may be: until a limit may have become free."""
@@ -104,15 +107,14 @@ class Publisher:
         self._send([] if is_there else messages)
 
     def _send(self, messages: Sequence[Message]) -> None:
-        sent = 0
+        """Send all; if that fails all are due again, for a message that comes twice is acted on once."""
+        if not messages:
+            return
         try:
-            for message in messages:
-                self._broker.publish(message, store=str(self._store), queue=self._queue(message))
-                sent += 1
-        finally:
-            unsent = [message.run_id for message in messages[sent:]]
-            if unsent:
-                self._database.write(lambda tx: outbox.unmark(tx, unsent))
+            self._broker.publish([(message, self._queue(message)) for message in messages], store=str(self._store))
+        except BaseException:
+            self._database.write(lambda tx: outbox.unmark(tx, [message.run_id for message in messages]))
+            raise
 
     def _queue(self, message: Message) -> str | None:
         task = self._registry.find(message.task)

@@ -20,7 +20,7 @@ import click
 from scheduler_app.app import settings_of
 from scheduler_app.cli import audit, check, db, reference
 from scheduler_app.cli.backup import back_up
-from scheduler_app.cli.celery_worker import work_for_celery
+from scheduler_app.cli.celery_worker import UNITS, work_for_celery
 from scheduler_app.cli.moving import import_apscheduler
 from scheduler_app.cli.serve import serve
 from scheduler_app.cli.signing import print_link
@@ -94,12 +94,14 @@ def worker_command(**values: Any) -> None:
 
 @cli.command("celery-worker")
 @click.option("--broker", metavar="URL", help="The broker; like redis://127.0.0.1:6379/0.")
-@click.option("--concurrency", type=click.IntRange(1, 1000), help="How many processes (one for each processor).")
+@click.option("--pool", type=click.Choice(list(UNITS)), default="prefork", help="Processes (prefork) or threads.")
+@click.option("--concurrency", type=click.IntRange(1, 1000), help="How many of them (one for each processor).")
 @click.option("--queue", "queues", multiple=True, help="Whose runs to take; may be repeated (all that tasks name).")
-@options((TASKS, *STORE))
-def celery_worker_command(concurrency: int | None, queues: tuple[str, ...], **values: Any) -> None:
-    """Execute runs of executor `celery` in processes of Celery's, in the foreground."""
-    work_for_celery(settings_of(os.environ, given(values)), concurrency=concurrency, queues=queues)
+@options((TASKS, APP, *STORE))
+def celery_worker_command(pool: str, concurrency: int | None, queues: tuple[str, ...], **values: Any) -> None:
+    """Execute runs of executor `celery` in processes or threads of Celery's, in the foreground."""
+    settings = settings_of(os.environ, given(values))
+    work_for_celery(settings, pool=pool, concurrency=concurrency, queues=queues)
 
 
 @cli.command("check")

@@ -15,6 +15,8 @@ from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension.core import CORE, Core
 from scheduler_app.settings import Settings
 
+UNITS = {"prefork": "processes", "threads": "threads"}
+
 
 def _core_of(settings: Settings) -> Core:
     """Build the app that the settings name, or our own, in which no engine starts."""
@@ -30,8 +32,8 @@ def _core_of(settings: Settings) -> Core:
     return core
 
 
-def work_for_celery(settings: Settings, *, concurrency: int | None, queues: tuple[str, ...]) -> None:
-    """Execute runs in processes of Celery's. Raises SchedulerError for what keeps it from starting."""
+def work_for_celery(settings: Settings, *, pool: str, concurrency: int | None, queues: tuple[str, ...]) -> None:
+    """Execute runs in processes or threads of Celery's. Raises SchedulerError for what keeps it from starting."""
     core = _core_of(settings)
     if not core.distribution.is_there:
         raise ConfigurationError("broker: a Celery worker needs one; give --broker redis://127.0.0.1:6379/0")
@@ -46,18 +48,18 @@ def work_for_celery(settings: Settings, *, concurrency: int | None, queues: tupl
     logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
     for chatty in ("apscheduler", "alembic", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    core.distribution.attach(core.distribution.celery, core.engine.ctx)
+    core.distribution.attach(core.distribution.celery, core, core.engine.ctx)
     worker = core.distribution.celery.Worker(
         concurrency=concurrency,
         queues=list(queues) or [QUEUE, *sorted(named)],
         loglevel=settings.log_level,
-        pool="prefork",
+        pool=pool,
         optimization="fair",
         without_gossip=True,
         without_mingle=True,
         quiet=True,
     )
-    click.echo(f"Working on {core.database.shown} with {worker.concurrency} processes of Celery's")
+    click.echo(f"Working on {core.database.shown} with {worker.concurrency} {UNITS[pool]} of Celery's")
     sys.stdout.flush()
     worker.start()
     sys.exit(worker.exitcode or 0)

@@ -194,14 +194,7 @@ class Engine:
             capture.install()
             self.pool.start()
             self._watcher = Watcher(self.ctx.database, on_change=self.wake)
-            self._loops = [
-                self._loop(HEARTBEAT, self.heartbeat.poll),
-                self._loop("rescuer", self._rescue),
-                self._loop("watcher", self._watch),
-                self._loop("follower", lambda: self.follower.poll() if self.is_free else LOOK_WHILE_HINDERED),
-                self._loop("pruner", lambda: self.pruner.poll() if self.is_free else LOOK_WHILE_HINDERED),
-                self._loop("bookkeeper", lambda: self.bookkeeper.poll() if self.is_free else LOOK_WHILE_HINDERED),
-            ]
+            self._loops = self.loops()
             publish = self.ctx.publisher()
             if publish is not None:
                 self._loops.append(self._publishing(publish))
@@ -211,6 +204,17 @@ class Engine:
             self.scheduler.start()
             for thread in self._threads:
                 thread.start()
+
+    def loops(self) -> list[Loop]:
+        """Return what runs beside the pass."""
+        return [
+            self._loop(HEARTBEAT, self.heartbeat.poll),
+            self._loop("rescuer", self._rescue),
+            self._loop("watcher", self._watch),
+            self._loop("follower", lambda: self.follower.poll() if self.is_free else LOOK_WHILE_HINDERED),
+            self._loop("pruner", lambda: self.pruner.poll() if self.is_free else LOOK_WHILE_HINDERED),
+            self._loop("bookkeeper", lambda: self.bookkeeper.poll() if self.is_free else LOOK_WHILE_HINDERED),
+        ]
 
     def _publishing(self, publish: Callable[[], float]) -> Loop:
         """Publish whenever a pass may have queued something."""

@@ -24,9 +24,9 @@ from scheduler_app.engine.agenda import Agenda, PassContext
 from scheduler_app.engine.claiming import Claimer
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER
-from scheduler_app.engine.settlement import is_given_back, keep_news, run_ended, settle
+from scheduler_app.engine.settlement import announce, keep_news, settle
 from scheduler_app.failpoints import failpoint
-from scheduler_app.signals import FiringsMissed, JobBroke, LateResultRefused
+from scheduler_app.signals import FiringsMissed, JobBroke
 from scheduler_app.store import claims, endings, firing, pauses
 from scheduler_app.store.outlook import Outlook, look_ahead, look_around
 
@@ -82,6 +82,10 @@ class Pass:
     def next_start(self) -> datetime | None:
         """When a task may start again whose rate limit is used up."""
         return self._claimer.next_at(self._ctx.clock.now())
+
+    def doubt(self) -> None:
+        """Have the next poll give back the claims that no slot knows of: a commit failed that may have happened."""
+        self._in_doubt = True
 
     def settle_all(self, tx: sa.Connection, now: datetime) -> None:
         """Settle what has ended, outside a pass, when the engine stops."""
@@ -196,7 +200,7 @@ class Pass:
             agenda.committed()
         except BaseException:
             ctx.pool.put_back(agenda.ended)
-            self._in_doubt = True
+            self.doubt()
             raise
         self._in_doubt = False
         self._claimer.committed(agenda)
@@ -254,13 +258,7 @@ class Pass:
 
     def _announce(self, agenda: Agenda) -> None:
         bus, now = self._ctx.bus, agenda.now
-        late = {id(outcome) for outcome in agenda.settled.late}
-        for execution, outcome in agenda.ended:
-            if id(outcome) in late:
-                bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
-            elif not is_given_back(outcome):
-                again = outcome.claim.run_id in agenda.settled.crashes.requeued
-                bus.publish(run_ended(outcome, execution.take_raised(), now, again=again))
+        announce(bus, agenda.ended, agenda.settled, now)
         for job, reason in agenda.broken:
             bus.publish(JobBroke(at=now, job_id=job.id, reason=reason))
         for due, plan in agenda.planned:

@@ -11,7 +11,7 @@ from scheduler_app.domain.policy import Delivery
 from scheduler_app.domain.run import Reason
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import Ended
-from scheduler_app.signals import RunEnded
+from scheduler_app.signals import Bus, LateResultRefused, RunEnded
 from scheduler_app.store import claims, limits, logs, rescues, runs, settling
 
 NO_CRASHES = rescues.Rescue()
@@ -77,7 +77,18 @@ def _keep(tx: sa.Connection, execution: Execution) -> None:
         runs.set_progress(tx, [{"id_": claim.run_id, **values}])
 
 
-def run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: datetime, *, again: bool) -> RunEnded:
+def announce(bus: Bus, ended: Sequence[Ended], settled: Settled, now: datetime) -> None:
+    """Tell how attempts have ended, once that is committed."""
+    late = {id(outcome) for outcome in settled.late}
+    for execution, outcome in ended:
+        if id(outcome) in late:
+            bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
+        elif not is_given_back(outcome):
+            again = outcome.claim.run_id in settled.crashes.requeued
+            bus.publish(_run_ended(outcome, execution.take_raised(), now, again=again))
+
+
+def _run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: datetime, *, again: bool) -> RunEnded:
     """Return the event that tells how an attempt ended; `again` when it crashed and is made again."""
     follows = outcomes.settle(outcome)
     return RunEnded(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from scheduler_app.broker.attending import Attendant
+from scheduler_app.broker.attending import attach
 from scheduler_app.broker.guest import GuestEngine
 from scheduler_app.broker.messaging import CeleryBroker, make_celery, require
 from scheduler_app.broker.publisher import Publisher
@@ -37,14 +37,14 @@ class Distribution:
         """Whether jobs may name the executor `celery`."""
         return self.is_simulated or self._broker is not None or self._celery is not None
 
-    def attach(self, celery: Any, ctx: EngineContext) -> None:
+    def attach(self, celery: Any, owner: object, ctx: EngineContext) -> None:
         """Go through a Celery app, and let its workers execute runs."""
+        attach(celery, owner, ctx, lambda slots: self.guest(ctx, slots))
         self._celery = celery
-        Attendant(celery, lambda: self.guest(ctx))
 
-    def guest(self, ctx: EngineContext) -> GuestEngine:
+    def guest(self, ctx: EngineContext, slots: int = 1) -> GuestEngine:
         """Return the engine of a Celery process."""
-        engine = GuestEngine(replace(ctx, slots=0, processes=None, publisher=lambda: None))
+        engine = GuestEngine(replace(ctx, slots=0, processes=None, publisher=lambda: None), slots)
         self._furnish(engine)
         return engine
 

@@ -247,10 +247,11 @@ class Scheduler(APScheduler):  # type: ignore[misc]
     def attach(self, celery: Any) -> None:
         """Let a Celery app of yours carry the runs of executor `celery`, and its workers execute them.
 
-        Call it where that app is made, after `init_app`, in the service and in the workers alike.
+        Call it where that app is made, after `init_app`, in the service and in the workers alike. Calling it twice
+        changes nothing; a Celery app that carries the runs of another store is refused.
         """
         core = self.core
-        core.distribution.attach(celery, core.engine.ctx)
+        core.distribution.attach(celery, self, core.engine.ctx)
 
     def _is_allowed_here(self) -> bool:
         return "*" in self.allowed_hosts or self.host_name in self.allowed_hosts

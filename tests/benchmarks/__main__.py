@@ -11,6 +11,7 @@ from typing import Any
 from tests.benchmarks import machine
 from tests.benchmarks.adding import Adding
 from tests.benchmarks.batches import Batches
+from tests.benchmarks.celery_drain import CeleryDrain
 from tests.benchmarks.drain import ONCE, YEARLY, Drain
 from tests.benchmarks.plot import write_plot
 from tests.benchmarks.report import table, write_json
@@ -19,6 +20,7 @@ from tests.benchmarks.workload import Measurable, Plan, Results, Tell, measure
 
 # for each what measures it, and how many jobs a round has
 WORKLOADS: dict[str, tuple[Measurable, int]] = {
+    "C1": (CeleryDrain(), 5_000),
     "E1": (Drain(workload=ONCE, kind="once"), 10_000),
     "E2": (Drain(workload=YEARLY, kind="yearly"), 10_000),
     "S1": (Submit(), 2_000),

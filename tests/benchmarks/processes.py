@@ -42,11 +42,11 @@ def result_of(module: str, arguments: Sequence[str], *, seconds: float) -> Mappi
 
 
 @contextmanager
-def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: Sequence[str], log: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server while the block lasts; it has a group of its own, so that what it forks ends with it."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(), stdout=output, stderr=output, start_new_session=True
+            command, cwd=ROOT, env=environment() | variables, stdout=output, stderr=output, start_new_session=True
         )
         try:
             yield process

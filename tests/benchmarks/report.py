@@ -13,6 +13,10 @@ MORE = {
     "cpu_us_each": ("CPU µs each", "{:,.0f}"),
     "server_cpu_us_each": ("CPU µs each", "{:,.0f}"),
     "executed_s": ("all executed s", "{:.2f}"),
+    "service_cpu_us_each": ("service CPU µs each", "{:,.0f}"),
+    "worker_cpu_us_each": ("worker's main", "{:,.0f}"),
+    "pool_cpu_us_each": ("its pool", "{:,.0f}"),
+    "broker_cpu_us_each": ("broker", "{:,.0f}"),
     "peak_mib": ("peak MiB", "{:.0f}"),
 }
 

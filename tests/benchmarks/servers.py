@@ -34,19 +34,26 @@ class Server:
 
     def get(self, path: str) -> Any:
         """Return the JSON under a path."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: Any) -> Any:
+        """Send JSON and return the JSON of the answer."""
+        return self._ask("POST", path, json.dumps(body))
+
+    def _ask(self, method: str, path: str, body: str | None) -> Any:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request("GET", path, headers=self.headers)
+            connection.request(method, path, body, self.headers | {"Content-Type": "application/json"})
             return json.loads(connection.getresponse().read())
         finally:
             connection.close()
 
 
 @contextmanager
-def ours(folder: Path) -> Iterator[Server]:
+def ours(folder: Path, *, tasks: Path = TASKS, **variables: str) -> Iterator[Server]:
     """Run `scheduler-app serve` as shipped, with its key; its one worker holds the engine too."""
-    arguments = ["-m", "scheduler_app", "serve", "--port", "0", "--data", str(folder), "--tasks", str(TASKS)]
-    with running([sys.executable, *arguments], folder / "serve.log") as process:
+    arguments = ["-m", "scheduler_app", "serve", "--port", "0", "--data", str(folder), "--tasks", str(tasks)]
+    with running([sys.executable, *arguments], folder / "serve.log", **variables) as process:
         port = _announced_port(folder / "serve.log")
         _wait_for(port, "/readyz")
         yield Server(
@@ -148,17 +155,19 @@ def count_peer(server: Server) -> int:
 def cpu_seconds(pid: int) -> float | None:
     """Return the CPU time of a server and its workers so far; None where /proc does not tell."""
     try:
-        return sum(_ticks(member) for member in _family(pid)) / os.sysconf("SC_CLK_TCK")
+        return sum(ticks_of(member) for member in family(pid)) / os.sysconf("SC_CLK_TCK")
     except OSError:
         return None
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Return a process and what it has started."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(int(child) for child in children)]
 
 
-def _ticks(pid: int) -> int:
+def ticks_of(pid: int) -> int:
+    """Return the processor time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 

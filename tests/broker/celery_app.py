@@ -14,6 +14,7 @@ add = scheduler.task(executor="celery")(celery_functions.add)
 
 celery = Celery("shop", broker=os.environ["BROKER"])
 scheduler.attach(celery)
+scheduler.attach(celery)  # as an app factory that is called twice does
 
 
 @celery.task

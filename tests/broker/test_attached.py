@@ -1,9 +1,11 @@
 """A user's own Celery app carries our runs beside its own tasks; without a broker nothing names the executor."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,11 +48,19 @@ def test_its_workers_execute_our_runs_and_its_own_tasks(broker: Valkey, tmp_path
         )
         assert done.stdout == "3\n", done.stdout + done.stderr + log.read_text()
         wait_until(lambda: "own 7" in log.read_text(), within=10.0, what="the user's own task")
+        assert _engines(tmp_path / "scheduler.db") == 1
         worker.terminate()
         assert worker.wait(20.0) == 0
     finally:
         worker.kill()
         worker.wait()
+
+
+def _engines(store: Path) -> int:
+    """How many engines have begun in processes of Celery's."""
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        found = connection.execute("SELECT count(*) FROM scheduler_engines WHERE executors LIKE '%celery%'").fetchone()
+    return int(found[0])
 
 
 @pytest.fixture

@@ -1,47 +1,22 @@
 """Runs in real Celery workers over a real Valkey: what is promised of any run is kept there too."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.broker.workers import CeleryWorker, brokered
 from tests.service.harness import COMMAND, Service, wait_until
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.slow
-TASKS = Path(__file__).with_name("celery_tasks.py")
-ROOT = TASKS.parents[2]
-
-
-class CeleryWorker(Service):
-    """One `scheduler-app celery-worker` beside a service."""
-
-    listening = re.compile(r"celery@\S+() ready")
-
-    def __init__(self, service: Service) -> None:
-        super().__init__(service.folder)
-        self.env = service.env
-        self._options = service._options
-
-    def command(self) -> list[str]:
-        words = ["celery-worker", "--data", str(self.data), "--concurrency", "2", *self._options]
-        return [str(COMMAND), *words]
-
-    def listens(self) -> bool:
-        assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.said()}"
-        return self.listening.search(self.said()) is not None
 
 
 @pytest.fixture
 def service(broker: Valkey, tmp_path: Path) -> Iterator[Service]:
     """A service whose tasks execute in Celery's workers, over an empty broker."""
-    with broker.client as client:
-        client.flushall()
-    service = Service(tmp_path)
-    service._options = ["--tasks", str(TASKS)]
-    service.env |= {"SCHEDULER_BROKER": broker.url, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    service = brokered(tmp_path, broker)
     try:
         yield service.start()
     finally:
@@ -116,6 +91,24 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_executes(service, worker
     wait_until(lambda: service.marks("begin", run), within=10.0)
     assert worker.stop() == 0
     assert service.run(run)["state"] == "succeeded"
+
+
+def test_a_worker_of_threads_is_one_engine_that_asks_its_tasks_to_stop(service):
+    worker = CeleryWorker(service, pool="threads")
+    try:
+        worker.start(ready=False)
+        assert service.run_now("add", kwargs={"a": 1, "b": 2})["result"] == 3
+        rows = [engine["executors"] for engine in service.get("/scheduler")["engines"] if engine["state"] == "running"]
+        assert [row["celery"]["slots"] for row in rows if "celery" in row] == [2]
+        late = service.run_now("polite", executor="celery", kwargs={"seconds": 60}, timeout=1)
+        assert late["state"] == "timed_out"
+        unwanted = service.add("polite", executor="celery", kwargs={"seconds": 60})
+        wait_until(lambda: service.marks("begin", unwanted), within=10.0)
+        service.post(f"/runs/{unwanted}/cancel")
+        assert service.ended(unwanted)["state"] == "cancelled"
+        assert worker.stop() == 0
+    finally:
+        worker.clean_up()
 
 
 def test_a_broker_that_was_away_loses_nothing(service, worker, broker):

@@ -1,12 +1,13 @@
 """The engine of a Celery process: it executes what a message asks for if that is still wanted, and nothing else."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from scheduler_app.broker.guest import GuestEngine
+from scheduler_app.broker.guest import HOLD, GuestEngine
 from scheduler_app.broker.publisher import store_id
-from scheduler_app.errors import ConfigurationError
+from scheduler_app.errors import ConfigurationError, StoreUnavailable
 from scheduler_app.extension.core import Core
 from scheduler_app.store import claims, outbox
 from scheduler_app.store.outbox import Message
@@ -16,19 +17,20 @@ pytestmark = pytest.mark.databases
 
 
 @pytest.fixture
-def guest(scheduler, fake_clock) -> Iterator[GuestEngine]:
+def guest(scheduler, clock) -> Iterator[GuestEngine]:
     core: Core = scheduler.core
-    engine = core.distribution.guest(core.engine.ctx)
+    engine = core.distribution.guest(replace(core.engine.ctx, clock=clock))
     yield engine
     engine.stop()
 
 
 @pytest.fixture
-def attend(scheduler, guest):
-    """Deliver a message for an attempt of a run."""
+def attend(scheduler, guest, clock):
+    """Deliver a message for an attempt of a run, some time after the one before."""
     store = scheduler.core.database.write(store_id)
 
-    def deliver(run, attempt: int = 1, *, store: str = store) -> None:
+    def deliver(run, attempt: int = 1, *, store: str = store, after: float = 1.0) -> None:
+        clock.step(after)
         guest.attend(Message(run_id=run.id, task="", attempt=attempt, timeout=None), store)
 
     return deliver
@@ -59,6 +61,40 @@ def test_a_failure_is_retried_as_another_attempt(scheduler, clock, add, attend):
     assert run.state == "queued"
     attend(run, 2)
     assert (run.state, run.result) == ("succeeded", "the second time")
+
+
+def test_while_message_follows_message_an_end_is_settled_with_the_next_claim(scheduler, guest, add, attend):
+    runs = [add.delay(number) for number in range(4)]
+    attend(runs[0])
+    commits = scheduler.core.database.commits
+    for run in runs[1:]:
+        attend(run, after=0.001)
+    assert [run.state for run in runs] == ["succeeded", "succeeded", "succeeded", "running"]
+    assert scheduler.core.database.commits == commits + 3
+
+
+def test_an_end_that_no_message_follows_is_settled_soon(clock, guest, add, attend):
+    first, last = add.delay(1), add.delay(2)
+    attend(first)
+    attend(last, after=0.001)
+    assert guest.settle_late() == pytest.approx(HOLD)
+    assert last.state == "running"
+    clock.step(HOLD)
+    guest.settle_late()
+    assert (last.state, last.result) == ("succeeded", 3)
+
+
+def test_while_the_store_is_away_a_message_waits_for_it(scheduler, guest, add, attend, monkeypatch):
+    database, run, failures = scheduler.core.database, add.delay(1), [StoreUnavailable("away")] * 2
+    write = database.write
+    monkeypatch.setattr("scheduler_app.broker.guest.LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(database, "write", lambda work: write(work) if not failures else _raise(failures.pop()))
+    attend(run)
+    assert (failures, run.state) == ([], "succeeded")
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def test_what_the_time_limit_interrupts_is_timed_out(scheduler, guest, attend):

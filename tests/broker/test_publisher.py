@@ -1,8 +1,11 @@
 """The publisher: every queued run is sent, once if all goes well, and nothing is lost when the broker is away."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from scheduler_app.broker.publisher import MOST_OUTSTANDING, Publisher, store_id
+from scheduler_app.broker.messaging import QUEUE, CeleryBroker, Letter, make_celery
+from scheduler_app.broker.publisher import BATCH, MOST_OUTSTANDING, Publisher, store_id
 from scheduler_app.store import facts, outbox
 from scheduler_app.store.outbox import Message
 from tests.broker import celery_functions
@@ -18,13 +21,13 @@ class Post:
         self.stores: set[str] = set()
         self.waiting = 0
         self.killed: list[str] = []
-        self.fails_after: int | None = None
+        self.is_away = False
 
-    def publish(self, message: Message, *, store: str, queue: str | None) -> None:
-        if self.fails_after is not None and len(self.sent) >= self.fails_after:
+    def publish(self, letters: Sequence[Letter], *, store: str) -> None:
+        if self.is_away:
             raise ConnectionError("the broker is away")
         self.stores.add(store)
-        self.sent.append((message.id, queue))
+        self.sent += [(message.id, queue) for message, queue in letters]
 
     def depth(self, queues: set[str | None]) -> int:
         return self.waiting
@@ -72,10 +75,10 @@ def test_two_publishers_do_not_send_the_same(scheduler, add, publisher, post):
 
 def test_what_could_not_be_sent_is_sent_when_the_broker_is_back(add, publisher, post):
     runs = [add.delay(number) for number in range(3)]
-    post.fails_after = 1
+    post.is_away = True
     with pytest.raises(ConnectionError):
         publisher.poll()
-    post.fails_after = None
+    post.is_away = False
     publisher.poll()
     assert sorted(post.ids) == sorted(f"{run.id}:1" for run in runs)
 
@@ -91,6 +94,25 @@ def test_what_no_worker_claims_within_60_s_is_sent_again(clock, add, publisher, 
     assert post.ids == [f"{run.id}:1"] * 2
 
 
+def test_what_a_broker_was_made_to_forget_is_sent_to_it_again_after_60_s(scheduler, clock, add, broker):
+    core, celery = scheduler.core, make_celery(broker.url)
+    publisher = Publisher(core.database, core.registry, clock, CeleryBroker(celery))
+    for number in range(3):
+        add.delay(number)
+    publisher.poll()
+    with broker.client as client:
+        assert client.llen(QUEUE) == 3
+        clock.step(61)
+        publisher.poll()
+        assert client.llen(QUEUE) == 3, "they are there still"
+        client.flushall()
+        clock.step(61)
+        publisher.poll()
+        assert client.llen(QUEUE) == 3
+        client.flushall()
+    celery.close()
+
+
 def test_what_still_waits_in_the_broker_is_not_sent_again(clock, add, publisher, post):
     add.delay(1)
     publisher.poll()
@@ -102,15 +124,16 @@ def test_what_still_waits_in_the_broker_is_not_sent_again(clock, add, publisher,
 
 
 def test_no_more_is_published_than_workers_can_soon_take(scheduler, add, publisher, post):
-    runs = [add.delay(number) for number in range(MOST_OUTSTANDING + 20)]
+    runs = [add.delay(number) for number in range(MOST_OUTSTANDING + BATCH)]
     while publisher.poll() == 0.0:
         pass
     assert len(post.ids) == MOST_OUTSTANDING
-    late = runs[-1]
-    late.cancel()
-    runs[0].cancel()
+    for run in runs[:BATCH]:
+        publisher.poll()
+        assert len(post.ids) == MOST_OUTSTANDING
+        run.cancel()
     publisher.poll()
-    assert len(post.ids) == MOST_OUTSTANDING + 1
+    assert len(post.ids) == MOST_OUTSTANDING + BATCH
 
 
 def test_nothing_is_sent_while_everything_is_paused(scheduler, add, publisher, post):
@@ -134,19 +157,25 @@ def test_a_retry_is_sent_as_another_attempt(scheduler, clock, add, publisher, po
     assert post.ids == [f"{run.id}:1"] * 2
 
 
-def test_what_was_asked_to_stop_is_killed_after_its_grace(scheduler, clock, add, publisher, post):
+@pytest.fixture
+def deaf(scheduler, add):
+    """A run that executes, and was asked to stop."""
     run = add.delay(1)
     core = scheduler.core
     message = Message(run_id=run.id, task="add", attempt=1, timeout=None)
     core.database.write(lambda tx: outbox.claim(tx, message, tasks=["add"], engine=7, token=5, now=core.clock.now()))
     run.cancel()
+    return run
+
+
+def test_what_was_asked_to_stop_is_killed_after_its_grace(clock, deaf, publisher, post):
     publisher.poll()
     clock.step(4)
     publisher.poll()
     assert post.killed == []
     clock.step(2)
     publisher.poll()
-    assert post.killed == [f"{run.id}:1"]
+    assert post.killed == [f"{deaf.id}:1"]
 
 
 def test_a_store_keeps_the_name_it_got(scheduler, publisher):
@@ -156,13 +185,8 @@ def test_a_store_keeps_the_name_it_got(scheduler, publisher):
         assert facts.get(tx, "store") is not None
 
 
-def test_what_is_killed_is_killed_again_only_after_its_grace(scheduler, clock, add, publisher, post):
-    run = add.delay(1)
-    core = scheduler.core
-    message = Message(run_id=run.id, task="add", attempt=1, timeout=None)
-    core.database.write(lambda tx: outbox.claim(tx, message, tasks=["add"], engine=7, token=5, now=core.clock.now()))
-    run.cancel()
+def test_what_is_killed_is_killed_again_only_after_its_grace(clock, deaf, publisher, post):
     for _ in range(9):
         publisher.poll()
         clock.step(1)
-    assert post.killed == [f"{run.id}:1"]
+    assert post.killed == [f"{deaf.id}:1"]
