@@ -5,13 +5,32 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import assets, overview, preferences
+from scheduler_app.dashboard import acting, assets, editor, job, jobs, overview, preferences
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
-NEEDS = {"pages.show_overview": "viewer"}
+NEEDS = {
+    "pages.show_overview": "viewer",
+    "pages.list_jobs": "viewer",
+    "pages.show_job": "viewer",
+    "pages.export_job": "viewer",
+    "pages.ask_run": "operator",
+    "pages.run_job": "operator",
+    "pages.ask_pause": "operator",
+    "pages.pause_job": "operator",
+    "pages.resume_job": "operator",
+    "pages.skip_firings": "operator",
+    # to delete and to tag by it needs more, which its view asks for
+    "pages.act_on_jobs": "operator",
+    "pages.ask_delete": "admin",
+    "pages.delete_job": "admin",
+    "pages.new_job": "admin",
+    "pages.create_job": "admin",
+    "pages.edit_job": "admin",
+    "pages.change_job": "admin",
+}
 OPEN = frozenset({"pages.send_asset", "pages.set_preferences"})
-MODULES = (assets, preferences, overview)
+MODULES = (assets, preferences, overview, jobs, job, editor, acting)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
