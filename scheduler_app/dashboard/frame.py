@@ -6,12 +6,15 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import current_app, g, render_template, request
+from flask import current_app, g, render_template, request, url_for
 
 from scheduler_app.dashboard import preferences, words
+from scheduler_app.dashboard.tape import Drawn, draw
 from scheduler_app.domain.zone import zone_names
 from scheduler_app.services.context import Context
 from scheduler_app.services.scheduler import SchedulerView, view_scheduler
+from scheduler_app.services.stats import Lag, lag
+from scheduler_app.services.tape import read_tape
 from scheduler_app.store.engines import LIVE
 
 EXTENSION = "scheduler_app.pages"
@@ -39,6 +42,8 @@ class Frame:
     role: str | None
     csrf_token: str
     scheduler: SchedulerView | None
+    tape: Drawn | None
+    lag: Lag | None
 
     @property
     def pages(self) -> list[tuple[str, str]]:
@@ -91,21 +96,30 @@ def render(template: str, *, active: str | None = None, **view: Any) -> str:
         "count": words.count,
         "plural": words.plural,
         "share": words.share,
+        "to": to,
         "pages_there": lambda: current_app.view_functions,
     }
     return render_template(template, frame=frame, zones=sorted(zone_names()), **told, **view)
 
 
+def to(endpoint: str, **values: Any) -> str | None:
+    """Return the address of a page; None when there is no such page."""
+    return url_for(endpoint, **values) if endpoint in current_app.view_functions else None
+
+
 def _frame(active: str) -> Frame:
     """Return the frame; who is not signed in is shown nothing of the scheduler."""
     ctx, key = context(), g.get("key")
+    now, zone = ctx.clock.now(), preferences.zone()
     return Frame(
         active=active,
-        now=ctx.clock.now(),
-        zone=preferences.zone(),
+        now=now,
+        zone=zone,
         theme=preferences.theme(),
         caller=None if key is None else key.name,
         role=None if key is None else key.role,
         csrf_token=g.get("csrf_token", ""),
         scheduler=None if key is None else view_scheduler(ctx=ctx),
+        tape=None if key is None else draw(read_tape(now, ctx=ctx), zone),
+        lag=None if key is None else lag(ctx=ctx),
     )
