@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import assets, overview, preferences
+from scheduler_app.dashboard import assets, overview, preferences, words
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
@@ -23,6 +23,7 @@ def create_pages(ctx: Context) -> Blueprint:
     pages = Blueprint("pages", __name__, template_folder="templates")
     pages.record(lambda state: state.app.extensions.update({EXTENSION: ctx}))
     pages.after_request(_confined)
+    pages.add_app_template_filter(words.countdown, "countdown")
     for module in MODULES:
         module.register(pages)
     return pages

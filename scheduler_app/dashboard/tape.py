@@ -46,7 +46,7 @@ def draw(tape: Tape, zone: ZoneInfo) -> Drawn:
     return Drawn(
         succeeded=_ticks(tape, failed=False),
         failed=_ticks(tape, failed=True),
-        planned="".join(f"M{x:g} {BASE:g}v-8h3v8" for x in sorted({_cell(at, tape.now) for at in tape.planned})),
+        planned=_planned(tape),
         running=tuple(_lanes(tape)),
         labels=tuple(_labels(tape.now, zone)),
         clock=f"{tape.now.astimezone(zone):%H:%M:%S}",
@@ -86,6 +86,14 @@ def _ticks(tape: Tape, *, failed: bool) -> str:
             x = _cell(ended.at, tape.now)
             cells[x] = cells.get(x, 0) + ended.number
     return "".join(_failed(x) if failed else f"M{x:g} {BASE:g}v-{_height(n):g}" for x, n in sorted(cells.items()))
+
+
+def _planned(tape: Tape) -> str:
+    cells: dict[float, int] = {}
+    for at in tape.planned:
+        x = _cell(at, tape.now)
+        cells[x] = cells.get(x, 0) + 1
+    return "".join(f"M{x + 0.5:g} {BASE:g}v-{_height(n):g}h3v{_height(n):g}" for x, n in sorted(cells.items()))
 
 
 def _height(number: int) -> float:
