@@ -80,6 +80,12 @@ class Frame:
         return f"{alive} of {alive + gone} engines alive" if gone else f"{words.plural(alive, 'engine')} alive"
 
     @property
+    def paused_at(self) -> datetime | None:
+        """Since when everything is paused, to the minute."""
+        paused = self.scheduler.paused if self.scheduler else None
+        return datetime.fromisoformat(paused["since"]).replace(second=0, microsecond=0) if paused else None
+
+    @property
     def health(self) -> str:
         """The shape that stands for how well the engines are."""
         if not self.engines_alive:

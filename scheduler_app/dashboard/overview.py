@@ -12,6 +12,7 @@ from scheduler_app.dashboard.first import show_first
 from scheduler_app.dashboard.frame import context, render
 from scheduler_app.dashboard.hours import Chart, chart
 from scheduler_app.dashboard.needs import Line, Reader, line_of
+from scheduler_app.dashboard.tiles import Tile
 from scheduler_app.domain.job import Job
 from scheduler_app.domain.run import Progress, Reason, Run, RunState
 from scheduler_app.domain.track import NO_STATS, JobStats
@@ -22,21 +23,6 @@ from scheduler_app.services.overview import Facts
 from scheduler_app.services.scheduler import view_scheduler
 
 MOST_NEEDS, MOST_RUNNING, MOST_NEXT = 7, 7, 7
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tile:
-    """A number of the ruled row; `states` are those of the runs that sum to it, `page` another page that tells more."""
-
-    name: str
-    title: str
-    value: str
-    unit: str = ""
-    note: str = ""
-    tone: str = ""
-    shape: str = ""
-    states: str = ""
-    page: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,18 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import assets, overview, preferences, words
+from scheduler_app.dashboard import assets, overall, overview, preferences, words
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
-NEEDS = {"pages.show_overview": "viewer"}
+NEEDS = {
+    "pages.show_overview": "viewer",
+    "pages.show_scheduler": "viewer",
+    "pages.pause_scheduler": "operator",
+    "pages.resume_scheduler": "operator",
+}
 OPEN = frozenset({"pages.send_asset", "pages.set_preferences"})
-MODULES = (assets, preferences, overview)
+MODULES = (assets, preferences, overview, overall)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
