@@ -5,12 +5,15 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import acting, assets, editor, job, jobs, overview, preferences
+from scheduler_app.dashboard import acting, assets, editor, job, jobs, overall, overview, preferences, words
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
 NEEDS = {
     "pages.show_overview": "viewer",
+    "pages.show_scheduler": "viewer",
+    "pages.pause_scheduler": "operator",
+    "pages.resume_scheduler": "operator",
     "pages.list_jobs": "viewer",
     "pages.show_job": "viewer",
     "pages.export_job": "viewer",
@@ -30,7 +33,7 @@ NEEDS = {
     "pages.change_job": "admin",
 }
 OPEN = frozenset({"pages.send_asset", "pages.set_preferences"})
-MODULES = (assets, preferences, overview, jobs, job, editor, acting)
+MODULES = (assets, preferences, overview, overall, jobs, job, editor, acting)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -42,6 +45,7 @@ def create_pages(ctx: Context) -> Blueprint:
     pages = Blueprint("pages", __name__, template_folder="templates")
     pages.record(lambda state: state.app.extensions.update({EXTENSION: ctx}))
     pages.after_request(_confined)
+    pages.add_app_template_filter(words.countdown, "countdown")
     for module in MODULES:
         module.register(pages)
     return pages
