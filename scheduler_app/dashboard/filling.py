@@ -82,7 +82,7 @@ def trigger_fields(trigger: Mapping[str, Any] | None, zone: ZoneInfo) -> dict[st
     fields = {names[name]: _text(value) for name, value in trigger.items() if name != "type"}
     if tab == "once":
         fields |= _once(trigger, zone)
-    return {ZONE: zone.key, CHOSEN: tab, **fields}
+    return {ZONE: zone.key, CHOSEN: tab, f"{tab}/trigger/type:text": str(trigger["type"]), **fields}
 
 
 def _once(trigger: Mapping[str, Any], zone: ZoneInfo) -> dict[str, str]:
