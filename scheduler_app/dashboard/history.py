@@ -5,7 +5,7 @@ Across, all is in percent, so that the picture fills any width and no text is st
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scheduler_app.dashboard import words
@@ -27,6 +27,7 @@ LINES = 3
 LATE = 1.0
 UNSTARTED = frozenset({RunState.MISSED, RunState.SKIPPED})
 DAYS_APART = 9.0
+SHORT = timedelta(hours=36)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +93,7 @@ def picture_of(stats: JobStats, running: Sequence[Run], *, now: datetime, zone: 
         columns=[
             _column(mark, 100 * n / slots, 100 / slots, scale, _told(mark, now, zone)) for n, mark in enumerate(marks)
         ],
-        scale=[Line(y=scale.y(at), told=words.duration(at)) for at in _ticks(scale.longest)],
+        scale=[Line(y=scale.y(at), told=words.duration(at).replace(".0 s", " s")) for at in _ticks(scale.longest)],
         p50=None if stats.usual is None else Line(y=scale.y(stats.usual), told=words.duration(stats.usual)),
         p95=None if stats.p95 is None else Line(y=scale.y(stats.p95), told=words.duration(stats.p95)),
         days=_days(marks, slots, zone),
@@ -145,13 +146,15 @@ def _told(mark: Mark, now: datetime, zone: ZoneInfo) -> str:
 
 
 def _days(marks: Sequence[Mark], slots: int, zone: ZoneInfo) -> list[Day]:
-    """Return the days below the columns on which they begin, as far apart as their names need."""
+    """Return the days, of a short time the hours, below the columns on which they begin, as far apart as need be."""
     days: list[Day] = []
     last = None
+    is_short = bool(marks) and marks[-1].scheduled_at - marks[0].scheduled_at < SHORT
     for n, mark in enumerate(marks):
         local = mark.scheduled_at.astimezone(zone)
-        x = 100 * n / slots
-        if local.date() != last and (not days or x - days[-1].x >= DAYS_APART) and x <= 94:
-            days.append(Day(x=round(x, 3), told=f"{local.day} {local:%b}"))
-        last = local.date()
+        begin, x = (local.date(), local.hour if is_short else 0), 100 * n / slots
+        if begin != last and (not days or x - days[-1].x >= DAYS_APART) and x <= 94:
+            is_day = not is_short or last is None or begin[0] != last[0]
+            days.append(Day(x=round(x, 3), told=f"{local.day} {local:%b}" if is_day else f"{local:%H:%M}"))
+        last = begin
     return days

@@ -89,8 +89,10 @@ def _view(found: Dossier, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _zone_of(job: Job) -> ZoneInfo | None:
-    named = (job.trigger or {}).get("timezone")
-    return find_zone(named) if isinstance(named, str) else None
+    """Return the zone that a job fires by; an interval has none, whatever its start was told in."""
+    trigger = job.trigger or {}
+    named = trigger.get("timezone")
+    return find_zone(named) if isinstance(named, str) and trigger["type"] in ("cron", "calendarinterval") else None
 
 
 def _tab(found: Dossier, tab: str) -> dict[str, Any]:

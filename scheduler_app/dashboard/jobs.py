@@ -157,7 +157,7 @@ def line_of(row: listing.Row, now: datetime, zone: ZoneInfo) -> Line:
         title=title_of(row.job),
         shape=shape_of(row),
         schedule=schedule_of(row.job.trigger, now=now, zone=zone),
-        why=why_not(row.job, now),
+        why="no engine has this task" if row.is_orphan else why_not(row.job, now),
         strip=strip_of(row.stats, is_running=row.is_running),
         usual=row.stats.usual,
     )
@@ -165,7 +165,7 @@ def line_of(row: listing.Row, now: datetime, zone: ZoneInfo) -> Line:
 
 def shape_of(row: listing.Row) -> str:
     """Return the one icon of a job: the worst that holds of it."""
-    if row.job.state is JobState.BROKEN:
+    if row.job.state is JobState.BROKEN or row.is_orphan:
         return "broken"
     if row.stats.failing_since is not None:
         return "failed"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.services.context import Context
-from scheduler_app.store import jobs, standing, tracks
+from scheduler_app.store import jobs, orphans, standing, tracks
 from scheduler_app.store.jobs import JobFilter, JobPlace
 
 MOST_COUNTED = 10_000
@@ -54,13 +54,14 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """A job of the list."""
+    """A job of the list; an orphan names a task that no engine has."""
 
     job: Job
     spot: Spot
     stats: JobStats
     is_running: bool
     is_missed: bool
+    is_orphan: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,6 +179,7 @@ def _by_tag(tx: sa.Connection, where: JobFilter, tags: Sequence[str], window: Wi
 
 def _rows(tx: sa.Connection, found: Sequence[tuple[Job, Spot]], known: Standing) -> list[Row]:
     stats = tracks.of_jobs(tx, [job.key for job, _ in found])
+    unknown = set(orphans.unknown_tasks(tx))
     return [
         Row(
             job=job,
@@ -185,6 +187,7 @@ def _rows(tx: sa.Connection, found: Sequence[tuple[Job, Spot]], known: Standing)
             stats=stats.get(job.key, NO_STATS),
             is_running=job.key in known.running,
             is_missed=job.key in known.missed,
+            is_orphan=job.task in unknown,
         )
         for job, spot in found
     ]

@@ -54,7 +54,7 @@ function show(told, zone) {
     const day = `${parts.weekday} ${parts.day} ${parts.month} ${parts.year}`;
     const row = document.createElement("tr");
     row.append(
-      cell("th", day === last ? "" : day, ""),
+      cell("td", day === last ? "" : day, "of-day"),
       cell("td", `${parts.hour}:${parts.minute}${parts.second === "00" ? "" : `:${parts.second}`}`, "mono"),
       cell("td", parts.timeZoneName, "note"),
       cell("td", away(at), "away right"),
@@ -69,9 +69,7 @@ function show(told, zone) {
 }
 
 function cell(kind, text, className) {
-  const made = Object.assign(document.createElement(kind), { textContent: text, className });
-  if (kind === "th") made.scope = "row";
-  return made;
+  return Object.assign(document.createElement(kind), { textContent: text, className });
 }
 
 function known(zone) {
