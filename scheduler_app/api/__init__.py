@@ -10,7 +10,7 @@ from flask_openapi.models.info import Info
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.openapi import OpenAPI
 
-from scheduler_app.api import bulk, docs, errors, forecast, health, jobs, runs, scheduler, tasks, triggers
+from scheduler_app.api import bulk, docs, errors, forecast, health, jobs, keys, runs, scheduler, tasks, trail, triggers
 from scheduler_app.api.contract import EXTENSION as CONTEXT
 from scheduler_app.api.health import EXTENSION as READY
 from scheduler_app.api.health import Readiness
@@ -24,7 +24,7 @@ from scheduler_app.services.context import Context
 __all__ = ["Pages", "Readiness", "create_api"]
 
 LOG = logging.getLogger("scheduler_app.api")
-NOUNS = (jobs, bulk, runs, forecast, tasks, triggers, scheduler, health)
+NOUNS = (jobs, bulk, runs, forecast, tasks, triggers, scheduler, trail, keys, health)
 
 INFO = Info(
     title="scheduler_app",
@@ -65,13 +65,14 @@ def create_api(
     hosts: Collection[str] | None,
     ready: Callable[[], Readiness],
     login: Login | None = None,
+    login_url: str | None = None,
     pages: Pages | None = None,
 ) -> OpenAPI:
     """Build the API over `ctx`; the database is not touched before the first request.
 
     `hosts` are the names, beside loopback, under which it may be called; None checks nothing, which is right where
-    another app in front does. `ready` is asked by `/readyz`, `login` for the role of who brings no key. `pages`
-    are served beside it.
+    another app in front does. `ready` is asked by `/readyz`, `login` for the role of who brings no key; who
+    wants one of the `pages`, which are served beside it, and is not signed in there, is sent to `login_url`.
     """
     app = Api(
         __name__,
@@ -90,7 +91,7 @@ def create_api(
     app.extensions[CONTEXT] = ctx
     app.extensions[READY] = ready
     errors.register(app)
-    guard = Guard(ctx, hosts, login)
+    guard = Guard(ctx, hosts, login, login_url)
     guard.register(app)
     for noun in NOUNS:
         app.register_api(noun.calls)

@@ -24,9 +24,10 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     refusals.BadQuery: 400,
     refusals.BadHeader: 400,
     refusals.BadHost: 400,
-    refusals.Unauthorized: 401,
+    errors.Unauthorized: 401,
     refusals.Forbidden: 403,
     refusals.CrossSite: 403,
+    refusals.WrongCsrfToken: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.IdTaken: 409,
@@ -36,12 +37,12 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.InvalidInput: 422,
     errors.KeyReused: 422,
     errors.TriggerBudgetExceeded: 422,
-    refusals.TooManyFailures: 429,
+    errors.TooManyFailures: 429,
     errors.StoreUnavailable: 503,
 }
 HEADERS: dict[type[errors.SchedulerError], dict[str, str]] = {
-    refusals.Unauthorized: {"WWW-Authenticate": 'Bearer realm="scheduler"'},
-    refusals.TooManyFailures: {"Retry-After": "60"},
+    errors.Unauthorized: {"WWW-Authenticate": 'Bearer realm="scheduler"'},
+    errors.TooManyFailures: {"Retry-After": "60"},
     errors.StoreUnavailable: {"Retry-After": "1"},
     errors.KeyInFlight: {"Retry-After": "1"},
 }
@@ -53,7 +54,7 @@ DETAILS = {
 MEANINGS = {
     400: "Malformed JSON, a bad query parameter, or a host that this service is not.",
     401: "No API key, or a wrong one, and nobody is signed in.",
-    403: "The role does not allow it, or a page of another site sent it.",
+    403: "The role does not allow it, or a page of another site sent it, or the CSRF token is missing.",
     404: "There is no such thing.",
     409: "It does not fit the state that the thing is in, the id is taken, or the code declares the job.",
     412: "The thing was changed since: its ETag is not the one in `If-Match`.",

@@ -21,6 +21,7 @@ from scheduler_app.schemas.job import JobPatch, JobPauseIn, RunNowIn, SkipIn
 from scheduler_app.services import bulk, jobs, listing, ownership
 from scheduler_app.services.changes import JobChanges
 from scheduler_app.services.context import Context
+from scheduler_app.services.roles import Role, allows
 from scheduler_app.services.tasks import get_task
 
 MOST = bulk.MOST_JOBS
@@ -163,7 +164,7 @@ def act_on_jobs() -> Response | str | tuple[str, int]:
     wanted = request.form.get("do", "")
     if wanted not in PAST:
         raise BadRequest("what is to be done with the jobs?")
-    if wanted in FOR_ADMINS and g.key.role != "admin":
+    if wanted in FOR_ADMINS and not allows(Role(g.key.role), Role.ADMIN):
         raise Forbidden(f"to {wanted} jobs needs the role admin")
     ids = _chosen()
     if not ids:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from flask import request, url_for
 
+from scheduler_app.dashboard.paths import own
 from scheduler_app.services.listing import Spot
 from scheduler_app.store.jobs import JobPlace
 
@@ -45,10 +46,6 @@ def with_query(place: str, **said: str) -> str:
 
 
 def back(default: str) -> str:
-    """Return the page of ours that a form names as the one to go back to."""
-    given = request.form.get("back", "")
-    parts = urlsplit(given)
-    is_ours = given.startswith(f"{request.script_root}/") and not given.startswith(("//", "/\\"))
-    if not is_ours or parts.netloc or _CONTROL.search(given) or "\\" in given:
-        return default
-    return given
+    """Return the page of ours that a form names as the one to go back to, else a default."""
+    given = request.form.get("back")
+    return own(given.removeprefix(request.script_root)) if given else default

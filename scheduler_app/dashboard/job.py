@@ -14,16 +14,19 @@ from scheduler_app.dashboard.frame import context, render
 from scheduler_app.dashboard.history import picture_of
 from scheduler_app.dashboard.jobs import title_of, why_not
 from scheduler_app.dashboard.schedules import schedule_of
+from scheduler_app.domain.change import of_job
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.policy import POLICY_NAMES, Policies
 from scheduler_app.domain.run import Run
 from scheduler_app.domain.zone import find_zone
 from scheduler_app.schemas.job import render_job
-from scheduler_app.services import dossier, jobs
+from scheduler_app.services import dossier, jobs, trail
 from scheduler_app.services.dossier import Dossier
+from scheduler_app.store.trail import Entry, TrailFilter
 
 TABS = ("runs", "settings", "changes", "links")
 SHORT = 160
+CHANGES = 50
 USUAL = Policies()
 REASONS = {
     "overlap": "another run was still running",
@@ -41,6 +44,27 @@ REASONS = {
     "timeout": "took longer than its timeout",
     "not_started": "no worker process started",
 }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """What somebody changed: each field as it was and as it is, None where there was or is none."""
+
+    entry: Entry
+    fields: list[tuple[str, str | None, str | None]]
+
+    @classmethod
+    def of(cls, entry: Entry) -> "Change":
+        """Return a change, field by field."""
+        before, after = dict(entry.before or {}), dict(entry.after or {})
+        return cls(
+            entry=entry,
+            fields=[(name, _told(before.get(name)), _told(after.get(name))) for name in before | after],
+        )
+
+
+def _told(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +108,6 @@ def _view(found: Dossier, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
         "times": times_of(found.times, skips=found.skips, zone=shown),
         "times_zone": shown.key,
         "tally": _tally(found),
-        "changes_there": False,
     }
 
 
@@ -98,6 +121,10 @@ def _zone_of(job: Job) -> ZoneInfo | None:
 def _tab(found: Dossier, tab: str) -> dict[str, Any]:
     if tab == "settings":
         return {"settings": _settings(found.job), "arguments": _arguments(found.job), "raw": _pretty(found.job.trigger)}
+    if tab == "changes":
+        subject = TrailFilter(subjects=(of_job(found.job.id),))
+        page = trail.list_changes(subject, after=None, limit=CHANGES, keys_too=False, ctx=context())
+        return {"changes": [Change.of(entry) for entry in page.entries], "has_more": page.after is not None}
     if tab != "runs":
         return {}
     after = addresses.text("after", 19)

@@ -5,12 +5,13 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import acting, assets, editor, job, jobs, overall, overview, preferences, words
+from scheduler_app.dashboard import acting, assets, editor, job, jobs, overall, overview, preferences, signing, words
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
 NEEDS = {
     "pages.show_overview": "viewer",
+    "pages.sign_out": "viewer",
     "pages.show_scheduler": "viewer",
     "pages.pause_scheduler": "operator",
     "pages.resume_scheduler": "operator",
@@ -32,8 +33,8 @@ NEEDS = {
     "pages.edit_job": "admin",
     "pages.change_job": "admin",
 }
-OPEN = frozenset({"pages.send_asset", "pages.set_preferences"})
-MODULES = (assets, preferences, overview, overall, jobs, job, editor, acting)
+OPEN = frozenset({"pages.send_asset", "pages.set_preferences", "pages.sign_in"})
+MODULES = (assets, preferences, overview, overall, jobs, job, editor, acting, signing)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -36,7 +36,14 @@ class LazyApi:
         with self._building:
             if self._built is None or self._built[0] is not core:
                 ready, pages = partial(readiness, core), pages_of(core)
-                api = create_api(core.ctx, hosts=self._hosts, ready=ready, login=self._login, pages=pages)
+                api = create_api(
+                    core.ctx,
+                    hosts=self._hosts,
+                    ready=ready,
+                    login=self._login,
+                    login_url=core.settings.login_url,
+                    pages=pages,
+                )
                 api.before_request(lambda: _settle(core))
                 self._built = core, api
             return self._built

@@ -13,20 +13,22 @@ from scheduler_app.errors import SchedulerError
 from scheduler_app.services.context import Context
 from scheduler_app.services.forecast import Forecast, forecast, running_times
 from scheduler_app.services.jobs import find
-from scheduler_app.store import jobs, runs, standing, tracks
+from scheduler_app.store import engines, jobs, runs, standing, tracks
 from scheduler_app.store.runs import RunFilter, RunPlace
 
 COMING = 10
 MOST_COUNTED = 10_000
 MOST_LINKS = 100
 RUNS_SHOWN = 20
+ENGINES_SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dossier:
     """`times` are the next firings, the first `skips` of which will be skipped; `why` says what keeps it from firing.
 
-    `runs_kept` is counted up to 10,001. `downstream` are the ids and names of jobs that come after this one.
+    `runs_kept` is counted up to 10,001. `downstream` are the ids, names and tasks of jobs that come
+    after this one, `nodes` the names of engines.
     """
 
     job: Job
@@ -39,6 +41,7 @@ class Dossier:
     since: datetime | None
     upstream: str | None
     downstream: list[tuple[str, str, str]]
+    nodes: dict[int, str]
 
 
 def view_job(job_id: str, *, ctx: Context) -> Dossier:
@@ -59,6 +62,7 @@ def view_job(job_id: str, *, ctx: Context) -> Dossier:
             runs_kept=standing.count_runs(tx, job_id, MOST_COUNTED + 1),
             since=None if oldest is None else from_micros(oldest),
             upstream=parent_of(job.trigger),
+            nodes={engine.id: engine.node for engine in engines.known(tx, ENGINES_SHOWN)},
             downstream=standing.followers(tx, job_id, MOST_LINKS),
         )
 

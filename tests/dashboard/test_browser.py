@@ -1,4 +1,4 @@
-"""The pages of jobs in a real browser: made, changed, paused, run, chosen by the hundred; by hand, by key, by script."""
+"""The pages of jobs in a real browser: made, changed, paused, run, chosen by the hundred; by hand and by key."""
 
 import os
 import re

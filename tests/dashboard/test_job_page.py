@@ -124,6 +124,17 @@ def test_jobs_that_come_one_after_another_lead_to_each_other(browser: Browser) -
     assert "comes after first , on success" in text_of(browser.get("/jobs/second?tab=links"))
 
 
+def test_who_changed_what_of_a_job_is_told_field_by_field(browser: Browser) -> None:
+    browser.given_job("nightly")
+    browser.as_("operator").post("/jobs/nightly/pause", {"reason": "<b>moves</b>"})
+
+    said = text_of(browser.get("/jobs/nightly?tab=changes"))
+
+    assert "operator paused" in said
+    assert "state active → paused reason <b>moves</b>" in said
+    assert "admin created" in said
+
+
 def test_a_job_is_handed_out_as_the_json_that_adds_it_again(browser: Browser) -> None:
     browser.given_job("nightly", trigger=SUNDAYS, max_retries=3, tags=["ops"])
 
