@@ -3,7 +3,7 @@
 Nothing here walks all jobs: a count ends at 10,000, a page begins at a place, what needs a look is found by its runs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.services.context import Context
-from scheduler_app.store import jobs, orphans, standing, tracks
+from scheduler_app.store import by_next, jobs, orphans, standing, tracks
 from scheduler_app.store.jobs import JobFilter, JobPlace
 
 MOST_COUNTED = 10_000
 MOST_TAGS = 500
+VAST = 100_000
 NEWEST = 500
 MOST_FAILING = 200
 DAY = timedelta(hours=24)
@@ -83,6 +84,7 @@ class Listing:
     has_after: bool
     looks: dict[str, int]
     tags: list[str]
+    is_vast: bool
 
     @property
     def rows(self) -> list[Row]:
@@ -104,7 +106,9 @@ def list_jobs(choice: Choice, window: Window, *, ctx: Context) -> Listing:
     now = ctx.clock.now()
     with ctx.database.read() as tx:
         known = _standing(tx, now)
-        where = _where(choice, known)
+        states = jobs.count_by_state(tx)
+        is_vast = sum(states.values()) > VAST
+        where = _where(choice, known, is_vast=is_vast)
         tags = jobs.tags(tx, MOST_TAGS)
         further = replace(window, limit=window.limit + 1)
         found = _by_tag(tx, where, tags, further) if choice.by_tag else _flat(tx, where, further)
@@ -113,18 +117,20 @@ def list_jobs(choice: Choice, window: Window, *, ctx: Context) -> Listing:
         elsewhere = window.at is not None
         return Listing(
             groups=_groups(tx, where, _rows(tx, shown, known)),
-            number=jobs.count_up_to(tx, where, MOST_COUNTED + 1),
+            number=jobs.count_up_to(tx, where, MOST_COUNTED + 1) if more or elsewhere else len(shown),
             has_before=more if window.backward else elsewhere,
             has_after=elsewhere if window.backward else more,
-            looks=_looks(tx, known),
+            looks=_looks(tx, known, states),
             tags=tags,
+            is_vast=is_vast,
         )
 
 
 def matching_ids(choice: Choice, *, limit: int, ctx: Context) -> list[str]:
     """Return the ids of the first jobs, by id, that a choice means now."""
     with ctx.database.read() as tx:
-        where = replace(_where(choice, _standing(tx, ctx.clock.now())), sort="id")
+        is_vast = sum(jobs.count_by_state(tx).values()) > VAST
+        where = replace(_where(choice, _standing(tx, ctx.clock.now()), is_vast=is_vast), sort="id")
         return [job.id for job, _ in jobs.page(tx, where, after=None, limit=limit)]
 
 
@@ -138,15 +144,16 @@ def _standing(tx: sa.Connection, now: datetime) -> Standing:
     )
 
 
-def _where(choice: Choice, known: Standing) -> JobFilter:
-    where = JobFilter(tags=(choice.tag,) if choice.tag else (), prefix=choice.prefix or None, sort=choice.sort)
+def _where(choice: Choice, known: Standing, *, is_vast: bool) -> JobFilter:
+    where = JobFilter(tags=(choice.tag,) if choice.tag else (), sort=choice.sort)
+    if choice.prefix:
+        where = replace(where, id_prefix=choice.prefix) if is_vast else replace(where, prefix=choice.prefix)
     if choice.look in (JobState.BROKEN, JobState.PAUSED):
         return replace(where, states=(choice.look,))
     return replace(where, keys=getattr(known, choice.look)) if choice.look else where
 
 
-def _looks(tx: sa.Connection, known: Standing) -> dict[str, int]:
-    states = jobs.count_by_state(tx)
+def _looks(tx: sa.Connection, known: Standing, states: Mapping[str, int]) -> dict[str, int]:
     counted = {look: states.get(look, 0) for look in ("broken", "paused")}
     for look in ("failing", "missed", "running"):
         keys = getattr(known, look)
@@ -156,8 +163,12 @@ def _looks(tx: sa.Connection, known: Standing) -> dict[str, int]:
 
 def _flat(tx: sa.Connection, where: JobFilter, window: Window) -> list[tuple[Job, Spot]]:
     place = None if window.at is None else window.at.place
-    found = jobs.page(tx, where, after=place, limit=window.limit, backward=window.backward)
+    found = _page(where)(tx, where, after=place, limit=window.limit, backward=window.backward)
     return [(job, Spot(place=place)) for job, place in found]
+
+
+def _page(where: JobFilter) -> Callable[..., list[tuple[Job, JobPlace]]]:
+    return by_next.page if where.sort == "next_run_time" else jobs.page
 
 
 def _by_tag(tx: sa.Connection, where: JobFilter, tags: Sequence[str], window: Window) -> list[tuple[Job, Spot]]:
@@ -169,7 +180,7 @@ def _by_tag(tx: sa.Connection, where: JobFilter, tags: Sequence[str], window: Wi
     for tag in order[begin:]:
         here = at.place if at is not None and tag == at.tag else None
         left = window.limit - len(found)
-        page = jobs.page(tx, replace(where, first_tag=tag), after=here, limit=left, backward=backward)
+        page = _page(where)(tx, replace(where, first_tag=tag), after=here, limit=left, backward=backward)
         some = [(job, Spot(place=place, tag=tag)) for job, place in page]
         found = some + found if backward else found + some
         if len(found) == window.limit:

@@ -18,6 +18,7 @@ from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import FINISHED, HELD, OPEN, job_tags, jobs, runs
 
 LARGEST = 2**63 - 1
+LAST_CHARACTER = "\U0010ffff"
 # an engine looks every second; what is due after that needs no waking
 FOUND_ANYHOW = 1_500_000
 
@@ -27,6 +28,7 @@ class JobFilter:
     """Which jobs a page shows, and in which order (`-`: the largest first); an empty tuple means any.
 
     `keys` are those that alone may be meant, `first_tag` the tag that stands first, "" where there is none.
+    `id_prefix` is found by index, `prefix`, which may begin a name too, is looked for.
     """
 
     states: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class JobFilter:
     sort: str = "id"
     keys: tuple[int, ...] | None = None
     first_tag: str | None = None
+    id_prefix: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,17 +152,27 @@ def page(
 ) -> list[tuple[Job, JobPlace]]:
     """Return the jobs that fit, in order, beginning after a place; each with its own. `backward`: those before it."""
     value = _sorted_by(where.sort)
-    query = sa.select(jobs, LACKS_PARENT, value.label("sorted_by")).where(*_conditions(where)).limit(limit)
+    query = sa.select(*pages_of(value)).where(*conditions(where)).limit(limit)
     down = where.sort.startswith("-") != backward
     order = (jobs.c.id,) if where.sort.endswith("id") else (value, jobs.c.id)
     query = query.order_by(*(column.desc() for column in order) if down else order)
     if after is not None:
         here, there = sa.tuple_(*order), sa.tuple_(*(after.value, after.id)[-len(order) :])
         query = query.where(here < there if down else here > there)
+    found = placed(tx, query)
+    return found[::-1] if backward else found
+
+
+def pages_of(value: sa.ColumnElement[Any]) -> Sequence[Any]:
+    """Return the columns of a page that is sorted by a value."""
+    return jobs, LACKS_PARENT, value.label("sorted_by")
+
+
+def placed(tx: sa.Connection, query: sa.Select[Any]) -> list[tuple[Job, JobPlace]]:
+    """Return the jobs of a page, each with its place and its newest run."""
     rows = tx.execute(query).all()
     newest = last_runs(tx, [row.id for row in rows])
-    found = [(_shown(row, newest), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
-    return found[::-1] if backward else found
+    return [(_shown(row, newest), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
 
 
 def _sorted_by(sort: str) -> sa.ColumnElement[int]:
@@ -171,7 +184,8 @@ def _sorted_by(sort: str) -> sa.ColumnElement[int]:
     return jobs.c.updated_at if sort.endswith("updated_at") else sa.literal(0)
 
 
-def _conditions(where: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
+def conditions(where: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield what holds of the jobs that a filter lets through."""
     yield sa.text(_covering(where.states))  # type: ignore[misc]  # a text is taken where a condition is
     for column, values in (
         (jobs.c.state, where.states),
@@ -189,6 +203,9 @@ def _conditions(where: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
     if where.next_run_before is not None:
         yield jobs.c.state == JobState.ACTIVE
         yield jobs.c.next_run_time < to_micros(where.next_run_before)
+    if where.id_prefix is not None:
+        yield jobs.c.id >= where.id_prefix
+        yield jobs.c.id < where.id_prefix + LAST_CHARACTER
     if where.prefix is not None:
         size = len(where.prefix)
         yield sa.or_(*(sa.func.substr(column, 1, size) == where.prefix for column in (jobs.c.id, jobs.c.name)))
@@ -206,12 +223,12 @@ def _first_tag(tag: str) -> Iterator[sa.ColumnElement[bool]]:
 
 def count(tx: sa.Connection, where: JobFilter) -> int:
     """Return how many jobs fit."""
-    return tx.execute(sa.select(sa.func.count()).select_from(jobs).where(*_conditions(where))).scalar_one()
+    return tx.execute(sa.select(sa.func.count()).select_from(jobs).where(*conditions(where))).scalar_one()
 
 
 def count_up_to(tx: sa.Connection, where: JobFilter, most: int) -> int:
     """Return how many jobs fit, at most `most`: no more rows than that are looked at."""
-    some = sa.select(jobs.c.key).where(*_conditions(where)).limit(most).subquery()
+    some = sa.select(jobs.c.key).where(*conditions(where)).limit(most).subquery()
     return tx.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
 
 

@@ -60,6 +60,32 @@ def test_pages_of_fifty_lead_forth_and_back(browser: Browser) -> None:
     assert titles(browser.get(_href(second, "← Previous"))) == titles(first)
 
 
+def test_by_next_time_the_jobs_without_one_come_last_and_pages_lead_forth_and_back(browser: Browser) -> None:
+    jobs = [{"id": f"j{n:02d}", "task": "ping", "trigger": {"type": "interval", "hours": 99 - n}} for n in range(60)]
+    browser.api("POST", "/jobs/batch", {"jobs": jobs})
+    browser.api("POST", "/jobs/actions", {"action": "pause", "ids": [f"j{n:02d}" for n in range(0, 60, 4)]})
+
+    first = browser.get("/jobs?sort=next_run_time")
+    second = browser.get(_href(first, "Next →"))
+
+    timed = [f"j{n:02d}" for n in range(59, -1, -1) if n % 4]
+    assert titles(first) + titles(second) == timed + [f"j{n:02d}" for n in range(0, 60, 4)]
+    assert titles(browser.get(_href(second, "← Previous"))) == titles(first)
+
+
+def test_where_there_are_very_many_jobs_only_the_beginning_of_an_id_is_looked_for(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler_app.services.listing.VAST", 1)
+    browser.given_job("alpha", name="beta")
+    browser.given_job("beta")
+
+    page = browser.get("/jobs?q=beta")
+
+    assert titles(page) == ["beta"]
+    assert 'placeholder="id begins with"' in page
+
+
 def test_by_tag_a_job_stands_under_its_first_tag_and_pages_go_on_inside_a_tag(browser: Browser) -> None:
     interval = {"type": "interval", "hours": 1}
     jobs = [{"id": f"a-{n:03d}", "task": "ping", "tags": ["ops", "web"], "trigger": interval} for n in range(60)]
