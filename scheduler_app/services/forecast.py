@@ -49,7 +49,7 @@ def forecast(job_id: str, *, count: int, ctx: Context) -> Forecast:
         skips = jobs.skips(tx, [job.key]).get(job.key, 0)
         is_orphan = orphans.is_unknown(tx, job.task)
     try:
-        times = [] if is_paused else list(islice(_running_times(job, skips, now), count))
+        times = [] if is_paused else list(islice(running_times(job, skips, now), count))
     except SchedulerError as error:
         return Forecast(job=job, next_run_times=[], why=error.detail)
     why = PAUSED if is_paused else _why(job, skips, bool(times))
@@ -83,7 +83,7 @@ def upcoming(*, within: float, limit: int, ctx: Context) -> Upcoming:
 def _until(job: Job, skips: int, now: datetime, until: datetime) -> Iterator[tuple[datetime, int]]:
     """Yield the times of a job up to a moment; a trigger that cannot be computed ends them, the others go on."""
     try:
-        for at in _running_times(job, skips, now):
+        for at in running_times(job, skips, now):
             if at > until:
                 return
             yield at, job.key
@@ -91,7 +91,7 @@ def _until(job: Job, skips: int, now: datetime, until: datetime) -> Iterator[tup
         return
 
 
-def _running_times(job: Job, skips: int, now: datetime) -> Iterator[datetime]:
+def running_times(job: Job, skips: int, now: datetime) -> Iterator[datetime]:
     """Yield the firings of a job that will run: not those that its pause or its skips take away."""
     return islice(_times(job, now), skips, None)
 

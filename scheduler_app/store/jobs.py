@@ -1,6 +1,6 @@
 """Jobs in the store: one function a statement."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -198,6 +198,11 @@ def soonest(tx: sa.Connection, until: datetime, limit: int) -> list[Job]:
     )
     rows = [*tx.execute(due.order_by(jobs.c.next_run_time).limit(limit)), *tx.execute(ending.limit(limit))]
     return [job_of(row) for row in rows]
+
+
+def by_keys(tx: sa.Connection, keys: Collection[int]) -> list[Job]:
+    """Return the jobs of these keys that there are still."""
+    return [job_of(row) for row in tx.execute(sa.select(jobs).where(jobs.c.key.in_(keys)))]
 
 
 OF_TASK = Statement(

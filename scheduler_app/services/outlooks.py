@@ -1,0 +1,208 @@
+"""What will happen, in pictures: the load of a week, and a span of time job by job."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Literal
+
+from scheduler_app.domain.job import Job
+from scheduler_app.domain.load import HOUR, per_hour
+from scheduler_app.domain.run import RunState
+from scheduler_app.domain.track import NO_STATS, JobStats
+from scheduler_app.domain.trigger import parse_trigger
+from scheduler_app.errors import SchedulerError
+from scheduler_app.services.context import Context
+from scheduler_app.services.forecast import running_times
+from scheduler_app.store import engines, jobs, spans, tracks
+
+HOURS_OF_A_WEEK = 168
+MOST_JOBS = 500
+MOST_BARS = 2_000
+MOST_PLANNED = 100
+THRESHOLD = 4
+MINUTE = timedelta(minutes=1)
+
+Sort = Literal["next", "name", "tag", "load"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HourPlan:
+    """How many firings are planned in an hour, and for how many seconds they will usually keep slots busy."""
+
+    at: datetime
+    firings: int
+    busy_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bar:
+    """A run that was executed, or is: `end` is None while it runs. `count` runs that are too close together to be
+    told apart are one bar, in the worst state of them, named by the newest."""
+
+    run_id: int
+    state: RunState
+    begin: datetime
+    end: datetime | None
+    count: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """A firing to come, and how many seconds its run will usually take."""
+
+    at: datetime
+    usual: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimelineRow:
+    """What a job has in the span."""
+
+    job: Job
+    bars: tuple[Bar, ...]
+    planned: tuple[Planned, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collision:
+    """A minute in which more firings are planned than the threshold, and the ids of the jobs that fire in it."""
+
+    at: datetime
+    firings: int
+    jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Busy:
+    """How many slots are busy from a moment on; `planned` when that is what is usual, not what has happened."""
+
+    at: datetime
+    slots: int
+    planned: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slots:
+    """How many slots the living engines have, and how many of them are busy over the span."""
+
+    total: int
+    busy: tuple[Busy, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timeline:
+    """A span of time, job by job; not `complete` when there is more than is told."""
+
+    rows: tuple[TimelineRow, ...]
+    collisions: tuple[Collision, ...]
+    slots: Slots
+    complete: bool
+
+
+def week(start: datetime, *, ctx: Context) -> list[HourPlan]:
+    """Return what is planned in each of the 168 hours from that of `start` on."""
+    begin = start.replace(minute=0, second=0, microsecond=0)
+    plans = {begin + n * HOUR: HourPlan(at=begin + n * HOUR, firings=0, busy_seconds=0.0) for n in range(168)}
+    end = begin + HOURS_OF_A_WEEK * HOUR
+    with ctx.database.read() as tx:
+        found = jobs.soonest(tx, end, MOST_JOBS)
+        stats = tracks.of_jobs(tx, [job.key for job in found])
+    for job in found:
+        usual = stats[job.key].usual or 0.0
+        for hour, number in _hours(job, end):
+            if (plan := plans.get(hour)) is not None:
+                busy = plan.busy_seconds + number * usual
+                plans[hour] = replace(plan, firings=plan.firings + number, busy_seconds=busy)
+    return list(plans.values())
+
+
+def _hours(job: Job, end: datetime) -> Iterable[tuple[datetime, int]]:
+    if job.trigger is None or job.next_run_time is None:
+        return []
+    try:
+        return list(per_hour(parse_trigger(job.trigger, now=job.created_at), job.next_run_time, end))
+    except SchedulerError:
+        return []
+
+
+def timeline(start: datetime, end: datetime, *, limit: int, sort: Sort = "next", ctx: Context) -> Timeline:
+    """Return what at most `limit` jobs did from `start` on, and will do until `end`, and where firings collide."""
+    now = ctx.clock.now()
+    with ctx.database.read() as tx:
+        ran = spans.between(tx, start, end, MOST_BARS + 1)
+        coming = jobs.soonest(tx, end, MOST_JOBS) if end > now else []
+        found = {job.key: job for job in [*coming, *jobs.by_keys(tx, {span.job_key for span in ran})]}
+        stats = tracks.of_jobs(tx, list(found))
+        total = sum(engine.slots for engine in engines.live(tx))
+    bars: dict[int, list[Bar]] = {}
+    for span in ran[:MOST_BARS]:
+        bar = Bar(run_id=span.run_id, state=span.state, begin=span.begin, end=span.end)
+        bars.setdefault(span.job_key, []).append(bar)
+    rows = [
+        TimelineRow(
+            job=job,
+            bars=tuple(sorted(bars.get(job.key, []), key=lambda bar: bar.begin)),
+            planned=_planned(job, now, max(now, start), end, stats.get(job.key, NO_STATS)),
+        )
+        for job in found.values()
+    ]
+    rows = _sorted([row for row in rows if row.bars or row.planned], sort)
+    return Timeline(
+        rows=tuple(rows[:limit]),
+        collisions=tuple(_collisions(rows)),
+        slots=Slots(total=total, busy=tuple(_busy(rows, now, start, end))),
+        complete=len(rows) <= limit and len(ran) <= MOST_BARS and len(coming) < MOST_JOBS,
+    )
+
+
+def _planned(job: Job, now: datetime, start: datetime, end: datetime, stats: JobStats) -> tuple[Planned, ...]:
+    try:
+        times = islice(running_times(job, job.skip_count, now), MOST_PLANNED)
+        return tuple(Planned(at=at, usual=stats.usual) for at in times if start <= at < end)
+    except SchedulerError:
+        return ()
+
+
+def _sorted(rows: Sequence[TimelineRow], sort: Sort) -> list[TimelineRow]:
+    if sort == "load":
+        return sorted(rows, key=lambda row: (-len(row.bars) - len(row.planned), row.job.id))
+    if sort == "name":
+        return sorted(rows, key=lambda row: (row.job.name, row.job.id))
+    if sort == "tag":
+        return sorted(rows, key=lambda row: (row.job.policies.tags[:1] or ("\U0010ffff",), row.job.name, row.job.id))
+    return sorted(rows, key=_by_next)
+
+
+def _by_next(row: TimelineRow) -> tuple[bool, datetime, str]:
+    at = row.planned[0].at if row.planned else row.bars[-1].begin
+    return not row.planned, at, row.job.id
+
+
+def _collisions(rows: Iterable[TimelineRow]) -> Iterable[Collision]:
+    starts: dict[datetime, list[str]] = {}
+    for row in rows:
+        for planned in row.planned:
+            starts.setdefault(planned.at.replace(second=0, microsecond=0), []).append(row.job.id)
+    for at, ids in sorted(starts.items()):
+        if len(ids) > THRESHOLD:
+            yield Collision(at=at, firings=len(ids), jobs=tuple(sorted(set(ids))))
+
+
+def _busy(rows: Iterable[TimelineRow], now: datetime, start: datetime, end: datetime) -> Iterable[Busy]:
+    """Yield how many slots are busy at each moment at which that changes."""
+    changes: dict[datetime, int] = {}
+    for row in rows:
+        for bar in row.bars:
+            changes[bar.begin] = changes.get(bar.begin, 0) + 1
+            until = bar.end or max(now, bar.begin)
+            changes[until] = changes.get(until, 0) - 1
+        for planned in row.planned:
+            until = planned.at + timedelta(seconds=planned.usual or 0.0)
+            changes[planned.at] = changes.get(planned.at, 0) + 1
+            changes[until] = changes.get(until, 0) - 1
+    busy = 0
+    for at, change in sorted(changes.items()):
+        busy += change
+        if change and start <= at < end:
+            yield Busy(at=at, slots=busy, planned=at > now)
