@@ -5,13 +5,21 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import assets, overview, preferences
+from scheduler_app.dashboard import assets, overview, preferences, run, runs
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
-NEEDS = {"pages.show_overview": "viewer"}
+NEEDS = {
+    "pages.show_overview": "viewer",
+    "pages.list_runs": "viewer",
+    "pages.export_runs": "viewer",
+    "pages.show_run": "viewer",
+    "pages.download_log": "viewer",
+    "pages.cancel_run": "operator",
+    "pages.retry_run": "operator",
+}
 OPEN = frozenset({"pages.send_asset", "pages.set_preferences"})
-MODULES = (assets, preferences, overview)
+MODULES = (assets, preferences, overview, run, runs)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
