@@ -10,7 +10,7 @@ from flask_openapi.models.info import Info
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.openapi import OpenAPI
 
-from scheduler_app.api import bulk, docs, errors, forecast, health, jobs, runs, scheduler, tasks, triggers
+from scheduler_app.api import bulk, docs, errors, events, forecast, health, jobs, runs, scheduler, tasks, triggers
 from scheduler_app.api.contract import EXTENSION as CONTEXT
 from scheduler_app.api.health import EXTENSION as READY
 from scheduler_app.api.health import Readiness
@@ -20,11 +20,12 @@ from scheduler_app.api.security import Guard
 from scheduler_app.domain.text import one_line
 from scheduler_app.schemas.problem import Problem
 from scheduler_app.services.context import Context
+from scheduler_app.services.hints import Hints
 
-__all__ = ["Pages", "Readiness", "create_api"]
+__all__ = ["Listening", "Pages", "Readiness", "create_api"]
 
 LOG = logging.getLogger("scheduler_app.api")
-NOUNS = (jobs, bulk, runs, forecast, tasks, triggers, scheduler, health)
+NOUNS = (jobs, bulk, runs, forecast, tasks, triggers, scheduler, events, health)
 
 INFO = Info(
     title="scheduler_app",
@@ -50,6 +51,17 @@ class Pages:
     open: Collection[str] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """How many streams of events a process holds open at a time; none once it is `ending`."""
+
+    streams: int = events.MOST
+    ending: Callable[[], bool] = lambda: False
+
+
+LISTENING = Listening()
+
+
 class Api(OpenAPI):
     """A Flask app that logs the unforeseen on one line, whatever characters a path has."""
 
@@ -66,12 +78,13 @@ def create_api(
     ready: Callable[[], Readiness],
     login: Login | None = None,
     pages: Pages | None = None,
+    listening: Listening = LISTENING,
 ) -> OpenAPI:
     """Build the API over `ctx`; the database is not touched before the first request.
 
     `hosts` are the names, beside loopback, under which it may be called; None checks nothing, which is right where
     another app in front does. `ready` is asked by `/readyz`, `login` for the role of who brings no key. `pages`
-    are served beside it.
+    are served beside it, `listening` says how many may follow what changes.
     """
     app = Api(
         __name__,
@@ -89,6 +102,9 @@ def create_api(
     app.url_map.merge_slashes = False
     app.extensions[CONTEXT] = ctx
     app.extensions[READY] = ready
+    app.extensions[events.EXTENSION] = events.Streams(
+        hints=Hints(ctx), clock=ctx.clock, ending=listening.ending, most=listening.streams
+    )
     errors.register(app)
     guard = Guard(ctx, hosts, login)
     guard.register(app)

@@ -51,6 +51,12 @@ class CrossSite(SchedulerError):
     code = "cross_site"
 
 
+class NoStreamLeft(SchedulerError):
+    """As many streams are open as this process holds."""
+
+    code = "no_stream_left"
+
+
 class TooManyFailures(SchedulerError):
     """One address sent too many wrong keys."""
 

@@ -29,6 +29,7 @@ NEEDS: dict[str, Role] = {
     "forecast.forecast_job": Role.VIEWER,
     "forecast.list_upcoming": Role.VIEWER,
     "scheduler.get_scheduler": Role.VIEWER,
+    "events.follow_events": Role.VIEWER,
     "jobs.pause_job": Role.OPERATOR,
     "jobs.resume_job": Role.OPERATOR,
     "jobs.skip_firings": Role.OPERATOR,

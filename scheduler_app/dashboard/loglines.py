@@ -1,7 +1,7 @@
 """A log as lines: number, time, level and text.
 
-Colours of ANSI (ECMA-48, section 8.3.117) become ours; whatever else a terminal would obey is shown. What was printed has
-no time and no level: it belongs to the record before it.
+Colours of ANSI (ECMA-48, section 8.3.117) become ours; whatever else a terminal would obey is shown. What was printed
+has no time and no level: it belongs to the record before it.
 """
 
 import re

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import assets, overview, preferences, run, runs
+from scheduler_app.dashboard import assets, overview, preferences, run, runs, search, timeline
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
@@ -13,13 +13,15 @@ NEEDS = {
     "pages.show_overview": "viewer",
     "pages.list_runs": "viewer",
     "pages.export_runs": "viewer",
+    "pages.search": "viewer",
+    "pages.show_timeline": "viewer",
     "pages.show_run": "viewer",
     "pages.download_log": "viewer",
     "pages.cancel_run": "operator",
     "pages.retry_run": "operator",
 }
 OPEN = frozenset({"pages.send_asset", "pages.set_preferences"})
-MODULES = (assets, preferences, overview, run, runs)
+MODULES = (assets, preferences, overview, run, runs, search, timeline)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -71,7 +71,7 @@ def draw(where: RunFilter, now: datetime, zone: ZoneInfo, *, ctx: Context) -> Ba
         tally=picked,
         span=min(until, end) - since,
         chosen=chosen,
-        labels=tuple(_labels(start, end, zone)),
+        labels=tuple(labels_of(start, end, zone)),
         most=max((_good(bar.tally) for bar in bars), default=0),
     )
 
@@ -135,7 +135,7 @@ def _part(at: datetime, start: datetime, end: datetime) -> float:
     return 100 * min(1.0, max(0.0, (at - start) / (end - start)))
 
 
-def _labels(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[tuple[float, str]]:
+def labels_of(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[tuple[float, str]]:
     """Yield where a round time of the zone stands, and how it is told; a midnight is told as its day."""
     span = end - start
     minutes = next((m for m in MINUTES if span / timedelta(minutes=m) <= LABELS), MINUTES[-1])

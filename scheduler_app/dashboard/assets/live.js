@@ -12,7 +12,7 @@ const name = `scheduler-live ${root}`;
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(name) : null;
 const only = document.querySelector("[data-live-of]")?.dataset.liveOf;
 
-let lastId = "", lostSince = null, due = 0, busy = false, pace = SOONEST, leading = null;
+let holds = false, lastId = "", lostSince = null, due = 0, busy = false, pace = SOONEST, leading = null;
 
 // ---- what is told to all tabs
 
@@ -21,7 +21,8 @@ function tell(message) {
   channel?.postMessage(message);
 }
 
-function hear({ hints, state, again }) {
+function hear({ hints, state, again, asks }) {
+  if (asks && holds) channel?.postMessage({ state: document.documentElement.dataset.liveness });
   if (state) show(state, again);
   if (hints && !document.hidden) {
     document.dispatchEvent(new CustomEvent("scheduler:hints", { detail: hints }));
@@ -38,6 +39,15 @@ channel?.addEventListener("message", (event) => hear(event.data));
 // ---- the stream, which one visible tab holds
 
 async function lead(signal) {
+  holds = true;
+  try {
+    await stream(signal);
+  } finally {
+    holds = false;
+  }
+}
+
+async function stream(signal) {
   for (let failures = 0; !signal.aborted; ) {
     try {
       const isTaken = await follow(signal);
@@ -124,6 +134,7 @@ function show(state, again) {
 }
 
 function words(state, again) {
+  if (!state || (state === "lost" && !again)) return "";
   if (state === "live") return "Live · ";
   if (state === "polling") return "Every 10 s · ";
   return `Not live since ${timeOfDay(again.since)}, retrying in ${again.left} s`;
@@ -188,6 +199,7 @@ function wake() {
     ? navigator.locks.request(name, { signal }, () => lead(signal))
     : lead(signal);
   led.catch(() => {});
+  channel?.postMessage({ asks: true });
   ask();
 }
 
