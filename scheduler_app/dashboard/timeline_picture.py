@@ -1,7 +1,7 @@
 """The picture of the timeline: a row for each job, places in percent of the width and pixels of the height."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from scheduler_app.domain.job import JobState
@@ -10,7 +10,7 @@ from scheduler_app.domain.track import FAILURES
 from scheduler_app.services.outlooks import Collision, Planned, Slots, Timeline, TimelineRow
 
 ROW, TOP, SLOTS_HIGH = 34, 44, 46
-NARROW, TOUCHING = 0.25, 0.12
+NARROW, TOUCHING, LABEL = 0.25, 0.12, 7.0
 CELLS = 170
 MINUTE = timedelta(minutes=1)
 WORST = (RunState.LOST, RunState.FAILED, RunState.TIMED_OUT, RunState.RUNNING, RunState.CANCELLED, RunState.SUCCEEDED)
@@ -41,7 +41,6 @@ class Block:
     x: float
     width: float
     state: str
-    told: str
     run_id: int
     count: int = 1
     usual: float = 0.0
@@ -66,12 +65,14 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """Where firings collide."""
+    """Where firings collide: in a minute, or in some that are too close together to be told apart."""
 
-    source: Collision
+    at: datetime
+    firings: int
     x: float
     width: float
     jobs: tuple[str, ...]
+    has_label: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +108,7 @@ def draw(timeline: Timeline, rows: Sequence[TimelineRow], window: Window) -> Pic
     return Picture(
         window=window,
         rows=tuple(_row(row, TOP + ROW * number, window) for number, row in enumerate(rows)),
-        columns=tuple(_column(collision, window) for collision in timeline.collisions),
+        columns=tuple(_columns(timeline.collisions, window)),
         cells=tuple(cells),
         slots=timeline.slots.total,
         most_busy=most,
@@ -122,12 +123,13 @@ def _row(row: TimelineRow, y: int, window: Window) -> Row:
         shape = RunState.RUNNING if RunState.RUNNING in states else job.state  # type: ignore[assignment]
     elif RunState.RUNNING in states:
         shape = RunState.RUNNING
+    blocks = list(_blocks(row, window))
     held = job.state in (JobState.PAUSED, JobState.BROKEN)
     return Row(
         source=row,
         y=y,
         shape=str(shape),
-        blocks=tuple(_merged(_blocks(row, window))),
+        blocks=(*_merged(block for block in blocks if not block.is_bad), *_merged(b for b in blocks if b.is_bad)),
         planned=tuple(
             (window.x(p.at), max(0.4, window.x(p.at + timedelta(seconds=p.usual or 0)) - window.x(p.at)))
             for p in _apart(row, window)
@@ -153,19 +155,17 @@ def _blocks(row: TimelineRow, window: Window) -> Iterator[Block]:
         to_come = 0.0
         if bar.end is None and usual:
             to_come = max(0.0, window.x(bar.begin + timedelta(seconds=usual)) - end)
-        yield Block(x=x, width=end - x, state=bar.state, told="", run_id=bar.run_id, count=bar.count, usual=to_come)
+        yield Block(x=x, width=end - x, state=bar.state, run_id=bar.run_id, count=bar.count, usual=to_come)
 
 
 def _merged(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Yield blocks; neighbours that are too narrow to be told apart as one, in the worst state of them."""
+    """Yield blocks; neighbours that are too narrow to be told apart are one, in the worst state of them."""
     last: Block | None = None
     for block in blocks:
         if last is not None and _touch(last, block):
             width = max(last.x + last.width, block.x + block.width) - last.x
             worst = min((last.state, block.state), key=lambda state: WORST.index(RunState(state)))
-            last = Block(
-                x=last.x, width=width, state=worst, told="", run_id=block.run_id, count=last.count + block.count
-            )
+            last = replace(last, width=width, state=worst, run_id=block.run_id, count=last.count + block.count)
             continue
         if last is not None:
             yield _seen(last)
@@ -182,20 +182,30 @@ def _touch(last: Block, block: Block) -> bool:
 def _seen(block: Block) -> Block:
     """Return a block that is wide enough to be seen."""
     width = max(block.width, 0.3)
-    return Block(
-        x=min(block.x, 100 - width),
-        width=width,
-        state=block.state,
-        told=block.told,
-        run_id=block.run_id,
-        count=block.count,
-        usual=block.usual,
-    )
+    return replace(block, x=min(block.x, 100 - width), width=width)
 
 
-def _column(collision: Collision, window: Window) -> Column:
-    x = window.x(collision.at)
-    return Column(source=collision, x=x, width=max(0.6, window.x(collision.at + MINUTE) - x), jobs=collision.jobs)
+def _columns(collisions: Iterable[Collision], window: Window) -> Iterator[Column]:
+    """Yield a column for each collision; those that touch are one, told by the largest of them."""
+    last: Column | None = None
+    label = window.now_x or -LABEL
+    for collision in collisions:
+        x = window.x(collision.at)
+        width = max(0.6, window.x(collision.at + MINUTE) - x)
+        if last is not None and x - (last.x + last.width) < TOUCHING:
+            jobs = tuple(dict.fromkeys((*last.jobs, *collision.jobs)))
+            firings = max(last.firings, collision.firings)
+            last = replace(last, width=x + width - last.x, firings=firings, jobs=jobs)
+            continue
+        if last is not None:
+            yield last
+        has_label = x - label >= LABEL and x < 100 - LABEL
+        label = x if has_label else label
+        last = Column(
+            at=collision.at, firings=collision.firings, x=x, width=width, jobs=collision.jobs, has_label=has_label
+        )
+    if last is not None:
+        yield last
 
 
 def _cells(slots: Slots, window: Window) -> tuple[int, list[Cell]]:
