@@ -112,7 +112,11 @@ def create_api(
         app.register_api(noun.calls)
     app.register_blueprint(docs.pages)
     if pages is not None:
-        guard.admit_to(pages.needs, pages.open)
-        app.extensions[errors.TELLER] = errors.Teller(blueprint=pages.blueprint.name, tell=pages.tell)
-        app.register_blueprint(pages.blueprint)
+        _add(pages, app, guard)
     return app
+
+
+def _add(pages: Pages, app: OpenAPI, guard: Guard) -> None:
+    guard.admit_to(pages.needs, pages.open)
+    app.extensions[errors.TELLER] = errors.Teller(blueprint=pages.blueprint.name, tell=pages.tell)
+    app.register_blueprint(pages.blueprint)

@@ -155,7 +155,7 @@ class Desk:
         except SchedulerError as error:
             return Declaration(id=job_id, place=said.place, wrong=error.detail)
 
-    def add_within(self, given: Mapping[str, Any], within: ForeignTransaction) -> StoredJob:
+    def enter_within(self, given: Mapping[str, Any], within: ForeignTransaction) -> Job:
         """Add a job in a transaction of the caller's; without a trigger it runs once, when that is committed."""
         options = Options.of(given, self.habits)
         if options.replacing:
@@ -165,18 +165,26 @@ class Desk:
         if spec.trigger is None and options.start is not None:
             spec = replace(spec, trigger=self._date(options.start))
         with understood():
-            return self._dress(enqueue(spec, within, start=options.start, ctx=self.ctx))
+            return enqueue(spec, within, start=options.start, ctx=self.ctx)
+
+    def add_within(self, given: Mapping[str, Any], within: ForeignTransaction) -> StoredJob:
+        """Do the same, and return the job in APScheduler's clothes."""
+        return self._dress(self.enter_within(given, within))
 
     def add(self, given: Mapping[str, Any], *, reach: Reach = Reach.APP) -> StoredJob:
+        """Add a job, and return it in APScheduler's clothes; without a trigger it runs once, now."""
+        return self._dress(self.enter(given, reach=reach))
+
+    def enter(self, given: Mapping[str, Any], *, reach: Reach = Reach.APP) -> Job:
         """Add a job; without a trigger it runs once, now."""
         options = Options.of(given, self.habits)
         spec = self._spec(options, reach)
         self.settle()
         with understood():
             if spec.trigger is None and options.start is None:
-                return self._dress(self._once(spec, replacing=options.replacing))
+                return self._once(spec, replacing=options.replacing)
             spec = replace(spec, trigger=spec.trigger or self._date(options.start))
-            return self._dress(define_job(spec, start=options.start, replacing=options.replacing, ctx=self.ctx))
+            return define_job(spec, start=options.start, replacing=options.replacing, ctx=self.ctx)
 
     def _once(self, spec: JobSpec, *, replacing: bool) -> Job:
         if replacing and spec.id is not None and self._find(spec.id) is not None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from scheduler_app.aps.triggers import CALENDAR_UNITS, TIME_OF_DAY, to_spec, zone_name
 from scheduler_app.domain.after import AFTER
+from scheduler_app.domain.job import NO_OVERRIDES
 from scheduler_app.domain.policy import POLICY_NAMES, Executor, Overrides
 from scheduler_app.domain.spec import UTC_ZONE, nearest, shown
 from scheduler_app.domain.task import to_json
@@ -30,6 +31,7 @@ JOB_OPTIONS = frozenset(
     {"id", "func", "name", "args", "kwargs", "trigger", "next_run_time", "jobstore", "executor", "replace_existing"}
 )
 POLICIES = frozenset(POLICY_NAMES) - {"executor"}
+KNOWN = JOB_OPTIONS | POLICIES | TRIGGER_FIELDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,8 @@ class Options:
 
 def overrides_of(values: Mapping[str, Any]) -> Overrides:
     """Return policies, checked; InvalidInput names each that is wrong."""
+    if not values:
+        return NO_OVERRIDES
     try:
         return Overrides.model_validate(dict(values))
     except ValidationError as error:
@@ -104,10 +108,9 @@ def _executor(name: str) -> Executor | None:
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:
-    known = JOB_OPTIONS | POLICIES | TRIGGER_FIELDS
     for name in given:
-        if name not in known:
-            detail = f"{shown(name)} is no option of a job{nearest(str(name), known)}"
+        if name not in KNOWN:
+            detail = f"{shown(name)} is no option of a job{nearest(str(name), KNOWN)}"
             raise InvalidInput.of(Fault(pointer=f"/{str(name)[:64]}", detail=detail))
 
 

@@ -1,8 +1,8 @@
 """Policies: how a job behaves when it is late, still running or fails. The task gives defaults, the job overrides."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -114,11 +114,12 @@ class Policies:
     executor: Executor = Executor.THREAD
 
     @classmethod
-    def resolve(cls, layers: Iterable[Overrides]) -> "Policies":
+    @lru_cache(maxsize=4096)
+    def resolve(cls, *layers: Overrides) -> "Policies":
         """Lay the overrides over the defaults, the last one on top."""
         chosen: dict[str, Any] = {}
         for layer in layers:
-            chosen |= {name: value for name in type(layer).model_fields if (value := getattr(layer, name)) is not None}
+            chosen |= {name: value for name in POLICY_NAMES if (value := getattr(layer, name)) is not None}
         return cls(**chosen)
 
 

@@ -46,14 +46,22 @@ class Core:
 
     settings: Settings
     database: Database
-    registry: Registry
-    clock: Clock
     engine: Engine
     ctx: Context
     desk: Desk
     distribution: Distribution
     folder: Path
     whence: Whence
+
+    @property
+    def registry(self) -> Registry:
+        """The tasks of the app."""
+        return self.ctx.registry
+
+    @property
+    def clock(self) -> Clock:
+        """What tells the app's time."""
+        return self.ctx.clock
 
     @property
     def key_file(self) -> Path:
@@ -95,15 +103,7 @@ class Kit:
 def build(app: Flask, kit: Kit) -> Core:
     """Put an app's parts together."""
     settings, registry, clock = kit.settings, kit.registry, kit.clock
-    url = settings.database or default_database(app)
-    database = Database(
-        url,
-        synchronous=kit.synchronous,
-        pooler=settings.pooler,
-        prepare=lambda store: prepare(store, folder, clock),
-    )
-    folder = Path(app.instance_path) if database.path is None else database.path.parent
-    bus = Bus()
+    database, bus = store_of(app, kit), Bus()
     distribution = Distribution(settings.broker, lambda engine: furnish(engine))
     engine = Engine(
         EngineContext(
@@ -119,8 +119,8 @@ def build(app: Flask, kit: Kit) -> Core:
             publisher=lambda: distribution.publisher(lambda: engine.ctx),
         )
     )
-    bus.subscribe(LogReporter())
-    bus.subscribe(engine.scheduler.listeners)
+    for subscriber in (LogReporter(), engine.scheduler.listeners):
+        bus.subscribe(subscriber)
     ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=kit.on_wake or engine.wake)
     references = References(settings.task_modules, registry, code=Path(app.root_path), module=app.import_name)
     name = settings.app_name or app.name
@@ -133,15 +133,29 @@ def build(app: Flask, kit: Kit) -> Core:
     return Core(
         settings=settings,
         database=database,
-        registry=registry,
-        clock=clock,
         engine=engine,
         ctx=ctx,
         desk=desk,
         distribution=distribution,
-        folder=folder,
+        folder=folder_of(app, database),
         whence=kit.whence,
     )
+
+
+def store_of(app: Flask, kit: Kit) -> Database:
+    """Return the store of an app; it is not opened yet."""
+    database = Database(
+        kit.settings.database or default_database(app),
+        synchronous=kit.synchronous,
+        pooler=kit.settings.pooler,
+        prepare=lambda store: prepare(store, folder_of(app, database), kit.clock),
+    )
+    return database
+
+
+def folder_of(app: Flask, database: Database) -> Path:
+    """Return where the files beside a store are: in its folder, or the app's where it has none."""
+    return Path(app.instance_path) if database.path is None else database.path.parent
 
 
 def processes_of(settings: Settings, known: Whence) -> Processes | None:

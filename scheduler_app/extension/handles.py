@@ -217,9 +217,9 @@ class TaskFunction(Generic[P, R]):
         core = self._core()
         given["func"] = self
         if in_transaction is None:
-            return JobHandle(core.desk.add(given).id, core)
+            return JobHandle(core.desk.enter(given).id, core)
         within = ForeignTransaction(in_transaction, core.database)
-        return JobHandle(core.desk.add_within(given, within).id, core, within)
+        return JobHandle(core.desk.enter_within(given, within).id, core, within)
 
     def __repr__(self) -> str:
         return f"<task {self.task.name}>"

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from scheduler_app.domain.after import lacking, parent_of
-from scheduler_app.domain.job import Job, JobSpec, JobState
+from scheduler_app.domain.job import NO_OVERRIDES, Job, JobSpec, JobState
 from scheduler_app.domain.policy import POLICY_NAMES, Delivery, Executor, Overlap, Overrides, Tag, Whole
 from scheduler_app.domain.task import NAME_PATTERN
 from scheduler_app.domain.trigger import KINDS
@@ -79,8 +79,13 @@ class JobIn(Overrides, JobContent):
             args=self.args,
             kwargs=self.kwargs,
             trigger=self.trigger,
-            overrides=Overrides.model_construct(**{name: getattr(self, name) for name in POLICY_NAMES}),
+            overrides=self._overrides(),
         )
+
+    def _overrides(self) -> Overrides:
+        """Return the policies that were given; most jobs give none."""
+        given = {name: getattr(self, name) for name in self.model_fields_set.intersection(POLICY_NAMES)}
+        return Overrides.model_construct(**given) if given else NO_OVERRIDES
 
 
 class JobContentPatch(WireIn):

@@ -33,7 +33,7 @@ class TaskList(WireOut):
 
 def render_task(task: Task) -> dict[str, Any]:
     """Return a task as `TaskOut` says."""
-    defaults = Policies.resolve([task.overrides])
+    defaults = Policies.resolve(task.overrides)
     return {
         "name": task.name,
         "doc": task.doc,

@@ -78,7 +78,7 @@ def policies_of(task: Task, job: Overrides, registry: Registry) -> Policies:
 
 def admit_policies(task: Overrides, job: Overrides) -> Policies:
     """Return the policies in force; InvalidInput when they contradict each other."""
-    policies = Policies.resolve([task, job])
+    policies = Policies.resolve(task, job)
     if policies.delivery is Delivery.AT_MOST_ONCE and policies.max_retries:
         raise InvalidInput.of(
             Fault(

@@ -45,7 +45,7 @@ def _own_policies(job: Job, defaults: Overrides) -> Overrides:
     """Return the policies that a job sets itself; where that is lost, those in force that are not the task's."""
     if "overrides" not in job.unreadable or "policies" in job.unreadable:
         return job.overrides
-    usual = Policies.resolve([defaults])
+    usual = Policies.resolve(defaults)
     own = {name: getattr(job.policies, name) for name in POLICY_NAMES}
     return Overrides(**{name: value for name, value in own.items() if value != getattr(usual, name)})
 

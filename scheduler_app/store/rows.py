@@ -47,6 +47,11 @@ def policy_values(policies: Policies) -> dict[str, Any]:
     return dict(_policy_values(policies))
 
 
+@lru_cache(maxsize=4096)
+def _overrides_text(overrides: Overrides) -> str:
+    return compact(overrides.given())
+
+
 # what reading a row may raise that somebody has damaged
 READ_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError, RecursionError)
 
@@ -69,7 +74,7 @@ def policies_from(columns: tuple[Any, ...]) -> Policies:
     """Return the policies that the policy columns of a job hold, in their order; many jobs have the same."""
     row = dict(zip(POLICY_NAMES, columns, strict=True))
     given = row | {"coalesce": bool(row["coalesce"]), "tags": tuple(read_object(row["tags"], list))}
-    return Policies.resolve([Overrides.model_validate(given)])
+    return Policies.resolve(Overrides.model_validate(given))
 
 
 # the overrides of a job as JSON text, then its policy columns in their order
@@ -96,7 +101,7 @@ def job_values(job: Job) -> dict[str, Any]:
         "trigger": None if job.trigger is None else compact(job.trigger),
         "trigger_type": None if job.trigger is None else job.trigger["type"],
         "after_job": parent_of(job.trigger),
-        "overrides": compact(job.overrides.given()),
+        "overrides": _overrides_text(job.overrides),
         "state": job.state,
         "reason": job.reason,
         "next_run_time": micros(job.next_run_time),

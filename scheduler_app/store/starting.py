@@ -14,33 +14,11 @@ from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.run import Claim, RunState
+from scheduler_app.store.runs import BY_HAND
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import runs
 
-FIRED = (
-    "job_key",
-    "job_id",
-    "task",
-    "args",
-    "kwargs",
-    "origin",
-    "scheduled_at",
-    "ready_at",
-    "queued_at",
-    "finished_at",
-    "missed_since",
-    "missed_until",
-    "missed_count",
-    "state",
-    "reason",
-    "max_attempts",
-    "priority",
-    "concurrency_key",
-    "timeout",
-    "delivery",
-    "retry",
-    "executor",
-)
+FIRED = (*BY_HAND, "finished_at", "missed_since", "missed_until", "missed_count")
 # a clock that was set back may find a time that has fired already
 INSERT = Statement(postgresql.insert(runs).on_conflict_do_nothing(), columns=FIRED)
 START = Statement(

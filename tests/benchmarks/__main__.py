@@ -8,12 +8,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import drain, machine, submit
+from tests.benchmarks import machine
+from tests.benchmarks.adding import Adding
+from tests.benchmarks.batches import Batches
+from tests.benchmarks.drain import ONCE, YEARLY, Drain
 from tests.benchmarks.plot import write_plot
 from tests.benchmarks.report import table, write_json
-from tests.benchmarks.workload import Plan, Results, Tell, measure
+from tests.benchmarks.submit import Submit
+from tests.benchmarks.workload import Measurable, Plan, Results, Tell, measure
 
-WORKLOADS: dict[str, tuple[Any, int]] = {"E1": (drain, 10_000), "S1": (submit, 2_000)}
+# for each what measures it, and how many jobs a round has
+WORKLOADS: dict[str, tuple[Measurable, int]] = {
+    "E1": (Drain(workload=ONCE, kind="once"), 10_000),
+    "E2": (Drain(workload=YEARLY, kind="yearly"), 10_000),
+    "S1": (Submit(), 2_000),
+    "S2": (Batches(), 10_000),
+    "S3-1": (Adding(threads=1), 2_000),
+    "S3-8": (Adding(threads=8), 4_000),
+}
 ROUNDS = 5
 QUICK_JOBS, QUICK_ROUNDS = 500, 1
 
@@ -23,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}; all without any")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_JOBS} jobs, {QUICK_ROUNDS} round: does it work?")
-    parser.add_argument("--jobs", type=int, help="jobs a round, instead of 10,000 (E1) and 2,000 (S1)")
+    parser.add_argument("--jobs", type=int, help="jobs a round, instead of the usual 2,000 to 10,000")
     parser.add_argument("--rounds", type=int, help=f"rounds, instead of {ROUNDS}")
     parser.add_argument("--ceilings", action="store_true", help="measure also what bounds the figures")
     parser.add_argument("--out", type=Path, help="folder for results and stores, on the disk to measure")
@@ -37,11 +49,9 @@ def arguments() -> argparse.Namespace:
 
 def plan_for(name: str, given: argparse.Namespace) -> Plan:
     """Return how to measure a workload."""
-    module, jobs = WORKLOADS[name]
+    measurable, jobs = WORKLOADS[name]
     return Plan(
-        workload=module.WORKLOAD,
-        prepare=module.prepare,
-        measure=module.measure,
+        what=measurable,
         jobs=given.jobs or (QUICK_JOBS if given.quick else jobs),
         rounds=given.rounds or (QUICK_ROUNDS if given.quick else ROUNDS),
         with_ceilings=given.ceilings,

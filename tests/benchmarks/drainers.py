@@ -1,8 +1,9 @@
-"""What drains, each in a process of its own: `python -m tests.benchmarks.drainers CONTENDER fill|drain STORE N`.
+"""What drains, each in a process of its own: `python -m tests.benchmarks.drainers CONTENDER fill|drain STORE N KIND`.
 
-`fill` makes a store of N due one-offs, which is not measured; `drain` executes them from a copy of it and prints what
-it took as one line of JSON. The clock starts with the call that lets the scheduler work, and stops with the last end:
-ours when the last result is committed, the peers' already when the last function returns, since they record nothing.
+`fill` makes a store of N due jobs, `once` or `yearly`, which is not measured; `drain` executes them from a copy of it
+and prints what it took as one line of JSON. The clock starts with the call that lets the scheduler work, and stops with
+the last end: ours when the last result is committed, the peers' already when the last function returns, since they
+record nothing.
 """
 
 import json
@@ -32,6 +33,11 @@ from tests.benchmarks import ceiling
 from tests.benchmarks.work import noop, tally
 
 DUE = datetime(2026, 1, 1, tzinfo=UTC)
+# what is yearly has one firing that is due, and goes on after it
+KINDS: dict[str, dict[str, Any]] = {
+    "once": {"trigger": "date", "run_date": DUE},
+    "yearly": {"trigger": "interval", "weeks": 52, "start_date": DUE, "next_run_time": DUE},
+}
 THREADS = 10
 FILLERS = 8
 LONGEST = 240.0
@@ -50,10 +56,12 @@ class Drained:
 
 
 class Drainer(Protocol):
-    """A contender."""
+    """A contender, made for a kind of jobs."""
+
+    def __init__(self, kind: str) -> None: ...
 
     def fill(self, store: Path, jobs: int) -> None:
-        """Make a store of due one-offs."""
+        """Make a store of due jobs."""
 
     def drain(self, store: Path, jobs: int) -> Drained:
         """Execute them all."""
@@ -61,6 +69,9 @@ class Drainer(Protocol):
 
 class Ours:
     """Our engine on SQLite, as `Scheduler(app)` makes it: WAL, synchronous=FULL, each run kept as history."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
 
     def fill(self, store: Path, jobs: int) -> None:
         """Add the jobs from several threads, which share commits."""
@@ -78,7 +89,7 @@ class Ours:
         return scheduler
 
     def _add(self, scheduler: Scheduler, number: int) -> None:
-        scheduler.add_job(f"job-{number}", "noop", trigger="date", run_date=DUE)
+        scheduler.add_job(f"job-{number}", "noop", **KINDS[self._kind])
 
     def drain(self, store: Path, jobs: int) -> Drained:
         """Start the engine and wait until every run is settled on disk."""
@@ -115,6 +126,9 @@ class Settled:
 class ApsMemory:
     """APScheduler's BackgroundScheduler on its default store: nothing outlives the process."""
 
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
     def fill(self, store: Path, jobs: int) -> None:
         """Leave it to the drain: the store is the process."""
 
@@ -123,19 +137,19 @@ class ApsMemory:
         scheduler = self._scheduler(store)
         scheduler.start(paused=True)
         self._before(scheduler, jobs)
-        drained = measured(jobs, scheduler.resume, tally.ended, lambda: self._fault(scheduler))
+        drained = measured(jobs, scheduler.resume, tally.ended, lambda: self._fault(scheduler, jobs))
         scheduler.shutdown()
         return drained
 
     def _before(self, scheduler: BackgroundScheduler, jobs: int) -> None:
-        add_all(scheduler, jobs)
+        add_all(scheduler, jobs, self._kind)
 
     def _scheduler(self, store: Path) -> BackgroundScheduler:
         return aps_scheduler(MemoryJobStore())
 
-    def _fault(self, scheduler: BackgroundScheduler) -> str | None:
-        left = len(scheduler.get_jobs())
-        return f"{left} jobs are left" if left else None
+    def _fault(self, scheduler: BackgroundScheduler, jobs: int) -> str | None:
+        left, expected = len(scheduler.get_jobs()), 0 if self._kind == "once" else jobs
+        return f"{left} jobs are left, not {expected}" if left != expected else None
 
 
 class ApsSqlite(ApsMemory):
@@ -150,7 +164,7 @@ class ApsSqlite(ApsMemory):
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
         scheduler = aps_scheduler(SQLAlchemyJobStore(engine=engine))
         scheduler.start(paused=True)
-        add_all(scheduler, jobs)
+        add_all(scheduler, jobs, self._kind)
         engine.dispose()
 
     def _before(self, scheduler: BackgroundScheduler, jobs: int) -> None:
@@ -161,7 +175,10 @@ class ApsSqlite(ApsMemory):
 
 
 class PlainSqlite:
-    """No scheduler: the least that keeps the same records."""
+    """No scheduler: the least that keeps the same records, whatever the kind."""
+
+    def __init__(self, kind: str) -> None:
+        pass
 
     def fill(self, store: Path, jobs: int) -> None:
         """Make the store."""
@@ -187,10 +204,10 @@ def aps_scheduler(store: Any) -> BackgroundScheduler:
     )
 
 
-def add_all(scheduler: BackgroundScheduler, jobs: int) -> None:
-    """Add due one-offs."""
+def add_all(scheduler: BackgroundScheduler, jobs: int, kind: str) -> None:
+    """Add due jobs."""
     for number in range(jobs):
-        scheduler.add_job(noop, "date", run_date=DUE, id=f"job-{number}")
+        scheduler.add_job(noop, id=f"job-{number}", **KINDS[kind])
 
 
 def url_of(store: Path) -> str:
@@ -233,7 +250,7 @@ def row_of(store: Path, query: str) -> tuple[Any, ...]:
     return row
 
 
-DRAINERS: dict[str, Callable[[], Drainer]] = {
+DRAINERS: dict[str, Callable[[str], Drainer]] = {
     "ours": Ours,
     "aps-memory": ApsMemory,
     "aps-sqlite": ApsSqlite,
@@ -241,9 +258,9 @@ DRAINERS: dict[str, Callable[[], Drainer]] = {
 }
 
 
-def main(contender: str, action: str, store: str, jobs: str) -> None:
+def main(contender: str, action: str, store: str, jobs: str, kind: str) -> None:
     """Fill or drain."""
-    drainer = DRAINERS[contender]()
+    drainer = DRAINERS[contender](kind)
     if action == "fill":
         drainer.fill(Path(store), int(jobs))
     else:

@@ -12,6 +12,7 @@ MORE = {
     "p99_ms": ("p99 ms", "{:.1f}"),
     "cpu_us_each": ("CPU µs each", "{:,.0f}"),
     "server_cpu_us_each": ("CPU µs each", "{:,.0f}"),
+    "executed_s": ("all executed s", "{:.2f}"),
     "peak_mib": ("peak MiB", "{:.0f}"),
 }
 

@@ -38,22 +38,26 @@ WORKLOAD = Workload(
 )
 
 
-def prepare(_contender: str, _folder: Path, _jobs: int) -> None:
-    """Every round has a fresh server; there is nothing to prepare."""
+class Submit:
+    """Single jobs over HTTP, each server a fresh one."""
 
+    workload = WORKLOAD
 
-def measure(contender: str, folder: Path, jobs: int) -> Measured:
-    """Start a fresh server, submit, and check that it has every job."""
-    start, counted = SERVERS[contender]
-    with start(folder) as server:
-        submit(server, "warm", WARM_UP)
-        before = cpu_seconds(server.pid)
-        reports = submit(server, "job", jobs)
-        after = cpu_seconds(server.pid)
-        found = jobs + WARM_UP if counted is None else counted(server)
-    if found != jobs + WARM_UP:
-        raise StepError(f"{found} jobs are there, not {jobs + WARM_UP}")
-    return measured(reports, jobs, None if before is None or after is None else after - before)
+    def prepare(self, _contender: str, _folder: Path, _jobs: int) -> None:
+        """Every round has a fresh server; there is nothing to prepare."""
+
+    def measure(self, contender: str, folder: Path, jobs: int) -> Measured:
+        """Start a fresh server, submit, and check that it has every job."""
+        start, counted = SERVERS[contender]
+        with start(folder) as server:
+            submit(server, "warm", WARM_UP)
+            before = cpu_seconds(server.pid)
+            reports = submit(server, "job", jobs)
+            after = cpu_seconds(server.pid)
+            found = jobs + WARM_UP if counted is None else counted(server)
+        if found != jobs + WARM_UP:
+            raise StepError(f"{found} jobs are there, not {jobs + WARM_UP}")
+        return measured(reports, jobs, None if before is None or after is None else after - before)
 
 
 def submit(server: Server, prefix: str, jobs: int) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 from tests.benchmarks.processes import StepError
 
@@ -41,16 +42,33 @@ class Measured:
     more: Mapping[str, float] = field(default_factory=dict)
 
 
+class Measurable(Protocol):
+    """A workload, and how it is measured; `prepare` may make a store that each round gets a copy of."""
+
+    @property
+    def workload(self) -> Workload:
+        """What is measured."""
+
+    def prepare(self, contender: str, folder: Path, jobs: int, /) -> None:
+        """Make what each round needs."""
+
+    def measure(self, contender: str, folder: Path, jobs: int, /) -> Measured:
+        """Measure one contender once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How to measure a workload: `prepare` may make a store that each round gets a copy of."""
+    """How much of a workload to measure."""
 
-    workload: Workload
-    prepare: Callable[[str, Path, int], None]
-    measure: Callable[[str, Path, int], Measured]
+    what: Measurable
     jobs: int
     rounds: int
     with_ceilings: bool = False
+
+    @property
+    def workload(self) -> Workload:
+        """What is measured."""
+        return self.what.workload
 
     @property
     def scale(self) -> str:
@@ -112,7 +130,7 @@ def _prepared(contender: Contender, folder: Path, results: Results, tell: Tell) 
     home = folder / f"{contender.key}-filled"
     home.mkdir(parents=True)
     try:
-        results.plan.prepare(contender.key, home, results.plan.jobs)
+        results.plan.what.prepare(contender.key, home, results.plan.jobs)
     except (StepError, OSError) as error:
         _note(results, tell, f"{contender.label}: cannot be prepared: {error}")
         return False
@@ -126,7 +144,7 @@ def _measure_one(contender: Contender, folder: Path, found: dict[str, Measured],
     home = folder / f"{contender.key}-round"
     shutil.copytree(folder / f"{contender.key}-filled", home)
     try:
-        measured = plan.measure(contender.key, home, plan.jobs)
+        measured = plan.what.measure(contender.key, home, plan.jobs)
     except (StepError, OSError) as error:
         _note(results, tell, f"{contender.label}: FAILED: {error}")
     else:

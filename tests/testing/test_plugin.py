@@ -20,6 +20,50 @@ import pytest
 REAL = time.time() - time.monotonic()
 """
 
+NAMING = """
+import pytest
+from flask import Flask
+from scheduler_app import Scheduler
+
+@pytest.fixture(scope="session")
+def web():
+    app = Flask("web")
+    Scheduler(app)
+    return app
+
+@pytest.fixture
+def scheduled_app(web):
+    return web
+
+@pytest.fixture
+def scheduler_mode():
+    return "inline"
+"""
+OF_THAT_APP = """
+import pytest
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_one(web, scheduler, scheduler_stage, number):
+    @scheduler.task
+    def work() -> int:
+        return number
+    assert scheduler_stage.app is web
+    assert work.delay().result == number
+
+def test_other(scheduler, fake_clock):
+    @scheduler.task
+    def work() -> int:
+        return 3
+    assert work.delay().result == 3
+
+@pytest.mark.scheduler_mode("manual")
+def test_manual(scheduler):
+    @scheduler.task
+    def work() -> int:
+        return 4
+    assert work.delay().state == "queued"
+"""
+
 
 @pytest.fixture(autouse=True)
 def no_plugin_but_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,53 +96,8 @@ def test_time_does_not_leak_when_the_store_cannot_be_had(pytester: pytest.Pytest
 
 
 def test_an_app_of_another_name_and_a_mode_for_all_are_named_by_fixtures(pytester: pytest.Pytester):
-    pytester.makeconftest(
-        """
-        import pytest
-        from flask import Flask
-        from scheduler_app import Scheduler
-
-        @pytest.fixture(scope="session")
-        def web():
-            app = Flask("web")
-            Scheduler(app)
-            return app
-
-        @pytest.fixture
-        def scheduled_app(web):
-            return web
-
-        @pytest.fixture
-        def scheduler_mode():
-            return "inline"
-        """
-    )
-    pytester.makepyfile(
-        """
-        import pytest
-
-        @pytest.mark.parametrize("number", [1, 2])
-        def test_one(web, scheduler, scheduler_stage, number):
-            @scheduler.task
-            def work() -> int:
-                return number
-            assert scheduler_stage.app is web
-            assert work.delay().result == number
-
-        def test_other(scheduler, fake_clock):
-            @scheduler.task
-            def work() -> int:
-                return 3
-            assert work.delay().result == 3
-
-        @pytest.mark.scheduler_mode("manual")
-        def test_manual(scheduler):
-            @scheduler.task
-            def work() -> int:
-                return 4
-            assert work.delay().state == "queued"
-        """
-    )
+    pytester.makeconftest(NAMING)
+    pytester.makepyfile(OF_THAT_APP)
     pytester.runpytest_inprocess(*QUIET, "--strict-markers").assert_outcomes(passed=4)
 
 
