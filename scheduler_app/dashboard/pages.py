@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import assets, overview, preferences, run, runs, search, timeline
+from scheduler_app.dashboard import assets, overall, overview, preferences, run, runs, search, timeline, words
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
@@ -19,9 +19,12 @@ NEEDS = {
     "pages.download_log": "viewer",
     "pages.cancel_run": "operator",
     "pages.retry_run": "operator",
+    "pages.show_scheduler": "viewer",
+    "pages.pause_scheduler": "operator",
+    "pages.resume_scheduler": "operator",
 }
 OPEN = frozenset({"pages.send_asset", "pages.set_preferences"})
-MODULES = (assets, preferences, overview, run, runs, search, timeline)
+MODULES = (assets, preferences, overview, overall, run, runs, search, timeline)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -33,6 +36,7 @@ def create_pages(ctx: Context) -> Blueprint:
     pages = Blueprint("pages", __name__, template_folder="templates")
     pages.record(lambda state: state.app.extensions.update({EXTENSION: ctx}))
     pages.after_request(_confined)
+    pages.add_app_template_filter(words.countdown, "countdown")
     for module in MODULES:
         module.register(pages)
     return pages
