@@ -96,6 +96,18 @@ class IdTaken(Conflict):
     code = "id_taken"
 
 
+class NameTaken(Conflict):
+    """A key of this name is in use."""
+
+    code = "name_taken"
+
+
+class LastAdminKey(Conflict):
+    """Without this key nobody could make another one."""
+
+    code = "last_admin_key"
+
+
 class JobDeclared(Conflict):
     """The code declares this job; only the code changes or removes it."""
 
@@ -172,3 +184,15 @@ class VersionMismatch(SchedulerError):
     """The thing was changed by somebody else since the caller read it."""
 
     code = "version_mismatch"
+
+
+class Unauthorized(SchedulerError):
+    """There is no API key, or not a good one."""
+
+    code = "unauthorized"
+
+
+class TooManyFailures(SchedulerError):
+    """One address sent too many wrong keys."""
+
+    code = "too_many_failures"

@@ -66,6 +66,13 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="The port that `serve` listens on; 0 takes a free one.")
     hosts: Words = Field((), description="Host names that requests may carry, besides loopback and `host`.")
+    proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="How many reverse proxies stand before `serve`, one behind the other, each of which sets "
+        "`X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix`; 0: these headers mean nothing.",
+    )
     tasks: Words = Field((), description="Python files or modules whose tasks `serve` offers.")
     task_modules: Words = Field(
         (), description="Packages whose functions may be named as `package.module:function`, as APScheduler does."
@@ -116,6 +123,18 @@ class Settings(BaseModel):
     api_prefix: str | None = Field(
         "/scheduler", pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="Where a Flask app serves the API; null: nowhere."
     )
+    login_url: str | None = Field(
+        None,
+        description="Where a Flask app with a `role` sends who wants a page and is not signed in; null: 401.",
+        examples=["/login"],
+    )
+    session_idle: float = Field(
+        28_800,
+        ge=300,
+        le=604_800,
+        allow_inf_nan=False,
+        description="Seconds without a request after which who is signed in with a key is signed out.",
+    )
     api_enabled: bool = Field(
         False, description="Whether a Flask app serves the routes of Flask-APScheduler too, without a key."
     )
@@ -132,6 +151,7 @@ class Settings(BaseModel):
     keep_lost_days: Days = Field(30, description="How long runs that were lost are kept.")
     keep_missed_days: Days = Field(30, description="How long firings that were missed are kept.")
     keep_skipped_days: Days = Field(30, description="How long firings that were skipped are kept.")
+    keep_audit_days: Days = Field(365, description="How long it is kept who changed what.")
     keep_runs_per_job: Number = Field(20_000, description="How many runs of a job are kept, the newest.")
 
 

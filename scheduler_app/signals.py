@@ -22,6 +22,13 @@ class JobChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class KeyRevoked(Event):
+    """A key is good no more."""
+
+    key_id: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunStarted(Event):
     """An attempt of a run began."""
 

@@ -26,7 +26,15 @@ def test_the_default_configuration_file_has_every_default_and_nothing_else():
     assert Settings.model_validate(given) == Settings()
     named = re.findall(r"^(?:# )?(\w+) = ", text, re.M)
     assert named == list(Settings.model_fields)
-    assert set(named) - set(given) == {"app", "app_name", "broker", "database", "database_file", "timezone"}
+    assert set(named) - set(given) == {
+        "app",
+        "app_name",
+        "broker",
+        "database",
+        "database_file",
+        "login_url",
+        "timezone",
+    }
 
 
 def test_every_policy_and_every_run_state_is_documented():

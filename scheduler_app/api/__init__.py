@@ -10,7 +10,21 @@ from flask_openapi.models.info import Info
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.openapi import OpenAPI
 
-from scheduler_app.api import bulk, docs, errors, events, forecast, health, jobs, runs, scheduler, tasks, triggers
+from scheduler_app.api import (
+    bulk,
+    docs,
+    errors,
+    events,
+    forecast,
+    health,
+    jobs,
+    keys,
+    runs,
+    scheduler,
+    tasks,
+    trail,
+    triggers,
+)
 from scheduler_app.api.contract import EXTENSION as CONTEXT
 from scheduler_app.api.health import EXTENSION as READY
 from scheduler_app.api.health import Readiness
@@ -25,7 +39,7 @@ from scheduler_app.services.hints import Hints
 __all__ = ["Listening", "Pages", "Readiness", "create_api"]
 
 LOG = logging.getLogger("scheduler_app.api")
-NOUNS = (jobs, bulk, runs, forecast, tasks, triggers, scheduler, events, health)
+NOUNS = (jobs, bulk, runs, forecast, tasks, triggers, scheduler, events, trail, keys, health)
 
 INFO = Info(
     title="scheduler_app",
@@ -77,14 +91,16 @@ def create_api(
     hosts: Collection[str] | None,
     ready: Callable[[], Readiness],
     login: Login | None = None,
+    login_url: str | None = None,
     pages: Pages | None = None,
     listening: Listening = LISTENING,
 ) -> OpenAPI:
     """Build the API over `ctx`; the database is not touched before the first request.
 
     `hosts` are the names, beside loopback, under which it may be called; None checks nothing, which is right where
-    another app in front does. `ready` is asked by `/readyz`, `login` for the role of who brings no key. `pages`
-    are served beside it, `listening` says how many may follow what changes.
+    another app in front does. `ready` is asked by `/readyz`, `login` for the role of who brings no key; who
+    wants one of the `pages`, which are served beside it, and is not signed in there, is sent to `login_url`.
+    `listening` says how many may follow what changes.
     """
     app = Api(
         __name__,
@@ -106,7 +122,7 @@ def create_api(
         hints=Hints(ctx), clock=ctx.clock, ending=listening.ending, most=listening.streams
     )
     errors.register(app)
-    guard = Guard(ctx, hosts, login)
+    guard = Guard(ctx, hosts, login, login_url)
     guard.register(app)
     for noun in NOUNS:
         app.register_api(noun.calls)

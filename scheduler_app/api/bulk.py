@@ -11,7 +11,7 @@ from scheduler_app.api.contract import ONCE, Answer, context, room, serves
 from scheduler_app.api.errors import problem_of
 from scheduler_app.api.once import once
 from scheduler_app.api.reading import BATCH
-from scheduler_app.api.roles import Role, require
+from scheduler_app.api.roles import require
 from scheduler_app.domain.job import Job, JobSpec
 from scheduler_app.domain.run import Run
 from scheduler_app.errors import InvalidInput, SchedulerError
@@ -22,6 +22,7 @@ from scheduler_app.schemas.run import render_run
 from scheduler_app.services import bulk as service
 from scheduler_app.services import jobs
 from scheduler_app.services.context import Context
+from scheduler_app.services.roles import Role
 
 calls = room("bulk", "Many jobs in one call.")
 

@@ -65,8 +65,10 @@ class Answer:
 
 
 def context() -> Context:
-    """Return what the use cases of the present app need; in a dry run nothing that they do is kept."""
+    """Return what the use cases of the present app need, for who calls; in a dry run nothing that they do is kept."""
     ctx: Context = current_app.extensions[EXTENSION]
+    if "actor" in g:
+        ctx = ctx.by(g.actor)
     return ctx.rehearsing() if "dry_run" in g else ctx
 
 

@@ -38,6 +38,16 @@ def decode_run(cursor: str | None, where: RunFilter) -> RunPlace | None:
     return _decode(cursor, where, lambda raw: RunPlace(finished_at=_read(raw), id=_read(raw[NUMBER_BYTES:])))
 
 
+def encode_number(place: int | None, where: Any) -> str | None:
+    """Return the cursor that goes on after something of a number."""
+    return None if place is None else _encode(where, _number(place) + b".")
+
+
+def decode_number(cursor: str | None, where: Any) -> int | None:
+    """Return the number after which to go on."""
+    return _decode(cursor, where, _read)
+
+
 def _digest(where: Any) -> bytes:
     return hashlib.sha256(repr(where).encode(errors="backslashreplace")).digest()[:DIGEST_BYTES]
 

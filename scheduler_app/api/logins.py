@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from flask import request
 
-from scheduler_app.api.refusals import CrossSite, Unauthorized, WrongMediaType
-from scheduler_app.api.roles import Role
+from scheduler_app.api.refusals import CrossSite, WrongMediaType
+from scheduler_app.domain.change import LOGIN
 from scheduler_app.domain.spec import shown
-from scheduler_app.errors import ConfigurationError
+from scheduler_app.errors import ConfigurationError, Unauthorized
+from scheduler_app.services.roles import Role
 from scheduler_app.store.keys import ApiKey
 
 Login = Callable[[], object]
@@ -24,15 +25,15 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain
 NOBODYS_KEY = 0
 
 
-def caller_of(login: Login | None) -> ApiKey:
+def caller_of(login: Login | None, *, takes_forms: bool = False) -> ApiKey:
     """Return who is signed in, by role; Unauthorized when nobody is, or could be."""
     if login is None:
         raise Unauthorized("this call needs the header Authorization: Bearer KEY")
-    refuse_other_sites()
+    refuse_other_sites(takes_forms=takes_forms)
     role = role_of(login())
     if role is None:
         raise Unauthorized("sign in, or send the header Authorization: Bearer KEY")
-    return ApiKey(id=NOBODYS_KEY, name="login", role=role)
+    return ApiKey(id=NOBODYS_KEY, name=LOGIN, role=role)
 
 
 def role_of(given: object) -> Role | None:
@@ -45,13 +46,13 @@ def role_of(given: object) -> Role | None:
     return Role(given)
 
 
-def refuse_other_sites() -> None:
-    """Refuse what changes something and was sent by a page of another site."""
+def refuse_other_sites(*, takes_forms: bool = False) -> None:
+    """Refuse what changes something and was sent by a page of another site, or as its form could be."""
     if request.method in SAFE:
         return
     if comes_from_another_site():
         raise CrossSite("this call comes from a page of another site")
-    if request.mimetype in FORMS:
+    if not takes_forms and request.mimetype in FORMS:
         raise WrongMediaType(f"a call is sent as application/json, got {shown(request.content_type)}")
 
 

@@ -33,12 +33,6 @@ class WrongMediaType(SchedulerError):
     code = "unsupported_media_type"
 
 
-class Unauthorized(SchedulerError):
-    """There is no API key, or not a good one."""
-
-    code = "unauthorized"
-
-
 class Forbidden(SchedulerError):
     """Whoever calls may not do this."""
 
@@ -57,7 +51,7 @@ class NoStreamLeft(SchedulerError):
     code = "no_stream_left"
 
 
-class TooManyFailures(SchedulerError):
-    """One address sent too many wrong keys."""
+class WrongCsrfToken(SchedulerError):
+    """What a signed-in browser sends to change something does not prove that it comes from a page of ours."""
 
-    code = "too_many_failures"
+    code = "csrf_token"

@@ -1,21 +1,10 @@
 """Which role each call needs. What is not listed here, and not open to all, needs the highest."""
 
-from enum import StrEnum
-
 from flask import g
 
 from scheduler_app.api.refusals import Forbidden
+from scheduler_app.services.roles import Role, allows
 
-
-class Role(StrEnum):
-    """Who calls; each may do what those before it may."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    ADMIN = "admin"
-
-
-RANKS = tuple(Role)
 NEEDS: dict[str, Role] = {
     "jobs.list_jobs": Role.VIEWER,
     "jobs.get_job": Role.VIEWER,
@@ -30,6 +19,8 @@ NEEDS: dict[str, Role] = {
     "forecast.list_upcoming": Role.VIEWER,
     "scheduler.get_scheduler": Role.VIEWER,
     "events.follow_events": Role.VIEWER,
+    # of keys and sign-ins only an admin is told, which its view looks after
+    "audit.list_changes": Role.VIEWER,
     "jobs.pause_job": Role.OPERATOR,
     "jobs.resume_job": Role.OPERATOR,
     "jobs.skip_firings": Role.OPERATOR,
@@ -45,6 +36,9 @@ NEEDS: dict[str, Role] = {
     "jobs.change_job": Role.ADMIN,
     "jobs.delete_job": Role.ADMIN,
     "bulk.create_jobs": Role.ADMIN,
+    "keys.create_key": Role.ADMIN,
+    "keys.list_keys": Role.ADMIN,
+    "keys.revoke_key": Role.ADMIN,
 }
 
 
@@ -55,5 +49,5 @@ def require(needed: Role) -> None:
 
 def check(role: Role, needed: Role) -> None:
     """Refuse a role that is not at least the one that is needed."""
-    if RANKS.index(role) < RANKS.index(needed):
+    if not allows(role, needed):
         raise Forbidden(f"this call needs the role {needed}, and you have the role {role}")

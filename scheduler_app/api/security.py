@@ -1,33 +1,34 @@
-"""Who may ask, and under which name: the `Host` header, the API key, the limit of wrong keys, the headers of answers.
-
-A good key is looked up before anything is counted, so that nobody can lock its owner out from the same address.
-"""
+"""Who may ask, and under which name: the `Host` header, the API key or session, the headers of answers."""
 
 import hashlib
 import re
 import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from typing import Generic, TypeVar
+from contextlib import suppress
+from typing import Any
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as AnyResponse
 
+from scheduler_app.api import browsers
 from scheduler_app.api.logins import Login, caller_of
-from scheduler_app.api.refusals import BadHost, TooManyFailures, Unauthorized
-from scheduler_app.api.roles import NEEDS, Role, require
+from scheduler_app.api.refusals import BadHost
+from scheduler_app.api.roles import NEEDS, require
 from scheduler_app.domain.spec import shown
-from scheduler_app.services.context import Context
-from scheduler_app.services.keys import authenticate
+from scheduler_app.errors import StoreUnavailable, Unauthorized
+from scheduler_app.services.attempts import Memory
+from scheduler_app.services.context import Actor, Context
+from scheduler_app.services.keys import USES_APART, authenticate, note_use
+from scheduler_app.services.roles import Role
+from scheduler_app.services.sessions import note_seen
+from scheduler_app.signals import KeyRevoked
 from scheduler_app.store.keys import ApiKey
+from scheduler_app.store.sessions import Session
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 KEY_SECONDS = 5.0
 KEYS_KEPT = 256
-WRONG_KEYS_ALLOWED = 10
-FAILURES_ALLOWED = 60
-FAILURE_SECONDS = 60.0
-ADDRESSES_KEPT = 4096
 LONGEST_KEY = 256
 OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "docs.page", "docs.file", "docs.document"})
 # open, and telling more to who has a key; a wrong one is refused and counted here too, or keys could be tried out
@@ -42,43 +43,27 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-Value = TypeVar("Value")
-
-
-class Memory(Generic[Value]):
-    """Values that are forgotten after some seconds, and the oldest first when there are too many."""
-
-    def __init__(self, *, seconds: float, most: int) -> None:
-        self._seconds = seconds
-        self._most = most
-        self._kept: OrderedDict[str, tuple[float, Value]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, name: str, now: float) -> Value | None:
-        """Return what is kept under a name, unless it is too old."""
-        kept = self._kept.get(name)
-        return kept[1] if kept is not None and now < kept[0] else None
-
-    def put(self, name: str, value: Value, now: float) -> None:
-        """Keep a value from now on."""
-        with self._lock:
-            self._kept[name] = (now + self._seconds, value)
-            self._kept.move_to_end(name)
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
 
 
 class Guard:
     """Stands before every call."""
 
-    def __init__(self, ctx: Context, hosts: Collection[str] | None, login: Login | None = None) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        hosts: Collection[str] | None,
+        login: Login | None = None,
+        login_url: str | None = None,
+    ) -> None:
         self._ctx = ctx
         self._login = login
+        self._login_url = login_url
         self._hosts = None if hosts is None else LOOPBACK | {host.strip("[]").lower() for host in hosts}
         self._keys: Memory[ApiKey] = Memory(seconds=KEY_SECONDS, most=KEYS_KEPT)
-        self._failures: Memory[list[str]] = Memory(seconds=FAILURE_SECONDS, most=ADDRESSES_KEPT)
+        self._used: Memory[bool] = Memory(seconds=USES_APART.total_seconds(), most=KEYS_KEPT)
         self._needs: Mapping[str, str] = NEEDS
         self._open: Collection[str] = OPEN_ENDPOINTS
+        ctx.bus.subscribe(self._hear)
 
     def admit_to(self, needs: Mapping[str, str], open_to_all: Collection[str]) -> None:
         """Stand before further endpoints too, each with the role that it needs."""
@@ -88,19 +73,46 @@ class Guard:
     def register(self, app: Flask) -> None:
         """Stand before and after every request of `app`."""
         app.before_request(self.admit)
+        app.after_request(self._note_use)
+        app.after_request(browsers.settle)
         app.after_request(seal)
 
-    def admit(self) -> None:
-        """Let a request pass, or refuse it. A path that does not exist outside the API is left to become a 404."""
+    def admit(self) -> AnyResponse | None:
+        """Let a request pass, or refuse it; who wants a page and is not signed in is sent where that is done.
+
+        A path that does not exist outside the API is left to become a 404.
+        """
         g.request_id = request_id()
         self._check_host()
         unknown = request.endpoint is None and not request.path.startswith("/api/")
-        if request.endpoint not in self._open and not unknown:
-            g.key = self._caller()
-            if request.endpoint is not None:
-                require(Role(self._needs.get(request.endpoint, Role.ADMIN)))
-        elif request.endpoint in TELLING_MORE and _bearer() is not None:
-            g.key = self._caller()
+        if request.endpoint in self._open or unknown:
+            self._greet()
+            return None
+        try:
+            self._enter(self._caller())
+        except Unauthorized:
+            if not browsers.is_page() or (self._login is not None and self._login_url is None):
+                raise
+            return browsers.send_to_sign_in() if self._login_url is None else browsers.send_to_login(self._login_url)
+        if request.endpoint is not None:
+            require(Role(self._needs.get(request.endpoint, Role.ADMIN)))
+        return None
+
+    def _enter(self, key: ApiKey) -> None:
+        """Remember who calls."""
+        g.key = key
+        g.actor = Actor(name=key.name, api_key=key.id or None, request_id=g.request_id)
+
+    def _greet(self) -> None:
+        """Look who asks for what is open to all, where that makes a difference."""
+        if request.endpoint in TELLING_MORE:
+            key = browsers.caller(self._ctx) if _bearer() is None else self._caller()
+            if key is not None:
+                self._enter(key)
+        elif request.endpoint == browsers.SIGN_IN:
+            if self._login is not None:
+                raise NotFound  # whoever may is signed in to the app around
+            browsers.prove_visitor()
 
     def _check_host(self) -> None:
         if self._hosts is None:
@@ -116,37 +128,59 @@ class Guard:
         Such an app may have bearer tokens of its own, which are no wrong keys.
         """
         secret = _bearer()
-        key = None if secret is None else self._key_of(secret)
+        key = browsers.caller(self._ctx) if secret is None and self._login is None else None
+        key = self._key_of(secret) if secret is not None else key
         if key is not None:
             return key
         try:
-            return caller_of(self._login)
+            return self._signed_in_around()
         except Unauthorized:
             if secret is None:
                 raise
-            raise self._failed(request.remote_addr or "", _digest(secret), self._ctx.clock.monotonic()) from None
+            now = self._ctx.clock.monotonic()
+            raise self._ctx.attempts.failed(request.remote_addr or "", secret, now) from None
+
+    def _signed_in_around(self) -> ApiKey:
+        key = caller_of(self._login, takes_forms=browsers.is_page())
+        if browsers.is_page():
+            browsers.prove_visitor()
+        return key
 
     def _key_of(self, secret: str) -> ApiKey | None:
         """Return whose key it is. A store that cannot be read refuses nobody for good: that is 503."""
         digest, now = _digest(secret), self._ctx.clock.monotonic()
         known = self._keys.get(digest, now)
-        if known is not None:
+        if known is not None and (known.expires_at is None or self._ctx.clock.now() < known.expires_at):
             return known
         key = authenticate(secret, ctx=self._ctx)
         if key is not None:
             self._keys.put(digest, key, now)
         return key
 
-    def _failed(self, address: str, digest: str, now: float) -> Unauthorized | TooManyFailures:
-        """Count a wrong key of an address; the count starts anew after a minute without one.
+    def _hear(self, event: Any) -> None:
+        """Forget a key at once that this process has revoked."""
+        if isinstance(event, KeyRevoked):
+            self._keys.forget()
 
-        Who guesses sends many keys, and is stopped soon; one wrong key again and again is a client set up wrong.
-        """
-        failures = [*(self._failures.get(address, now) or ()), digest][-FAILURES_ALLOWED - 1 :]
-        self._failures.put(address, failures, now)
-        if len(failures) > FAILURES_ALLOWED or len(set(failures)) > WRONG_KEYS_ALLOWED:
-            return TooManyFailures("too many wrong API keys from this address; wait a minute")
-        return Unauthorized("the API key is wrong or has expired")
+    def _note_use(self, response: Response) -> Response:
+        """Remember once a minute that a key was used, or a session, after the answer is sent."""
+        key: ApiKey | None = g.get("key")
+        session: Session | None = g.get("session")
+        now = self._ctx.clock.monotonic()
+        if key is None or not key.id:
+            return response
+        user = str(key.id) if session is None else session.digest
+        if self._used.get(user, now) is None:
+            self._used.put(user, True, now)
+            response.call_on_close(lambda: self._write_use(key, session))
+        return response
+
+    def _write_use(self, key: ApiKey, session: Session | None) -> None:
+        with suppress(StoreUnavailable):
+            if session is None:
+                note_use(key.id, ctx=self._ctx)
+            else:
+                note_seen(session, ctx=self._ctx)
 
 
 def _digest(secret: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from flask import Flask
 
 from scheduler_app.app.loading import load_tasks
+from scheduler_app.app.proxies import behind
 from scheduler_app.extension.mount import mount_at_root
 from scheduler_app.extension.origin import Origin
 from scheduler_app.extension.scheduler import Scheduler
@@ -38,6 +39,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     load_tasks(settings.tasks, demo=settings.demo)
     core = scheduler.wire(app, settings, origin=Origin(target=ITSELF, settings=settings))
     mount_at_root(app, lambda: core, hosts=(settings.host, *settings.hosts))
+    if settings.proxies:
+        app.wsgi_app = behind(settings.proxies, app.wsgi_app)  # type: ignore[assignment, method-assign]
     return app
 
 

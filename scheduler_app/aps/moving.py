@@ -25,10 +25,11 @@ from scheduler_app.domain.task import Task
 from scheduler_app.domain.text import one_line
 from scheduler_app.errors import IdTaken, SchedulerError, UnknownTask
 from scheduler_app.services.admission import admit
-from scheduler_app.services.context import Context
+from scheduler_app.services.context import BY_COMMAND, Context
 from scheduler_app.services.definitions import Start
 from scheduler_app.services.jobs import insert
 from scheduler_app.services.references import References
+from scheduler_app.services.trail import Note, noting
 from scheduler_app.store import apscheduler, jobs
 from scheduler_app.store.apscheduler import PickledJob
 
@@ -62,20 +63,21 @@ def move_in(rows: Sequence[PickledJob], *, references: References, ctx: Context)
 
     def work(tx: sa.Connection) -> list[Move]:
         before = apscheduler.moved(tx)
-        moves = [_place(tx, row, found, before, now) for row, found in zip(rows, read, strict=True)]
+        note = noting(tx, ctx.by(BY_COMMAND), now)
+        moves = [_place(note, row, found, before) for row, found in zip(rows, read, strict=True)]
         apscheduler.note_moved(tx, {move.id for move in moves if move.fate is Fate.TAKEN})
         return moves
 
     return ctx.database.write(work)
 
 
-def _place(tx: sa.Connection, row: PickledJob, found: Job | Move, before: set[str], now: datetime) -> Move:
+def _place(note: Note, row: PickledJob, found: Job | Move, before: set[str]) -> Move:
     if row.id in before:
         return Move(id=row.id, fate=Fate.KNOWN, why="it was taken over before")
     if isinstance(found, Move):
         return found
     try:
-        insert(tx, found, jobs.values_of(found), now)
+        note.job_created(insert(note.tx, found, jobs.values_of(found), note.at))
     except IdTaken:
         return _left(row, f"a job with {_id_here(row, found)} is here already; it was not touched")
     due = None if found.next_run_time is None else rfc3339(found.next_run_time)

@@ -23,6 +23,7 @@ from scheduler_app.cli.backup import back_up
 from scheduler_app.cli.celery_worker import work_for_celery
 from scheduler_app.cli.moving import import_apscheduler
 from scheduler_app.cli.serve import serve
+from scheduler_app.cli.signing import print_link
 from scheduler_app.cli.worker import work
 from scheduler_app.domain.text import one_line
 from scheduler_app.errors import SchedulerError
@@ -39,9 +40,12 @@ STORE = (
 )
 TASKS = click.option("--tasks", multiple=True, metavar="FILE_OR_MODULE", help="Whose tasks to offer; may be repeated.")
 APP = click.option("--app", metavar="MODULE:FACTORY", help="How a worker process builds the app, other than this one.")
-SERVICE = (
+LISTENING = (
     click.option("--host", help="Address to listen on (127.0.0.1)."),
     click.option("--port", help="Port to listen on (8000); 0 takes a free one."),
+)
+SERVICE = (
+    *LISTENING,
     TASKS,
     APP,
     *STORE,
@@ -147,6 +151,14 @@ def db_upgrade_command(**values: Any) -> None:
 def db_check_command(**values: Any) -> None:
     """Compare the tables of a store with those of this version. Changes nothing."""
     sys.exit(0 if db.check(settings_of(os.environ, given(values))) else 1)
+
+
+@cli.command("sign-in-link")
+@click.option("--url", metavar="URL", help="Where browsers reach the service (http://HOST:PORT).")
+@options((*LISTENING, *STORE))
+def sign_in_link_command(url: str | None, **values: Any) -> None:
+    """Print a link that signs in to the running service as an admin, once, within 5 minutes."""
+    print_link(settings_of(os.environ, given(values)), url)
 
 
 @cli.command("settings")

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Callable, Mapping
 
 import click
-from flask import Flask
 
 from scheduler_app.api.events import MOST
 from scheduler_app.app import create_app
 from scheduler_app.cli.folder import make_folder
 from scheduler_app.cli.server import STOPS, run_server
+from scheduler_app.cli.signing import HINT, address, link
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension.core import Core
+from scheduler_app.services.context import BY_COMMAND
+from scheduler_app.services.sessions import new_code
 from scheduler_app.settings import Settings
 
 BACKLOG = 2048
@@ -29,11 +31,12 @@ def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
     core: Core = app.extensions["scheduler_core"]
     core.open()
     listener = listen(settings.host, settings.port)
+    code = new_code(ctx=core.ctx.by(BY_COMMAND)) if sys.stdout.isatty() else None
     core.database.close()
     for number in STOPS:
         # not sys.exit: what it raises is swallowed when the signal comes during a callback of the interpreter
         signal.signal(number, lambda _number, _frame: os._exit(0))
-    _announce(app, listener, core)
+    _announce(listener, core, code)
     run_server(app, listener, settings)
 
 
@@ -64,10 +67,13 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(app: Flask, listener: socket.socket, core: Core) -> None:
+def _announce(listener: socket.socket, core: Core, code: str | None) -> None:
+    """Say where it listens, and to a person at a terminal how to sign in; a log would keep that for others."""
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Listening on http://{shown}:{port} (API documentation: http://{shown}:{port}/docs)")
+    if code is not None:
+        click.echo(f"Sign in at {link(address(host, port), code)} ({HINT})")
     known = core.key_file.exists()
     click.echo(f"Admin key in {core.key_file}" if known else "The admin key lies where this store was made, not here")
     sys.stdout.flush()

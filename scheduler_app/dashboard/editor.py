@@ -183,7 +183,7 @@ def _show(draft: Draft) -> str:
         shared=filling.SHARED,
         ahead=ahead,
         snippets=_snippets(draft, body),
-        usual=Policies.resolve([task.overrides]) if task else Policies(),
+        usual=Policies.resolve(task.overrides) if task else Policies(),
         choices={"overlap": list(Overlap), "delivery": list(Delivery), "executor": list(Executor)},
         wrong_at=lambda *pointers: [fault for fault in faults if fault.pointer in pointers],
     )

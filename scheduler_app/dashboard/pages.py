@@ -17,6 +17,7 @@ from scheduler_app.dashboard import (
     run,
     runs,
     search,
+    signing,
     timeline,
     words,
 )
@@ -33,6 +34,7 @@ NEEDS = {
     "pages.download_log": "viewer",
     "pages.cancel_run": "operator",
     "pages.retry_run": "operator",
+    "pages.sign_out": "viewer",
     "pages.show_scheduler": "viewer",
     "pages.pause_scheduler": "operator",
     "pages.resume_scheduler": "operator",
@@ -54,8 +56,8 @@ NEEDS = {
     "pages.edit_job": "admin",
     "pages.change_job": "admin",
 }
-OPEN = frozenset({"pages.send_asset", "pages.set_preferences"})
-MODULES = (assets, preferences, overview, overall, jobs, job, editor, acting, run, runs, search, timeline)
+OPEN = frozenset({"pages.send_asset", "pages.set_preferences", "pages.sign_in"})
+MODULES = (assets, preferences, overview, overall, jobs, job, editor, acting, run, runs, search, timeline, signing)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -12,10 +12,14 @@ SHORTEST_REST = timedelta(seconds=1)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
-    """What is kept of runs that have ended. A state without an age is kept for ever, None keeps every run of a job."""
+    """What is kept of runs that have ended. A state without an age is kept for ever, None keeps every run of a job.
+
+    `changes` is how long it is kept who changed what; None: for ever.
+    """
 
     ages: Mapping[RunState, timedelta] = field(default_factory=dict)
     runs_per_job: int | None = None
+    changes: timedelta | None = None
 
     def cutoffs(self, now: datetime) -> dict[RunState, datetime | None]:
         """Return for each final state the time since which its runs are kept."""

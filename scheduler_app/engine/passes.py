@@ -214,7 +214,7 @@ class Pass:
         if agenda.planned:
             failpoint("fire.before_commit")
         for paused, plan in agenda.lapsed:
-            pauses.end(tx, paused, plan, agenda.now)
+            pauses.lapse(tx, paused, plan, agenda.now)
         for job, reason in agenda.broken:
             firing.mark_broken(tx, job, reason, agenda.now)
         if works:

@@ -14,12 +14,13 @@ from scheduler_app.clock import Clock
 from scheduler_app.domain.retention import Retention
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, HistoryPruned
-from scheduler_app.store import engines, idempotency, pruning
+from scheduler_app.store import engines, idempotency, pruning, trail
 from scheduler_app.store.database import Database
 
 LOOK_EVERY = 10.0
 REST_FACTOR = 9.0
 ANSWERS_AT_ONCE = 100
+CHANGES_AT_ONCE = 500
 RECOUNT_EVERY = 3600.0
 
 
@@ -85,6 +86,7 @@ class Pruner:
     def _steps(self) -> Iterator[None]:
         now = self._clock.now()
         yield from self._answers(now)
+        yield from self._changes(now)
         yield from self._by_age(now)
         yield from self._by_number()
 
@@ -97,6 +99,19 @@ class Pruner:
     def _has_expired(self, now: datetime) -> bool:
         with self._database.read() as tx:
             return idempotency.has_expired(tx, now)
+
+    def _changes(self, now: datetime) -> Iterator[None]:
+        """Forget who changed what long ago."""
+        if self._retention.changes is None:
+            return
+        oldest = now - self._retention.changes
+        while self._has_older(oldest):
+            self._database.write(lambda tx: trail.prune(tx, oldest, CHANGES_AT_ONCE))
+            yield
+
+    def _has_older(self, than: datetime) -> bool:
+        with self._database.read() as tx:
+            return trail.has_older(tx, than)
 
     def _by_age(self, now: datetime) -> Iterator[None]:
         """Walk from the oldest run on, until a whole page is too young for any limit."""

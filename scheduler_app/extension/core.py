@@ -121,7 +121,14 @@ def build(app: Flask, kit: Kit) -> Core:
     )
     for subscriber in (LogReporter(), engine.scheduler.listeners):
         bus.subscribe(subscriber)
-    ctx = Context(database=database, registry=registry, clock=clock, bus=bus, wake=kit.on_wake or engine.wake)
+    ctx = Context(
+        database=database,
+        registry=registry,
+        clock=clock,
+        bus=bus,
+        wake=kit.on_wake or engine.wake,
+        session_idle=timedelta(seconds=settings.session_idle),
+    )
     references = References(settings.task_modules, registry, code=Path(app.root_path), module=app.import_name)
     name = settings.app_name or app.name
     desk = Desk(ctx, references, kit.habits, engine.scheduler, app=name, address=database.shown)
@@ -174,7 +181,8 @@ def retention_of(settings: Settings) -> Retention:
     """Return how long history is kept."""
     days = {state: getattr(settings, f"keep_{state}_days") for state in FINAL_STATES}
     ages = {state: timedelta(days=number) for state, number in days.items() if number is not None}
-    return Retention(ages=ages, runs_per_job=settings.keep_runs_per_job)
+    audit = None if settings.keep_audit_days is None else timedelta(days=settings.keep_audit_days)
+    return Retention(ages=ages, runs_per_job=settings.keep_runs_per_job, changes=audit)
 
 
 def default_database(app: Flask) -> str:

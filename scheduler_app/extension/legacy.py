@@ -18,14 +18,15 @@ from werkzeug.exceptions import HTTPException
 from scheduler_app.api.errors import aborted, problem, refused
 from scheduler_app.api.logins import SAFE, comes_from_another_site, role_of
 from scheduler_app.api.reading import read_object
-from scheduler_app.api.refusals import CrossSite, Unauthorized
-from scheduler_app.api.roles import Role, check
+from scheduler_app.api.refusals import CrossSite
+from scheduler_app.api.roles import check
 from scheduler_app.aps.desk import UnknownJob
 from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.aps.options import TRIGGER_FIELDS
-from scheduler_app.errors import Conflict, SchedulerError
+from scheduler_app.errors import Conflict, SchedulerError, Unauthorized
 from scheduler_app.services.ownership import refuse_outsider
 from scheduler_app.services.references import Reach
+from scheduler_app.services.roles import Role
 
 if TYPE_CHECKING:
     from scheduler_app.extension.scheduler import Scheduler

@@ -39,7 +39,13 @@ class LazyApi:
             if self._built is None or self._built[0] is not core:
                 ready, pages = partial(readiness, core), pages_of(core)
                 api = create_api(
-                    core.ctx, hosts=self._hosts, ready=ready, login=self._login, pages=pages, listening=listening(core)
+                    core.ctx,
+                    hosts=self._hosts,
+                    ready=ready,
+                    login=self._login,
+                    login_url=core.settings.login_url,
+                    pages=pages,
+                    listening=listening(core),
                 )
                 api.before_request(lambda: _settle(core))
                 self._built = core, api

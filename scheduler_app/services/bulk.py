@@ -45,7 +45,7 @@ def create_jobs(specs: Sequence[JobSpec | SchedulerError], *, ctx: Context) -> l
     )
 
     def work(tx: sa.Connection) -> list[Added]:
-        done = {at: _inserted(tx, *prepared[at], now) for at in order}
+        done = {at: _inserted(tx, *prepared[at], now=now, ctx=ctx) for at in order}
         return [done[at] for at in range(len(order))]
 
     added = ctx.database.write(work)
@@ -70,9 +70,9 @@ def _parent(job: Added) -> str | None:
     return parent_of(job.trigger) if isinstance(job, Job) else None
 
 
-def _inserted(tx: sa.Connection, job: Added, values: dict[str, Any], now: datetime) -> Added:
+def _inserted(tx: sa.Connection, job: Added, values: dict[str, Any], *, now: datetime, ctx: Context) -> Added:
     try:
-        return job if isinstance(job, SchedulerError) else use_cases.insert(tx, job, values, now)
+        return job if isinstance(job, SchedulerError) else use_cases.create(tx, job, values, now=now, ctx=ctx)
     except SchedulerError as error:
         return error
 

@@ -4,11 +4,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
+from scheduler_app.domain.change import CODE, COMMAND_LINE
 from scheduler_app.domain.task import Registry
+from scheduler_app.services.attempts import Attempts
 from scheduler_app.signals import Bus
 from scheduler_app.store.nested import Joined, Rehearsal, Store
 
@@ -34,9 +37,25 @@ class Underway:
                     self._names.discard(name)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """Who changes something: a name, the id of the key of that name, and the request by which it comes."""
+
+    name: str
+    api_key: int | None = None
+    request_id: str | None = None
+
+
+BY_CODE = Actor(name=CODE)
+BY_COMMAND = Actor(name=COMMAND_LINE)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Handed to every use case. `wake` tells this process's engine that something may be due now."""
+    """Handed to every use case. `wake` tells this process's engine that something may be due now.
+
+    `actor` is who changes what the use case changes. A session ends when nobody was there for `session_idle`.
+    """
 
     database: Store
     registry: Registry
@@ -45,6 +64,13 @@ class Context:
     wake: Callable[[], None]
     underway: Underway = field(default_factory=Underway)
     is_rehearsal: bool = False
+    actor: Actor = BY_CODE
+    attempts: Attempts = field(default_factory=Attempts)
+    session_idle: timedelta = timedelta(hours=8)
+
+    def by(self, actor: Actor) -> "Context":
+        """Return a context in which somebody else makes the changes."""
+        return replace(self, actor=actor)
 
     def rehearsing(self) -> "Context":
         """Return a context in which nothing is kept, announced or woken: that of a dry run."""

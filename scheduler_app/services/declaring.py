@@ -28,6 +28,7 @@ from scheduler_app.services.context import Context
 from scheduler_app.services.definitions import Start, admit_late, brought_up, update
 from scheduler_app.services.jobs import delete, insert, told
 from scheduler_app.services.replacing import says_the_same
+from scheduler_app.services.trail import Note, noting
 from scheduler_app.store import jobs, ledgers, schema
 from scheduler_app.store.presence import present
 
@@ -143,7 +144,7 @@ def reconcile(version: Version, *, ctx: Context) -> Plan:
     wanted = ready(version, ctx.registry, now)
 
     def work(tx: sa.Connection) -> Plan:
-        made = _performed(tx, _without(plan(tx, wanted, now), version.dropped), now)
+        made = _performed(tx, _without(plan(tx, wanted, now), version.dropped), now, noting(tx, ctx, now))
         if made.ledger is not None:
             ledgers.put(tx, version.app, made.ledger)
         return made
@@ -302,24 +303,26 @@ def _without(made: Plan, dropped: frozenset[str]) -> Plan:
     return replace(made, changes=kept)
 
 
-def _performed(tx: sa.Connection, made: Plan, now: datetime) -> Plan:
+def _performed(tx: sa.Connection, made: Plan, now: datetime, note: Note) -> Plan:
     """Do what is planned; what cannot be, since it comes after a job that is not there, keeps none of the others."""
     faults = dict(made.faults)
     for change in made.changes:
         try:
-            _perform(tx, change, now)
+            _perform(tx, change, now, note)
         except InvalidInput as error:
             faults[change.id] = error.detail
     return replace(made, changes=[change for change in made.changes if change.id not in faults], faults=faults)
 
 
-def _perform(tx: sa.Connection, change: Change, now: datetime) -> None:
+def _perform(tx: sa.Connection, change: Change, now: datetime, note: Note) -> None:
     if change.after is None:
         assert change.before is not None
+        note.job_deleted(change.before)
         delete(tx, change.before, now)
     elif change.before is None:
-        insert(tx, change.after, jobs.values_of(change.after), now)
+        note.job_created(insert(tx, change.after, jobs.values_of(change.after), now))
     else:
         current = brought_up(tx, change.before, change.after, now)
         goes_on = change.after.trigger == change.before.trigger and change.before.state is not JobState.BROKEN
-        update(tx, current, _going_on(current, change.after) if goes_on else change.after, now)
+        after = update(tx, current, _going_on(current, change.after) if goes_on else change.after, now)
+        note.job_changed(change.before, after)

@@ -13,8 +13,9 @@ from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import InvalidTrigger
 from scheduler_app.services.admission import admit
 from scheduler_app.services.context import Context
-from scheduler_app.services.jobs import apply, delete, drop, find, insert, taken, told
+from scheduler_app.services.jobs import apply, create, delete, drop, find, taken, told
 from scheduler_app.services.planning import catch_up, close_books
+from scheduler_app.services.trail import Note, noting
 from scheduler_app.signals import JobChanged
 from scheduler_app.store import jobs
 
@@ -44,10 +45,12 @@ def define_job(spec: JobSpec, *, start: Start | None = None, replacing: bool = F
     def work(tx: sa.Connection) -> Job:
         before = jobs.find(tx, job.id)
         if before is None:
-            return insert(tx, job, values, now)
+            return create(tx, job, values, now=now, ctx=ctx)
         if not replacing:
             raise taken(job.id)
-        return update(tx, brought_up(tx, before, job, now), job, now)
+        after = update(tx, brought_up(tx, before, job, now), job, now)
+        noting(tx, ctx, now).job_changed(before, after)
+        return after
 
     return told(ctx, ctx.database.write(work), "added", now)
 
@@ -61,7 +64,9 @@ def edit_job(job_id: str, edit: Edit, *, ctx: Context) -> Job:
         after = edit(before)
         if after.trigger != before.trigger:
             close_books(tx, before, now)
-        return _write(tx, before, after, now)
+        written = _write(tx, before, after, now)
+        noting(tx, ctx, now).job_changed(before, written)
+        return written
 
     return told(ctx, ctx.database.write(work), "changed", now)
 
@@ -69,14 +74,20 @@ def edit_job(job_id: str, edit: Edit, *, ctx: Context) -> Job:
 def remove_job(job_id: str, *, ctx: Context) -> None:
     """Delete a job, whoever declares it; its history stays. NotFound when there is none of that id."""
     now = ctx.clock.now()
-    told(ctx, ctx.database.write(lambda tx: delete(tx, find(tx, job_id), now)), "deleted", now)
+
+    def work(tx: sa.Connection) -> Job:
+        job = find(tx, job_id)
+        noting(tx, ctx, now).job_deleted(job)
+        return delete(tx, job, now)
+
+    told(ctx, ctx.database.write(work), "deleted", now)
 
 
 def remove_all(*, ctx: Context) -> int:
     """Delete every job; their history stays. Return how many there were."""
     now = ctx.clock.now()
 
-    removed = ctx.database.write(lambda tx: remove_all_in(tx, now))
+    removed = ctx.database.write(lambda tx: remove_all_in(tx, now, note=noting(tx, ctx, now)))
     for job_id in removed:
         ctx.bus.publish(JobChanged(at=now, job_id=job_id, change="deleted"))
     return len(removed)
@@ -94,19 +105,21 @@ def update(tx: sa.Connection, before: Job, after: Job, now: datetime) -> Job:
     return _write(tx, before, kept if paused else after, now)
 
 
-def remove(tx: sa.Connection, job_id: str, now: datetime, *, fires: bool = True) -> bool:
+def remove(tx: sa.Connection, job_id: str, now: datetime, *, fires: bool = True, note: Note | None = None) -> bool:
     """Delete a job, after it has fired what it owes if that is ours to do; whether there was one."""
     job = jobs.find(tx, job_id)
     if job is not None:
+        if note is not None:
+            note.job_deleted(job)
         (delete if fires else drop)(tx, job, now)
     return job is not None
 
 
-def remove_all_in(tx: sa.Connection, now: datetime, *, fires: bool = True) -> list[str]:
+def remove_all_in(tx: sa.Connection, now: datetime, *, fires: bool = True, note: Note | None = None) -> list[str]:
     """Delete every job in a transaction and return their ids."""
     found = jobs.ids(tx)
     for job_id in found:
-        remove(tx, job_id, now, fires=fires)
+        remove(tx, job_id, now, fires=fires, note=note)
     return found
 
 

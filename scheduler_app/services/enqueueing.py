@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+from scheduler_app.domain.change import What, facts, is_noted, of_job
 from scheduler_app.domain.job import Job, JobSpec, LastRun
 from scheduler_app.domain.run import Origin, Reason, RunState
 from scheduler_app.services.admission import admit
 from scheduler_app.services.context import Context
 from scheduler_app.services.definitions import Start
 from scheduler_app.services.jobs import asked_row, is_due_soon, taken, told
+from scheduler_app.services.trail import entry
 from scheduler_app.store import jobs
 from scheduler_app.store.foreign import ForeignTransaction
+from scheduler_app.store.trail import values_of
 
 
 def enqueue(spec: JobSpec, within: ForeignTransaction, *, start: Start | None = None, ctx: Context) -> Job:
@@ -26,6 +29,8 @@ def enqueue(spec: JobSpec, within: ForeignTransaction, *, start: Start | None = 
     job = replace(job, key=key)
     if job.trigger is None:
         job = replace(job, last_run=_insert_run(job, within, ctx))
+    if is_noted(job, ctx.actor.name):
+        within.insert_change(values_of(entry(ctx.actor, now, What.JOB_CREATED, of_job(job.id), after=facts(job))))
     if is_due_soon(job, now):
         within.wake()
 

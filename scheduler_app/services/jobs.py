@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import rfc3339, to_micros
+from scheduler_app.domain.change import CODE, What, of_job
 from scheduler_app.domain.compact import compact
 from scheduler_app.domain.job import Job, JobSpec, JobState, LastRun
 from scheduler_app.domain.run import Origin, Reason, Run, RunState
@@ -18,6 +19,7 @@ from scheduler_app.services.changes import JobChanges, changed
 from scheduler_app.services.context import Context
 from scheduler_app.services.parents import expect_parent
 from scheduler_app.services.planning import catch_up, close_books, mend, resume
+from scheduler_app.services.trail import noting
 from scheduler_app.signals import JobChanged
 from scheduler_app.store import jobs, places, runs
 from scheduler_app.store.firing import work_values
@@ -40,9 +42,17 @@ def create_job(spec: JobSpec, *, ctx: Context) -> Job:
     now = ctx.clock.now()
     job = admit(spec, ctx.registry, now)
     values = jobs.values_of(job)
-    job = ctx.database.write(lambda tx: insert(tx, job, values, now))
+    job = ctx.database.write(lambda tx: create(tx, job, values, now=now, ctx=ctx))
     failpoint("add.after_commit")
     return told(ctx, job, "added", now)
+
+
+def create(tx: sa.Connection, job: Job, values: dict[str, Any], *, now: datetime, ctx: Context) -> Job:
+    """Write an admitted job, and who added it. IdTaken when the id is in use; nothing is written then."""
+    job = insert(tx, job, values, now)
+    if job.trigger is not None:
+        noting(tx, ctx, now).job_created(job)
+    return job
 
 
 def insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -> Job:
@@ -91,7 +101,9 @@ def change_job(job_id: str, changes: JobChanges, *, version: int | None = None, 
         job = close_books(tx, job, now) if "trigger" in changes.fields else catch_up(tx, job, now)
         after = changed(job, changes, registry=ctx.registry, now=now)
         ownership.refuse_change(tx, job, after)
-        return apply(tx, job, after, now)
+        applied = apply(tx, job, after, now)
+        noting(tx, ctx, now).job_changed(job, applied)
+        return applied
 
     return told(ctx, ctx.database.write(work), "changed", now)
 
@@ -125,6 +137,7 @@ def delete_job(job_id: str, *, version: int | None = None, ctx: Context) -> None
     def work(tx: sa.Connection) -> Job:
         job = expect(find(tx, job_id), version)
         ownership.refuse(tx, job.id)
+        noting(tx, ctx, now).job_deleted(job)
         return delete(tx, job, now)
 
     told(ctx, ctx.database.write(work), "deleted", now)
@@ -164,6 +177,7 @@ def pause_job(job_id: str, *, reason: str | None, until: datetime | None = None,
             reason=job.reason if reason is None else reason,
             paused_until=job.paused_until if until is None else until,
         )
+        noting(tx, ctx, now).job_changed(job, paused, What.JOB_PAUSED)
         return job if paused == job else write(tx, job, paused, now)
 
     return told(ctx, ctx.database.write(work), "paused", now)
@@ -180,7 +194,9 @@ def resume_job(job_id: str, *, ctx: Context) -> Job:
         if job.state is not JobState.PAUSED:
             raise Conflict(f"job {job.id!r} is {job.state}; only a paused job can be resumed")
         resume(tx, job, now)
-        return find(tx, job.id)
+        resumed = find(tx, job.id)
+        noting(tx, ctx, now).job_changed(job, resumed, What.JOB_RESUMED)
+        return resumed
 
     return told(ctx, ctx.database.write(work), "resumed", now)
 
@@ -193,7 +209,9 @@ def skip_firings(job_id: str, count: int, *, ctx: Context) -> Job:
         job = catch_up(tx, find(tx, job_id), now)
         if job.state not in (JobState.ACTIVE, JobState.PAUSED):
             raise Conflict(f"job {job.id!r} is {job.state}; only what an active or paused job fires can be skipped")
-        return job if job.skip_count == count else write(tx, job, replace(job, skip_count=count), now)
+        skipping = replace(job, skip_count=count)
+        noting(tx, ctx, now).job_changed(job, skipping, What.JOB_SKIPPED)
+        return job if skipping == job else write(tx, job, skipping, now)
 
     return told(ctx, ctx.database.write(work), "skipping", now)
 
@@ -210,6 +228,8 @@ def run_job(job_id: str, *, args: list[Any] | None = None, kwargs: dict[str, Any
         checked = admit_arguments(ctx.registry.get(job.task), *given)
         asked = replace(job, args=checked[0], kwargs=checked[1])
         run_id = runs.insert(tx, by_hand(tx, asked, Origin.MANUAL, now))
+        if ctx.actor.name != CODE:  # what code asks for is work, of which the run tells
+            noting(tx, ctx, now).change(What.JOB_RUN, of_job(job.id), after={"run": run_id})
         run = runs.find(tx, run_id)
         assert run is not None
         return run

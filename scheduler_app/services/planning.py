@@ -1,24 +1,27 @@
 """Bring a single job up to date outside the pass: before it changes, when a pause ends, when it is mended."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from scheduler_app.domain.due import missed_between
-from scheduler_app.domain.firing import UNPLANNABLE, plan_firing, plan_held_back, plan_resume, uncomputable
+from scheduler_app.domain.firing import UNPLANNABLE, FiringPlan, plan_firing, plan_held_back, plan_resume, uncomputable
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.run import Reason
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.store import facts, firing, jobs, pauses
 from scheduler_app.store.firing import DueJob, Unreadable
 
+End = Callable[[sa.Connection, Job, FiringPlan, datetime], bool]
+
 
 def catch_up(tx: sa.Connection, job: Job, now: datetime) -> Job:
     """Do what an engine would have done by now: end a pause that is over, fire what is due."""
     is_over = job.state is JobState.PAUSED and job.paused_until is not None and job.paused_until <= now
     if is_over:
-        resume(tx, job, now)
+        lapse(tx, job, now)
     due = firing.due_job(tx, job.key, now)
     if due is not None:
         fire_single(tx, due, paused_since=facts.paused_since(tx), now=now)
@@ -75,14 +78,19 @@ def pass_over(tx: sa.Connection, job: Job, reason: Reason, now: datetime) -> dat
     return plan.next_run_time
 
 
-def resume(tx: sa.Connection, job: Job, now: datetime) -> None:
+def lapse(tx: sa.Connection, job: Job, now: datetime) -> None:
+    """End a pause whose time has come."""
+    resume(tx, job, now, end=pauses.lapse)
+
+
+def resume(tx: sa.Connection, job: Job, now: datetime, *, end: End = pauses.end) -> None:
     """End a pause: now, or at the time when it was to end by itself. What it held back is one missed range."""
     try:
         plan = plan_resume(job, now)
     except UNPLANNABLE as error:
         firing.mark_broken(tx, job, uncomputable(error), now)
     else:
-        pauses.end(tx, job, plan, now)
+        end(tx, job, plan, now)
 
 
 def mend(tx: sa.Connection, job: Job, now: datetime) -> Job:

@@ -15,6 +15,7 @@ from scheduler_app.services import ownership
 from scheduler_app.services.admission import admit, admit_arguments, admit_trigger, policies_of
 from scheduler_app.services.context import Context
 from scheduler_app.services.planning import catch_up, close_books
+from scheduler_app.services.trail import noting
 from scheduler_app.store import jobs
 
 FROM_THE_CLOCK = "start_date"
@@ -51,7 +52,7 @@ def put_job(job_id: str, spec: JobSpec, *, expected: Expected = ANYTHING, from_c
         job = _as_expected(jobs.find(tx, job_id), job_id, expected)
         if job is None:
             new = admit(replace(spec, id=job_id), ctx.registry, now)
-            return Put(job=use_cases.insert(tx, new, jobs.values_of(new), now), is_new=True), "added"
+            return Put(job=use_cases.create(tx, new, jobs.values_of(new), now=now, ctx=ctx), is_new=True), "added"
         keeps_trigger = _keeps_trigger(job, spec, now)
         job = catch_up(tx, job, now) if keeps_trigger else close_books(tx, job, now)
         wanted = _replaced(job, spec, ctx, now, keeps_trigger=keeps_trigger)
@@ -59,7 +60,9 @@ def put_job(job_id: str, spec: JobSpec, *, expected: Expected = ANYTHING, from_c
             return Put(job=job, is_new=False), None
         if not from_code:
             ownership.refuse_change(tx, job, wanted)
-        return Put(job=use_cases.apply(tx, job, wanted, now), is_new=False), "changed"
+        applied = use_cases.apply(tx, job, wanted, now)
+        noting(tx, ctx, now).job_changed(job, applied)
+        return Put(job=applied, is_new=False), "changed"
 
     put, change = ctx.database.write(work)
     if change is not None:

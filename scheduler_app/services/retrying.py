@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
+from scheduler_app.domain.change import What, of_run
 from scheduler_app.domain.policy import Delivery
 from scheduler_app.domain.run import Origin, Run
 from scheduler_app.errors import Conflict
@@ -12,6 +13,7 @@ from scheduler_app.services.admission import admit_arguments
 from scheduler_app.services.context import Context
 from scheduler_app.services.jobs import by_hand
 from scheduler_app.services.runs import find
+from scheduler_app.services.trail import noting
 from scheduler_app.store import jobs, runs
 
 
@@ -46,6 +48,7 @@ def retry_run(run_id: int, *, ctx: Context) -> Retried:
             "parent_run": run.parent,
         }
         again = find(tx, runs.insert_retry(tx, values))
+        noting(tx, ctx, now).change(What.RUN_RETRIED, of_run(run.id), after={"job": run.job_id, "run": again.id})
         return Retried(run=again, warning=_warning(run, job.policies.delivery))
 
     retried = ctx.database.write(work)

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from scheduler_app.domain.change import What, of_run
 from scheduler_app.domain.run import Reason, Run, RunState
 from scheduler_app.errors import Conflict, NotFound
 from scheduler_app.services.context import Context
+from scheduler_app.services.trail import noting
 from scheduler_app.store import jobs, logs, places, runs
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.runs import RunPlace
@@ -66,6 +68,8 @@ def cancel_run(run_id: int, *, ctx: Context) -> Run:
             jobs.finish_idle(tx, [run.job_key])
         else:
             runs.request_cancel(tx, run_id)
+        was = {"job": run.job_id, "state": run.state}
+        noting(tx, ctx, now).change(What.RUN_CANCELLED, of_run(run_id), before=was)
         return find(tx, run_id)
 
     run = ctx.database.write(work)

@@ -7,8 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import rfc3339
+from scheduler_app.domain.change import What
 from scheduler_app.services.context import Context
-from scheduler_app.services.planning import fire_single, resume
+from scheduler_app.services.planning import fire_single, lapse
+from scheduler_app.services.trail import noting
 from scheduler_app.store import claims, engines, facts, firing, jobs, orphans, pauses, runs
 
 BATCH = 500
@@ -62,6 +64,7 @@ def pause_scheduler(*, reason: str | None, ctx: Context) -> SchedulerView:
 
     def work(tx: sa.Connection) -> SchedulerView:
         pause_in(tx, reason=reason, now=now)
+        noting(tx, ctx, now).change(What.SCHEDULER_PAUSED, after={"reason": reason})
         return _view(tx, now)
 
     view = ctx.database.write(work)
@@ -84,9 +87,12 @@ def resume_scheduler(*, ctx: Context) -> SchedulerView:
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> SchedulerView | None:
+        before = facts.get(tx, facts.PAUSE)
         while not _resume_batch(tx, now):
             if not ctx.is_rehearsal:
                 return None  # what a batch wrote is committed; what a rehearsal wrote is gone after the transaction
+        if before is not None:
+            noting(tx, ctx, now).change(What.SCHEDULER_RESUMED, before=before)
         return _view(tx, now)
 
     while (view := ctx.database.write(work)) is None:
@@ -102,7 +108,7 @@ def _resume_batch(tx: sa.Connection, now: datetime) -> bool:
         return True
     lapsed = pauses.lapsed(tx, now, BATCH)
     for paused in lapsed:
-        resume(tx, paused, now)
+        lapse(tx, paused, now)
     due = firing.due(tx, now, BATCH)
     for job in due:
         fire_single(tx, job, paused_since=since, now=now)

@@ -27,7 +27,7 @@ from scheduler_app.errors import Fault, InvalidInput, StoreUnavailable
 from scheduler_app.store.backend import shown
 from scheduler_app.store.database import Database
 from scheduler_app.store.lanes import CHANNEL
-from scheduler_app.store.tables import job_tags, jobs, runs
+from scheduler_app.store.tables import audit, job_tags, jobs, runs
 
 UNTOLD = "scheduler_app"
 # their connection may put other schemas in the place of ours
@@ -75,6 +75,10 @@ class ForeignTransaction:
     def insert_run(self, values: Mapping[str, Any]) -> int:
         """Insert a run and return its id."""
         return int(self._execute(INSERT_RUN, values).scalar_one())
+
+    def insert_change(self, values: Mapping[str, Any]) -> None:
+        """Note who added the job."""
+        self._execute(audit.insert(), values)
 
     def wake(self) -> None:
         """Let the engines look as soon as this is committed, where they do not see every commit by themselves."""

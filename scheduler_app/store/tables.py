@@ -215,8 +215,49 @@ api_keys = sa.Table(
     sa.Column("digest", Text, nullable=False, unique=True),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger),
+    sa.Column("prefix", Text),
+    sa.Column("created_by", Text),
+    sa.Column("last_used_at", sa.BigInteger),
+    sa.Column("revoked_at", sa.BigInteger),
     sqlite_autoincrement=True,
 )
+
+sessions = sa.Table(
+    "scheduler_sessions",
+    metadata,
+    sa.Column("digest", Text, primary_key=True),
+    sa.Column("api_key", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("seen_at", sa.BigInteger, nullable=False),
+)
+
+sign_in_codes = sa.Table(
+    "scheduler_sign_in_codes",
+    metadata,
+    sa.Column("digest", Text, primary_key=True),
+    sa.Column("api_key", sa.Integer, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+)
+
+audit = sa.Table(
+    "scheduler_audit",
+    metadata,
+    sa.Column("id", Key, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("who", Text, nullable=False),
+    sa.Column("api_key", sa.Integer),
+    sa.Column("what", Text, nullable=False),
+    sa.Column("subject", Text),
+    sa.Column("before", Text),
+    sa.Column("after", Text),
+    sa.Column("request_id", Text),
+    sqlite_autoincrement=True,
+)
+# store.trail.page, by each of its filters, and store.trail.prune
+sa.Index("scheduler_audit_subject", audit.c.subject, audit.c.id)
+sa.Index("scheduler_audit_who", audit.c.who, audit.c.id)
+sa.Index("scheduler_audit_what", audit.c.what, audit.c.id)
+sa.Index("scheduler_audit_age", audit.c.at, audit.c.id)
 
 facts = sa.Table(
     "scheduler_facts",

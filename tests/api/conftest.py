@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 from werkzeug.test import TestResponse
 
-from scheduler_app.api import Readiness, create_api
+from scheduler_app import dashboard
+from scheduler_app.api import Pages, Readiness, create_api
 from scheduler_app.domain.task import Registry, Task
 from scheduler_app.services.context import Context
 from scheduler_app.services.keys import add_admin_key
@@ -146,3 +147,16 @@ def assert_problem(response: TestResponse, status: int, code: str | None = None)
 def pointers(problem: dict[str, Any]) -> list[str]:
     """The fields that a problem blames."""
     return [fault["pointer"] for fault in problem["errors"]]
+
+
+@pytest.fixture
+def site(build: Callable[..., OpenAPI], ctx: Context) -> Callable[..., OpenAPI]:
+    """Build the API and the pages beside it."""
+
+    def make(**guards: Any) -> OpenAPI:
+        pages = Pages(
+            blueprint=dashboard.create_pages(ctx), tell=dashboard.tell, needs=dashboard.NEEDS, open=dashboard.OPEN
+        )
+        return build(pages=pages, **guards)
+
+    return make

@@ -7,8 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
-from scheduler_app.api.roles import NEEDS, Role
+from scheduler_app.api.roles import NEEDS
 from scheduler_app.api.security import OPEN_ENDPOINTS
+from scheduler_app.services.roles import Role
 from tests.api.conftest import KEY, Caller, assert_problem, every
 
 LOGIN: dict[str, Any] = {}
@@ -19,6 +20,7 @@ BODIES: dict[str, Any] = {
     "jobs.skip_firings": {"count": 1},
     "bulk.create_jobs": {"jobs": []},
     "bulk.act_on_jobs": {"action": "pause", "ids": ["a"]},
+    "keys.create_key": {"name": "ops", "role": "viewer"},
     "triggers.preview_trigger": {"trigger": every(minutes=5)},
 }
 
@@ -33,7 +35,7 @@ def signed_in(build: Callable[..., OpenAPI], call: Caller) -> Callable[[object],
 
 def calls(api: OpenAPI) -> list[tuple[str, str, str]]:
     """Endpoint, method and path of each call."""
-    filled = {"job_id": "a", "run_id": "1", "name": "greet"}
+    filled = {"job_id": "a", "run_id": "1", "name": "greet", "key_id": "99"}
     return [
         (rule.endpoint, method, rule.rule.replace("<", "{").replace(">", "}").format(**filled))
         for rule in api.url_map.iter_rules()

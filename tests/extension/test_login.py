@@ -8,9 +8,9 @@ from flask import Flask, Response, g, redirect, request, session
 from flask.testing import FlaskClient
 
 from scheduler_app import Scheduler
-from scheduler_app.api.roles import RANKS
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
+from scheduler_app.services.roles import RANKS
 from tests.aps import work
 
 V1 = "/scheduler/api/v1"

@@ -1,0 +1,108 @@
+"""The audit of changes: each row is written in the transaction of the change that it tells of, and never changed."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.domain.change import bounded
+from scheduler_app.store.statement import Statement
+from scheduler_app.store.tables import audit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """Who changed what: `before` and `after` hold what the change has changed."""
+
+    at: datetime
+    who: str
+    what: str
+    subject: str | None = None
+    api_key: int | None = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    request_id: str | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrailFilter:
+    """Which changes a page shows; empty means any. Those in `hidden` are shown to nobody."""
+
+    who: tuple[str, ...] = ()
+    what: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    hidden: tuple[str, ...] = ()
+
+
+WRITTEN = [column.name for column in audit.columns if column.name != "id"]
+INSERT = Statement(audit.insert(), columns=WRITTEN)
+OLDEST = Statement(sa.select(audit.c.id).where(audit.c.at < sa.bindparam("limit_")).order_by(audit.c.at).limit(1))
+
+
+def values_of(entry: Entry) -> dict[str, Any]:
+    """Return what is written of a change."""
+    return {
+        "at": to_micros(entry.at),
+        "who": entry.who,
+        "api_key": entry.api_key,
+        "what": entry.what,
+        "subject": entry.subject,
+        "before": None if entry.before is None else bounded(entry.before),
+        "after": None if entry.after is None else bounded(entry.after),
+        "request_id": entry.request_id,
+    }
+
+
+def insert(tx: sa.Connection, entry: Entry) -> None:
+    """Note a change."""
+    INSERT.run(tx, **values_of(entry))
+
+
+def page(tx: sa.Connection, where: TrailFilter, *, after: int | None, limit: int) -> list[Entry]:
+    """Return changes, the newest first."""
+    query = sa.select(audit).where(*_conditions(where)).order_by(audit.c.id.desc()).limit(limit)
+    return [_entry(row) for row in tx.execute(query if after is None else query.where(audit.c.id < after))]
+
+
+def _conditions(where: TrailFilter) -> Iterator[sa.ColumnElement[bool]]:
+    for column, values in ((audit.c.who, where.who), (audit.c.what, where.what), (audit.c.subject, where.subjects)):
+        if values:
+            yield column.in_(values)
+    if where.hidden:
+        yield audit.c.what.not_in(where.hidden)
+    if where.since is not None:
+        yield audit.c.at >= to_micros(where.since)
+    if where.until is not None:
+        yield audit.c.at < to_micros(where.until)
+
+
+def has_older(tx: sa.Connection, than: datetime) -> bool:
+    """Whether there is a change from before a time."""
+    return OLDEST.scalar(tx, limit_=to_micros(than)) is not None
+
+
+def prune(tx: sa.Connection, than: datetime, most: int) -> None:
+    """Forget some of the changes from before a time, the oldest first."""
+    old = sa.select(audit.c.id).where(audit.c.at < to_micros(than)).order_by(audit.c.at).limit(most)
+    tx.execute(audit.delete().where(audit.c.id.in_(old)))
+
+
+def _entry(row: sa.Row[Any]) -> Entry:
+    return Entry(
+        id=row.id,
+        at=from_micros(row.at),
+        who=row.who,
+        what=row.what,
+        subject=row.subject,
+        api_key=row.api_key,
+        before=None if row.before is None else json.loads(row.before),
+        after=None if row.after is None else json.loads(row.after),
+        request_id=row.request_id,
+    )
