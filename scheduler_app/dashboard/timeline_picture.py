@@ -13,7 +13,7 @@ ROW, TOP, SLOTS_HIGH = 34, 44, 46
 NARROW, TOUCHING, LABEL = 0.25, 0.12, 7.0
 CELLS = 170
 MINUTE = timedelta(minutes=1)
-WORST = (RunState.LOST, RunState.FAILED, RunState.TIMED_OUT, RunState.RUNNING, RunState.CANCELLED, RunState.SUCCEEDED)
+WORST = (RunState.LOST, RunState.FAILED, RunState.TIMED_OUT, RunState.RUNNING, RunState.SUCCEEDED, RunState.CANCELLED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

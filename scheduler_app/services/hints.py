@@ -4,29 +4,28 @@ Nobody is told what changed, only that it did, so a hint too many does no harm; 
 look goes back a little behind the last one, since what commits later may have an earlier time or id, and what was told
 already is remembered. While nobody listens nothing is read; while some do, one of them looks for all.
 
-Jobs that are changed by this process are known from what it announces; those that another one changes are told by the
-runs that follow, and by their being new.
+That a job was changed is known from the audit, that it fired from its runs.
 """
 
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from scheduler_app.clock import to_micros
 from scheduler_app.services.context import Context
-from scheduler_app.signals import JobBroke, JobChanged
 from scheduler_app.store import changes
 from scheduler_app.store.changes import Mark, Recent
 
 LOOK_EVERY = 0.5
 STALE = 5.0
 BEHIND_RUNS = 200
+BEHIND_NOTES = 20
 BEHIND_MICROS = 5_000_000
 REMEMBERED = 5_000
 KEPT = 1_000
 ALL = "all"
+PARTS = ("run", "ended", "job", "noted")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,15 +48,15 @@ class Place:
         self.number = number
 
     def __str__(self) -> str:
-        return f"{self.mark.run}.{self.mark.ended}.{self.mark.job}"
+        return ".".join(str(getattr(self.mark, name)) for name in PARTS)
 
     @staticmethod
     def mark_of(text: str) -> Mark | None:
         """Return the mark that a text leads to, None when it is no such text."""
         parts = text.split(".")
-        if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts):
+        if len(parts) != len(PARTS) or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts):
             return None
-        return Mark(run=int(parts[0]), ended=int(parts[1]), job=int(parts[2]))
+        return Mark(**{name: int(part) for name, part in zip(PARTS, parts, strict=True)})
 
 
 class Hints:
@@ -73,12 +72,6 @@ class Hints:
         self._whole: object = None
         self._hints: deque[tuple[int, Hint]] = deque(maxlen=KEPT)
         self._number = 0
-        self._announced: deque[str] = deque(maxlen=KEPT)
-        ctx.bus.subscribe(self._hear)
-
-    def _hear(self, event: Any) -> None:
-        if self._looked_at is not None and isinstance(event, JobChanged | JobBroke):
-            self._announced.append(event.job_id)
 
     def begin(self, last_id: str | None) -> tuple[Place, list[Hint]]:
         """Return where a listener stands who begins now, with what it missed since the place that it had before."""
@@ -106,7 +99,8 @@ class Hints:
             return [self._all()]
         now = to_micros(self._ctx.clock.now())
         runs = [Hint(kind="run", id=run, version=now) for run in {**recent.runs, **recent.running}]
-        return [*runs, *(Hint(kind="job", id=job, version=now) for job in recent.jobs)]
+        jobs = {*recent.jobs, *filter(None, map(_job_of, recent.noted.values()))}
+        return [*runs, *(Hint(kind="job", id=job, version=now) for job in sorted(jobs))]
 
     def _all(self) -> Hint:
         return Hint(kind=ALL, id=None, version=to_micros(self._ctx.clock.now()))
@@ -118,7 +112,6 @@ class Hints:
             with self._ctx.database.read() as tx:
                 self._mark = changes.mark(tx)
             self._told.clear()
-            self._announced.clear()
             self._take()  # what is told from here on is new
             self._looked_at = now
         elif now - self._looked_at >= LOOK_EVERY:
@@ -142,10 +135,10 @@ class Hints:
                 yield Hint(kind="run", id=run, version=now)
         for run in sorted(left):
             yield Hint(kind="run", id=run, version=now)
-        jobs = {**recent.jobs, **{self._announced.popleft(): now for _ in range(len(self._announced))}}
-        for job, version in jobs.items():
-            if self._is_news(("job", job), version):
-                yield Hint(kind="job", id=job, version=now)
+        added = [job for job, version in recent.jobs.items() if self._is_news(("job", job), version)]
+        noted = [_job_of(subject) for number, subject in recent.noted.items() if self._is_news(("note", number), True)]
+        for job in sorted({*added, *filter(None, noted)}):
+            yield Hint(kind="job", id=job, version=now)
         if recent.whole != self._whole:
             self._whole = recent.whole
             yield Hint(kind="scheduler", id=None, version=now)
@@ -160,4 +153,16 @@ class Hints:
 
 
 def _behind(mark: Mark) -> Mark:
-    return replace(mark, run=max(0, mark.run - BEHIND_RUNS), ended=max(0, mark.ended - BEHIND_MICROS))
+    return replace(
+        mark,
+        run=max(0, mark.run - BEHIND_RUNS),
+        ended=max(0, mark.ended - BEHIND_MICROS),
+        job=max(0, mark.job - BEHIND_NOTES),
+        noted=max(0, mark.noted - BEHIND_NOTES),
+    )
+
+
+def _job_of(subject: str | None) -> str | None:
+    """Return the job that a change is about, if it is about one."""
+    kind, _, job = (subject or "").partition(":")
+    return job if kind == "job" else None
