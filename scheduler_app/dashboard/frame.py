@@ -104,9 +104,9 @@ class Frame:
 
 
 def context() -> Context:
-    """Return what the use cases need."""
+    """Return what the use cases need, for who looks at the page."""
     ctx: Context = current_app.extensions[EXTENSION]
-    return ctx
+    return ctx.by(g.actor) if "actor" in g else ctx
 
 
 def render(template: str, *, active: str | None = None, **view: Any) -> str:

@@ -11,6 +11,7 @@ from scheduler_app.dashboard import (
     editor,
     job,
     jobs,
+    keys,
     overall,
     overview,
     preferences,
@@ -34,6 +35,9 @@ NEEDS = {
     "pages.download_log": "viewer",
     "pages.cancel_run": "operator",
     "pages.retry_run": "operator",
+    "pages.list_keys": "admin",
+    "pages.create_key": "admin",
+    "pages.revoke_key": "admin",
     "pages.sign_out": "viewer",
     "pages.show_scheduler": "viewer",
     "pages.pause_scheduler": "operator",
@@ -57,7 +61,22 @@ NEEDS = {
     "pages.change_job": "admin",
 }
 OPEN = frozenset({"pages.send_asset", "pages.set_preferences", "pages.sign_in"})
-MODULES = (assets, preferences, overview, overall, jobs, job, editor, acting, run, runs, search, timeline, signing)
+MODULES = (
+    assets,
+    preferences,
+    overview,
+    overall,
+    jobs,
+    job,
+    editor,
+    acting,
+    run,
+    runs,
+    search,
+    timeline,
+    keys,
+    signing,
+)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
