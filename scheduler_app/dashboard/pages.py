@@ -5,18 +5,22 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import assets, overall, overview, preferences, words
+from scheduler_app.dashboard import assets, first, overall, overview, preferences, week, words
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
 NEEDS = {
     "pages.show_overview": "viewer",
+    "pages.run_first": "admin",
+    "pages.show_crontab": "admin",
+    "pages.save_crontab": "admin",
+    "pages.show_week": "viewer",
     "pages.show_scheduler": "viewer",
     "pages.pause_scheduler": "operator",
     "pages.resume_scheduler": "operator",
 }
 OPEN = frozenset({"pages.send_asset", "pages.set_preferences"})
-MODULES = (assets, preferences, overview, overall)
+MODULES = (assets, preferences, overview, first, week, overall)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
