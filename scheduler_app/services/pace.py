@@ -19,6 +19,8 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 # what is due is fired within a second
 OVERDUE = timedelta(seconds=5)
+# a run that starts at once has not waited
+BRIEF = timedelta(seconds=1)
 MOST_RUNS = 10_000
 MOST_JOBS = 200
 MOST_WAITING = 200
@@ -94,6 +96,8 @@ def _minutes(steps: Sequence[pace.Step], waiting: int, now: datetime) -> Iterabl
         if step.is_firing:
             minute = step.queued_at.replace(second=0, microsecond=0)
             late.setdefault(minute, []).append((step.queued_at - step.scheduled_at).total_seconds())
+        if step.left_at is not None and step.left_at - step.queued_at < BRIEF:
+            continue
         changes.append((max(step.queued_at, begin), 1))
         if step.left_at is not None:
             changes.append((max(step.left_at, begin), -1))
