@@ -40,7 +40,7 @@ def register(pages: Blueprint) -> None:
     """Serve the page, and what can be done on it."""
     pages.add_url_rule("/keys", "list_keys", list_keys)
     pages.add_url_rule("/keys", "create_key", create_key, methods=["POST"])
-    pages.add_url_rule("/keys/<int:key_id>/revoke", "revoke_key", revoke_key, methods=["POST"])
+    pages.add_url_rule("/keys/<int(max=2147483647):key_id>/revoke", "revoke_key", revoke_key, methods=["POST"])
 
 
 def list_keys() -> str:

@@ -25,7 +25,8 @@ from scheduler_app.services.stories import Story
 LINES_AT_FIRST = 500
 MOST_LINES = 2000
 TELLING_FROM = 0.1
-STRIP = 20
+# no id is larger (schemas.fields), and no database would take it
+RUN = "<int(max=9223372036854775807):run_id>"
 SEE_OTHER = 303
 
 
@@ -76,10 +77,10 @@ class RunPage:
 
 def register(pages: Blueprint) -> None:
     """Serve the page, its log as a file, and what can be done with a run."""
-    pages.add_url_rule("/runs/<int:run_id>", "show_run", show_run)
-    pages.add_url_rule("/runs/<int:run_id>/log", "download_log", download_log)
-    pages.add_url_rule("/runs/<int:run_id>/cancel", "cancel_run", cancel_run, methods=["POST"])
-    pages.add_url_rule("/runs/<int:run_id>/retry", "retry_run", retry_run, methods=["POST"])
+    pages.add_url_rule(f"/runs/{RUN}", "show_run", show_run)
+    pages.add_url_rule(f"/runs/{RUN}/log", "download_log", download_log)
+    pages.add_url_rule(f"/runs/{RUN}/cancel", "cancel_run", cancel_run, methods=["POST"])
+    pages.add_url_rule(f"/runs/{RUN}/retry", "retry_run", retry_run, methods=["POST"])
 
 
 def show_run(run_id: int) -> str:

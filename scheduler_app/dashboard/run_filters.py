@@ -104,9 +104,13 @@ def _moment(args: MultiDict[str, str], name: str, zone: ZoneInfo) -> datetime | 
 def _places(text: str) -> Iterator[RunPlace]:
     for word in text.split(",") if text else ():
         finished_at, _, run = word.partition("-")
-        if not (finished_at.isdecimal() and run.isdecimal() and len(word) < 40 and word.isascii()):
+        if not (_is_number(finished_at) and _is_number(run)):
             raise _fault("page", f"must be an address that this list has given, got {shown(text)}")
         yield RunPlace(finished_at=int(finished_at), id=int(run))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _fault(name: str, what: str) -> InvalidInput:

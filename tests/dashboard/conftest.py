@@ -37,7 +37,7 @@ class Visitor:
 
     def as_role(self, role: str) -> "Visitor":
         """Return somebody with another role."""
-        self.database.write(lambda tx: keys.insert(tx, name=role, role=role, secret=f"{role}-key", now=NOW))
+        self.database.write(lambda tx: keys.insert(tx, keys.NewKey(name=role, role=role, secret=f"{role}-key"), NOW))
         return replace(self, key=f"{role}-key")
 
 

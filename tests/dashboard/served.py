@@ -11,7 +11,7 @@ from flask_openapi.openapi import OpenAPI
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from scheduler_app import dashboard
-from scheduler_app.api import Pages, Readiness, create_api
+from scheduler_app.api import Listening, Pages, Readiness, create_api
 from scheduler_app.domain.task import Registry
 from scheduler_app.services.context import Context
 from scheduler_app.services.opening import KEY_FILE
@@ -66,7 +66,9 @@ def built(database: Database, registry: Registry, clock: StandingClock) -> OpenA
     pages = Pages(
         blueprint=dashboard.create_pages(ctx), tell=dashboard.tell, needs=dashboard.NEEDS, open=dashboard.OPEN
     )
-    return create_api(ctx, hosts=(), ready=lambda: Readiness(ready=True), pages=pages)
+    # a clock that stands would never end a stream
+    none = Listening(streams=0)
+    return create_api(ctx, hosts=(), ready=lambda: Readiness(ready=True), pages=pages, listening=none)
 
 
 @contextmanager
