@@ -18,6 +18,7 @@ NEEDS: dict[str, Role] = {
     "forecast.forecast_job": Role.VIEWER,
     "forecast.list_upcoming": Role.VIEWER,
     "scheduler.get_scheduler": Role.VIEWER,
+    "events.follow_events": Role.VIEWER,
     # of keys and sign-ins only an admin is told, which its view looks after
     "audit.list_changes": Role.VIEWER,
     "jobs.pause_job": Role.OPERATOR,

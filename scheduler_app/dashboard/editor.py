@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from scheduler_app.dashboard import filling, forms, preferences
 from scheduler_app.dashboard.arguments import fields_of
 from scheduler_app.dashboard.coming import Time, times_of
+from scheduler_app.dashboard.falls import falls_of
 from scheduler_app.dashboard.frame import context, render
 from scheduler_app.dashboard.jobs import title_of
 from scheduler_app.dashboard.snippets import snippets
@@ -26,6 +27,7 @@ from scheduler_app.schemas.faults import fitting
 from scheduler_app.schemas.job import JobIn, JobPatch
 from scheduler_app.services import jobs
 from scheduler_app.services.changes import JobChanges
+from scheduler_app.services.outlooks import week
 from scheduler_app.services.tasks import list_tasks
 from scheduler_app.services.triggers import preview_trigger
 
@@ -165,6 +167,7 @@ def _show(draft: Draft) -> str:
     task = ctx.registry.find(form.get("/task:text", ""))
     body, faults = _read(draft)
     ahead, wrong = _ahead(body.get("trigger"))
+    now, first = ctx.clock.now(), ahead.times[0].at if ahead and ahead.times else None
     if "do" in form:
         faults += tuple(fault for fault in wrong if fault not in faults)
     return render(
@@ -182,6 +185,7 @@ def _show(draft: Draft) -> str:
         types=filling.TYPE_OF,
         shared=filling.SHARED,
         ahead=ahead,
+        falls=falls_of(week(now, ctx=ctx), first, now=now, zone=preferences.zone()),
         snippets=_snippets(draft, body),
         usual=Policies.resolve(task.overrides) if task else Policies(),
         choices={"overlap": list(Overlap), "delivery": list(Delivery), "executor": list(Executor)},

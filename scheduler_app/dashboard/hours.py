@@ -10,7 +10,7 @@ from math import ceil, floor, log10
 from zoneinfo import ZoneInfo
 
 from scheduler_app.services.overview import HOUR, Facts
-from scheduler_app.services.stats import tally
+from scheduler_app.services.tape import summed
 
 TOP, ZERO, BOTTOM = 16, 164, 216
 DEEPEST, BOX = 30, 6
@@ -81,7 +81,7 @@ def _hours(found: Facts) -> Iterable[Hour]:
     following = found.hours[-1].at + HOUR
     rest = sum(at < following for one in found.coming.jobs for at in one.next_run_times)
     for bucket in found.hours:
-        counts = tally(bucket.counts.items())
+        counts = summed([bucket])
         planned = rest if bucket is found.hours[-1] else 0
         missed = counts.missed + counts.skipped
         yield Hour(at=bucket.at, good=counts.succeeded, failed=counts.failed, missed=missed, planned=planned)

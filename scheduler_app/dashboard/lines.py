@@ -37,7 +37,7 @@ def line(points: Sequence[tuple[datetime, float | None]], unit: str, least: floa
         area=area,
         scale=tuple((_y(step * at, top), f"{step * at:g}") for at in range(1, count + 1)),
         labels=_labels(points, zone),
-        told=f"at most {max(values):g} {unit}, now {values[-1]:g} {unit}" if values else "nothing yet",
+        told=f"at most {max(values):.3g} {unit}, now {values[-1]:.3g} {unit}" if values else "nothing yet",
     )
 
 

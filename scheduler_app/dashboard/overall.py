@@ -103,7 +103,7 @@ def page_of(found: Pace, zone: ZoneInfo) -> Page:
         verdict=verdict,
         rest=rest,
         tiles=tuple(_tiles(found, reader)),
-        engines=tuple(_engine(row, found) for row in found.scheduler.engines if row in (*found.alive, *found.gone)),
+        engines=tuple(_engine(row, found) for row in (*reversed(found.alive), *found.gone)),
         alive=len(found.alive),
         executors=tuple(_executors(found)),
         lag=line([(minute.at, minute.lag) for minute in found.minutes], "s", 0.1, zone),

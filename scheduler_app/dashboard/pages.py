@@ -5,13 +5,46 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.dashboard import acting, assets, editor, job, jobs, overall, overview, preferences, signing, words
+from scheduler_app.dashboard import (
+    acting,
+    assets,
+    editor,
+    first,
+    job,
+    jobs,
+    keys,
+    overall,
+    overview,
+    preferences,
+    run,
+    runs,
+    search,
+    signing,
+    timeline,
+    week,
+    words,
+)
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
 
 NEEDS = {
     "pages.show_overview": "viewer",
+    "pages.list_runs": "viewer",
+    "pages.export_runs": "viewer",
+    "pages.search": "viewer",
+    "pages.show_timeline": "viewer",
+    "pages.show_run": "viewer",
+    "pages.download_log": "viewer",
+    "pages.cancel_run": "operator",
+    "pages.retry_run": "operator",
+    "pages.list_keys": "admin",
+    "pages.create_key": "admin",
+    "pages.revoke_key": "admin",
     "pages.sign_out": "viewer",
+    "pages.run_first": "admin",
+    "pages.show_crontab": "admin",
+    "pages.save_crontab": "admin",
+    "pages.show_week": "viewer",
     "pages.show_scheduler": "viewer",
     "pages.pause_scheduler": "operator",
     "pages.resume_scheduler": "operator",
@@ -34,7 +67,24 @@ NEEDS = {
     "pages.change_job": "admin",
 }
 OPEN = frozenset({"pages.send_asset", "pages.set_preferences", "pages.sign_in"})
-MODULES = (assets, preferences, overview, overall, jobs, job, editor, acting, signing)
+MODULES = (
+    assets,
+    preferences,
+    overview,
+    first,
+    week,
+    overall,
+    jobs,
+    job,
+    editor,
+    acting,
+    run,
+    runs,
+    search,
+    timeline,
+    keys,
+    signing,
+)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -16,7 +16,7 @@ WIDTH, NOW_AT = 1000.0, 640.0
 BASE, TALLEST, LANES = 33.0, 13.0, 3
 CELL = 4.0
 LABEL_EVERY = timedelta(minutes=10)
-NEAR_NOW = 6.0
+NEAR_NOW, NARROW = 6.0, 17.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +30,13 @@ class Lane:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """Paths of ticks, bars, and labels at a part of the width in percent."""
+    """Paths of ticks, bars, and labels at a part of the width in percent, with whether they are near the clock."""
 
     succeeded: str
     failed: str
     planned: str
     running: tuple[Lane, ...]
-    labels: tuple[tuple[float, str], ...]
+    labels: tuple[tuple[float, str, bool], ...]
     clock: str
     told: str
 
@@ -112,12 +112,12 @@ def _lanes(tape: Tape) -> Iterable[Lane]:
         yield Lane(x=round(x, 1), y=4 + 6 * place, width=round(NOW_AT - x, 1))
 
 
-def _labels(now: datetime, zone: ZoneInfo) -> Iterable[tuple[float, str]]:
+def _labels(now: datetime, zone: ZoneInfo) -> Iterable[tuple[float, str, bool]]:
     """Yield the full ten minutes, except where they would stand in the way of the clock."""
     local = now.astimezone(zone)
     at = local.replace(minute=local.minute // 10 * 10, second=0, microsecond=0) - 4 * LABEL_EVERY
     for _ in range(8):
         percent = _x(at, now) / 10
         if 3 < percent < 98 and abs(percent - NOW_AT / 10) > NEAR_NOW:
-            yield round(percent, 1), f"{at:%H:%M}"
+            yield round(percent, 1), f"{at:%H:%M}", abs(percent - NOW_AT / 10) < NARROW
         at += LABEL_EVERY

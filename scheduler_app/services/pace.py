@@ -19,6 +19,8 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 # what is due is fired within a second
 OVERDUE = timedelta(seconds=5)
+# a run that starts at once has not waited
+BRIEF = timedelta(seconds=1)
 MOST_RUNS = 10_000
 MOST_JOBS = 200
 MOST_WAITING = 200
@@ -26,7 +28,7 @@ MOST_WAITING = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Minute:
-    """A minute: the p95 of how late its firings were, None without any, and how many runs waited at its end."""
+    """A minute: the p95 of how late its firings were, None without any, and how many runs waited at most."""
 
     at: datetime
     lag: float | None
@@ -75,36 +77,45 @@ def read_pace(view: SchedulerView, *, ctx: Context) -> Pace:
         exact=len(steps) < MOST_RUNS or len(hour) < len(steps),
         overdue=due,
         waiting=waiting,
-        minutes=list(_minutes(steps, now)),
+        minutes=list(_minutes(steps, view.backlog, now)),
         read_seconds=ctx.clock.monotonic() - began,
     )
 
 
-def _minutes(steps: Sequence[pace.Step], now: datetime) -> Iterable[Minute]:
+def _minutes(steps: Sequence[pace.Step], waiting: int, now: datetime) -> Iterable[Minute]:
     """Yield the minutes of three hours, or of as many as the newest runs reach back."""
     if not steps:
         return
     begin = now - HOURS if len(steps) < MOST_RUNS else max(now - HOURS, steps[0].scheduled_at)
     begin = begin.replace(second=0, microsecond=0) + MINUTE
     late: dict[datetime, list[float]] = {}
-    changes: dict[datetime, int] = {}
+    changes: list[tuple[datetime, int]] = []
     for step in steps:
         if step.queued_at is None:
             continue
         if step.is_firing:
             minute = step.queued_at.replace(second=0, microsecond=0)
             late.setdefault(minute, []).append((step.queued_at - step.scheduled_at).total_seconds())
-        _count(changes, max(step.queued_at, begin), 1)
+        if step.left_at is not None and step.left_at - step.queued_at < BRIEF:
+            continue
+        changes.append((max(step.queued_at, begin), 1))
         if step.left_at is not None:
-            _count(changes, max(step.left_at, begin), -1)
-    waits, at = 0, begin
+            changes.append((max(step.left_at, begin), -1))
+    before = waiting - sum(change for _, change in changes)
+    most, waits, at = _most(sorted(changes), before), before, begin
     while at <= now:
-        waits += changes.get(at, 0)
         found = sorted(late.get(at, ()))
-        yield Minute(at=at, lag=percentile(found, 0.95) if found else None, backlog=waits)
+        highest, waits = most.get(at, (waits, waits))
+        yield Minute(at=at, lag=percentile(found, 0.95) if found else None, backlog=highest)
         at += MINUTE
 
 
-def _count(changes: dict[datetime, int], at: datetime, change: int) -> None:
-    minute = at.replace(second=0, microsecond=0)
-    changes[minute] = changes.get(minute, 0) + change
+def _most(changes: Sequence[tuple[datetime, int]], before: int) -> dict[datetime, tuple[int, int]]:
+    """Return for each minute with changes how many waited at most, and at its end."""
+    found: dict[datetime, tuple[int, int]] = {}
+    waits = before
+    for at, change in changes:
+        minute = at.replace(second=0, microsecond=0)
+        waits += change
+        found[minute] = max(found.get(minute, (0, 0))[0], waits), waits
+    return found

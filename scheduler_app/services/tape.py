@@ -1,12 +1,14 @@
 """The tape: what ended in the last 40 minutes, what runs, and what is planned for the next 22."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
+from scheduler_app.domain.run import RunState
 from scheduler_app.domain.track import FAILURES
 from scheduler_app.services.context import Context
 from scheduler_app.services.forecast import upcoming
-from scheduler_app.services.stats import Bucket, Tally, buckets, tally
+from scheduler_app.services.stats import Bucket, Tally, buckets
 from scheduler_app.store import spans
 
 BACK, AHEAD = timedelta(minutes=40), timedelta(minutes=22)
@@ -50,14 +52,23 @@ def read_tape(now: datetime, *, ctx: Context) -> Tape:
         running=tuple(sorted(span.begin for span in found if span.end is None)),
         planned=tuple(sorted(at for job in coming.jobs for at in job.next_run_times)),
         is_whole=coming.complete,
-        counts=tally(pair for bucket in minutes for pair in bucket.counts.items()),
+        counts=summed(minutes),
     )
 
 
 def _by_minute(minutes: list[Bucket]) -> list[Ended]:
     found = []
     for bucket in minutes:
-        counted = tally(bucket.counts.items())
+        counted = summed([bucket])
         found.append(Ended(at=bucket.at, failed=False, number=counted.succeeded))
         found.append(Ended(at=bucket.at, failed=True, number=counted.failed))
     return [ended for ended in found if ended.number]
+
+
+def summed(found: Iterable[Bucket]) -> Tally:
+    """Add up how runs ended."""
+    counts = dict.fromkeys((field.name for field in fields(Tally)), 0)
+    for bucket in found:
+        for state, number in bucket.counts.items():
+            counts[RunState.FAILED if state in FAILURES else state] += number
+    return Tally(**counts)

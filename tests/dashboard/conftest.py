@@ -1,10 +1,9 @@
-"""Pages and API over a real store in a file, with a clock that moves only when told, and no engine."""
+"""Pages over a real SQLite file, with a clock that stands: read by a client, or by a browser."""
 
 import re
-import threading
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,34 +13,82 @@ from flask.testing import FlaskClient
 from pydantic import Field
 from werkzeug.test import TestResponse
 
-from scheduler_app import dashboard
-from scheduler_app.api import Pages, Readiness, create_api
 from scheduler_app.domain.task import Registry, Task
 from scheduler_app.services.context import Context
 from scheduler_app.signals import Bus
+from scheduler_app.store import keys
 from scheduler_app.store.database import Database, default_url
 from scheduler_app.store.keys import digest_of
 from scheduler_app.store.tables import api_keys
 from scheduler_app.testing.template import lay_store
+from tests.dashboard.history import fill
+from tests.dashboard.served import StandingClock, built, key_of, opened
+from tests.dashboard.world import NOW, registry, works
 
-NOW = datetime(2026, 11, 22, 15, 12, 8, tzinfo=UTC)
 KEYS = {role: f"a-key-of-{role}" for role in ("viewer", "operator", "admin")}
 
 
-@dataclass
-class StandingClock:
-    """A clock that stands until it is set."""
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody with a key who looks at pages."""
 
-    moment: datetime = NOW
+    client: FlaskClient
+    key: str
+    database: Database
+    clock: StandingClock
 
-    def now(self) -> datetime:
-        return self.moment
+    def get(self, path: str) -> str:
+        """Return a page that can be looked at."""
+        answer = self.open("GET", path)
+        assert answer.status_code == 200, answer.text
+        return answer.text
 
-    def monotonic(self) -> float:
-        return self.moment.timestamp()
+    def open(self, method: str, path: str, **form: str) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return self.client.open(path, method=method, data=form or None, headers=headers)
 
-    def wait(self, event: threading.Event, seconds: float) -> bool:
-        return event.wait(0)
+    def as_role(self, role: str) -> "Visitor":
+        """Return somebody with another role."""
+        self.database.write(lambda tx: keys.insert(tx, keys.NewKey(name=role, role=role, secret=f"{role}-key"), NOW))
+        return replace(self, key=f"{role}-key")
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Fill a store once for all tests; each gets a copy."""
+    made: dict[str, Path] = {}
+
+    def folder_of(name: str) -> Path:
+        if name not in made:
+            made[name] = folder = tmp_path_factory.mktemp(name)
+            jobs, past = {"full": (45, 3_000), "empty": (0, 0), "hostile": (6, 500)}[name]
+            with opened(folder) as database:
+                known = list(works(jobs, hostile=name == "hostile"))
+                fill(database, known, registry(), number=past, tell=lambda _: None)
+        return made[name]
+
+    return folder_of
+
+
+@pytest.fixture
+def visit(filled: Callable[[str], Path], tmp_path: Path) -> Iterator[Callable[[str], Visitor]]:
+    """Visit the pages of a copy of a store: full, empty or hostile."""
+    open_stores = []
+
+    def make(name: str) -> Visitor:
+        folder = tmp_path / name
+        shutil.copytree(filled(name), folder)
+        store = opened(folder)
+        database = store.__enter__()
+        open_stores.append(store)
+        clock = StandingClock()
+        client = built(database, registry(), clock).test_client()
+        client.set_cookie("scheduler_zone", "Europe/Berlin")
+        return Visitor(client=client, key=key_of(folder), database=database, clock=clock)
+
+    yield make
+    for store in open_stores:
+        store.__exit__(None, None, None)
 
 
 def backup(
@@ -101,7 +148,7 @@ def clock() -> StandingClock:
 
 
 @pytest.fixture
-def registry() -> Registry:
+def known_tasks() -> Registry:
     known = Registry()
     known.add(Task.of(backup, name="db.backup", max_retries=2))
     known.add(Task.of(ping))
@@ -109,21 +156,18 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def ctx(tmp_path: Path, clock: StandingClock, registry: Registry) -> Iterator[Context]:
+def ctx(tmp_path: Path, clock: StandingClock, known_tasks: Registry) -> Iterator[Context]:
     lay_store(tmp_path / "scheduler.db")
     database = Database(default_url(tmp_path), synchronous="OFF")
     rows = [{"name": role, "role": role, "digest": digest_of(secret), "created_at": 0} for role, secret in KEYS.items()]
     database.write(lambda tx: tx.execute(api_keys.insert(), rows))
-    yield Context(database=database, registry=registry, clock=clock, bus=Bus(), wake=lambda: None)  # type: ignore[arg-type]
+    yield Context(database=database, registry=known_tasks, clock=clock, bus=Bus(), wake=lambda: None)  # type: ignore[arg-type]
     database.close()
 
 
 @pytest.fixture
-def app(ctx: Context) -> Any:
-    pages = Pages(
-        blueprint=dashboard.create_pages(ctx), tell=dashboard.tell, needs=dashboard.NEEDS, open=dashboard.OPEN
-    )
-    return create_api(ctx, hosts=(), ready=lambda: Readiness(ready=True), pages=pages)
+def app(ctx: Context, known_tasks: Registry, clock: StandingClock) -> Any:
+    return built(ctx.database, known_tasks, clock)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -139,9 +139,10 @@ def _past(one: Known, at: int, newer: int, luck: random.Random) -> dict[str, Any
     """Return how a firing ended that has `newer` ones after it."""
     job, work = one.job, one.work
     lag = int(SECOND * (luck.uniform(0.01, 0.05) + (luck.uniform(0.1, 0.3) if _was_slow(at) else 0)))
+    waits = 9_000 + (luck.randrange(20, 200) * SECOND if _was_slow(at) else 0)
     took = int(SECOND * max(0.02, work.usual * luck.lognormvariate(0, 0.12)))
     row = of(job, at) | {"queued_at": at + lag, "state": "succeeded", "engine": luck.choice(ALIVE)}
-    row |= {"started_at": at + lag + 9_000, "finished_at": at + lag + 9_000 + took, "attempt": 1, "result": "null"}
+    row |= {"started_at": at + lag + waits, "finished_at": at + lag + waits + took, "attempt": 1, "result": "null"}
     chance = luck.random() * 1000
     if work.id == "nightly-backup" and newer == 0:
         return _unexecuted(row, at, "missed", "misfire_grace_time", at + 41 * 60 * SECOND)
@@ -222,7 +223,8 @@ def _present(tx: sa.Connection, known: dict[str, Known], registry: Registry) -> 
         row = {"id": number, "node": host, "host": host, "pid": pid, "process_start": "1", "parent_pid": 1, "slots": 16}
         row |= {"parent_start": "1", "version": "0.1.0", "tasks": json.dumps(names), "state": state, "beat": up // 10}
         row |= {"started_at": now - up * SECOND, "beat_at": now - beat * SECOND, "executors": json.dumps(executors)}
-        tx.execute(engines.insert(), row | {"last_pass_at": now - beat * SECOND - 400_000})
+        if number == 1 or known:
+            tx.execute(engines.insert(), row | {"last_pass_at": now - beat * SECOND - 400_000})
     for job_id, origin, since, engine, progress in RUNNING:
         if job_id in known:
             _start(tx, known[job_id].job, (origin, now - since * SECOND, engine), progress)

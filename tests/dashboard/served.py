@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from flask_openapi.openapi import OpenAPI
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from scheduler_app import dashboard
-from scheduler_app.api import Pages, Readiness, create_api
+from scheduler_app.api import Listening, Pages, Readiness, create_api
 from scheduler_app.domain.task import Registry
 from scheduler_app.services.context import Context
 from scheduler_app.services.opening import KEY_FILE
@@ -59,15 +60,21 @@ class Silent(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None: ...
 
 
-@contextmanager
-def served(database: Database, registry: Registry, clock: StandingClock | None = None) -> Iterator[str]:
-    """Serve until the block ends; the address is given."""
-    clock = clock or StandingClock()
+def built(database: Database, registry: Registry, clock: StandingClock) -> OpenAPI:
+    """Return the app that answers."""
     ctx = Context(database=database, registry=registry, clock=clock, bus=Bus(), wake=lambda: None)  # type: ignore[arg-type]
     pages = Pages(
         blueprint=dashboard.create_pages(ctx), tell=dashboard.tell, needs=dashboard.NEEDS, open=dashboard.OPEN
     )
-    app = create_api(ctx, hosts=(), ready=lambda: Readiness(ready=True), pages=pages)
+    # a clock that stands would never end a stream
+    none = Listening(streams=0)
+    return create_api(ctx, hosts=(), ready=lambda: Readiness(ready=True), pages=pages, listening=none)
+
+
+@contextmanager
+def served(database: Database, registry: Registry, clock: StandingClock | None = None) -> Iterator[str]:
+    """Serve until the block ends; the address is given."""
+    app = built(database, registry, clock or StandingClock())
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -138,7 +138,8 @@ def works(number: int, *, hostile: bool = False) -> Iterator[Work]:
         kind, task, usual = SHOP_WORK[at % len(SHOP_WORK)]
         shop = f"{SHOPS[at // 4 % len(SHOPS)]}-{at // 40 + 1:02d}"
         hour = luck.choice((0, 0, 2, 2, 2, 3, 6, 9, *range(24)))
-        expression = f"{luck.randrange(60)} {hour if at % 6 else '*/6'} * * {'*' if at % 9 else '1-5'}"
+        hours = hour if at % 6 else f"{luck.randrange(6)}-23/6"
+        expression = f"{luck.randrange(60)} {hours} * * {luck.choice(('*', '*', '*', '*', '1-5', '1-5', '0,6', '1'))}"
         yield Work(
             id=f"{kind}-{shop}",
             task=task,

@@ -116,6 +116,28 @@ copy.addEventListener("click", async () => {
   setTimeout(() => (copy.textContent = "Copy"), 1500);
 });
 
+// where it falls in the week
+
+const falls = document.querySelector("[data-falls]");
+const use = falls?.querySelector("[data-use]");
+
+document.addEventListener("previewed", ({ detail: { times } }) => {
+  const hours = new Set(times.map((text) => Math.floor(Date.parse(text) / 3600e3)));
+  let told = "";
+  for (const cell of falls?.querySelectorAll("[data-at]") ?? []) {
+    const is = hours.has(Math.floor(Date.parse(cell.dataset.at) / 3600e3));
+    cell.classList.toggle("is-chosen", is);
+    if (is && !told) told = `${cell.dataset.told} planned`;
+  }
+  if (falls) falls.querySelector("[data-falls-told]").textContent = told;
+  if (use) use.hidden = form.elements.when.value !== "cron";
+});
+use?.addEventListener("click", () => {
+  const expression = form.querySelector("#f-trigger-expression");
+  expression.value = use.dataset.use;
+  expression.dispatchEvent(new Event("input", { bubbles: true }));
+});
+
 // the parts of a cron expression
 
 const PARTS = ["minute", "hour", "day of month", "month", "day of week"];

@@ -1,4 +1,4 @@
-// One job: its runs are walked by the arrow keys, and the buttons have keys of their own.
+// One job: its runs are walked by the arrow keys.
 
 import "./sheets.js";
 
@@ -26,13 +26,4 @@ plot?.addEventListener("blur", () => columns[at]?.classList.remove("is-at"));
 plot?.addEventListener("pointerover", (event) => {
   const column = event.target.closest("a[data-told]");
   if (column) line.textContent = column.dataset.told;
-});
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
-  const pressed = document.querySelector(`[data-press="${CSS.escape(event.key)}"]`);
-  if (pressed) {
-    event.preventDefault();
-    pressed.click();
-  }
 });

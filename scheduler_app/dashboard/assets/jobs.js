@@ -61,7 +61,7 @@ const folded = () => new Set(JSON.parse(localStorage.getItem(FOLDED) ?? "[]"));
 
 function fold(group, isFolded) {
   group.querySelector("[data-fold]")?.setAttribute("aria-expanded", String(!isFolded));
-  for (const row of group.querySelectorAll("tr[data-job]")) row.hidden = isFolded;
+  for (const row of group.querySelectorAll("tr[data-id]")) row.hidden = isFolded;
 }
 
 function refold() {
@@ -111,7 +111,7 @@ document.addEventListener("change", (event) => {
 // doing something with many
 
 function ask(name) {
-  const dialog = document.querySelector(`dialog[data-dialog="${name}"]`);
+  const dialog = document.querySelector(`dialog[data-bulk="${name}"]`);
   if (!dialog) return Promise.resolve({ value: "go" });
   return new Promise((resolve) => {
     dialog.returnValue = "cancel";

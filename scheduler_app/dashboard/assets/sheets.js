@@ -34,7 +34,7 @@ function unfold(link) {
   const dots = Object.assign(document.createElement("summary"), { textContent: "⋯" });
   dots.setAttribute("aria-label", link.getAttribute("aria-label"));
   menu.append(dots, document.getElementById("menu").content.cloneNode(true));
-  const id = link.closest("[data-job]").dataset.job;
+  const id = link.closest("[data-id]").dataset.id;
   for (const at of menu.querySelectorAll("a, button")) {
     const name = at.matches("a") ? "href" : "formaction";
     at.setAttribute(name, at.getAttribute(name).replace("JOB", encodeURIComponent(id)));
