@@ -56,7 +56,7 @@ def test_a_job_is_paused_until_a_time_of_the_browsers_zone(browser: Browser) -> 
 
     assert browser.api("GET", "/jobs/nightly")["paused"]["until"] == "2026-11-24T07:00:00Z"
     said = text_of(browser.get("/jobs/nightly"))
-    assert "Paused until Tue 08:00 in 1 d 15 h : “the vendor moves hosts”" in said
+    assert "Paused until Tue 08:00 in 1 d 15 h : “ the vendor moves hosts ”" in said
 
 
 @pytest.mark.parametrize("until", ["2020-01-01T00:00", "soon", "9999-12-31T23:59"])

@@ -80,8 +80,13 @@ function known(zone) {
   }
 }
 
+// by the clock of the server, since when this page was made
+function serverNow() {
+  return Date.parse(document.body.dataset.now) + performance.now();
+}
+
 function away(at) {
-  const seconds = Math.max(0, Math.round((at - Date.now()) / 1000));
+  const seconds = Math.max(0, Math.round((at - serverNow()) / 1000));
   const two = (size, name, part, partName) => {
     const rest = Math.floor((seconds % size) / part);
     return `in ${Math.floor(seconds / size)} ${name}${rest ? ` ${String(rest).padStart(2, "0")} ${partName}` : ""}`;
