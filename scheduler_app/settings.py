@@ -127,6 +127,13 @@ class Settings(BaseModel):
         examples=["redis://127.0.0.1:6379/0"],
     )
     web_threads: int = Field(40, ge=1, le=1000, description="Requests that `serve` answers at one time.")
+    event_streams: int | None = Field(
+        None,
+        ge=0,
+        le=24,
+        description="Streams of `/events` that a process holds open, each of which takes a thread of the server; null: "
+        "as many as `serve` has threads for, less 8, and 2 in another server.",
+    )
     engine: Literal["auto", "on", "off"] = Field(
         "auto", description="Whether this process runs an engine; `auto`: when it serves requests."
     )

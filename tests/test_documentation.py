@@ -32,6 +32,7 @@ def test_the_default_configuration_file_has_every_default_and_nothing_else():
         "broker",
         "database",
         "database_file",
+        "event_streams",
         "login_url",
         "timezone",
     }

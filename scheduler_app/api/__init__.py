@@ -14,6 +14,7 @@ from scheduler_app.api import (
     bulk,
     docs,
     errors,
+    events,
     forecast,
     health,
     jobs,
@@ -34,11 +35,12 @@ from scheduler_app.api.security import Guard
 from scheduler_app.domain.text import one_line
 from scheduler_app.schemas.problem import Problem
 from scheduler_app.services.context import Context
+from scheduler_app.services.hints import Hints
 
-__all__ = ["Pages", "Readiness", "create_api"]
+__all__ = ["Listening", "Pages", "Readiness", "create_api"]
 
 LOG = logging.getLogger("scheduler_app.api")
-NOUNS = (jobs, bulk, runs, forecast, stats, tasks, triggers, scheduler, trail, keys, health)
+NOUNS = (jobs, bulk, runs, forecast, stats, tasks, triggers, scheduler, events, trail, keys, health)
 
 INFO = Info(
     title="scheduler_app",
@@ -64,6 +66,17 @@ class Pages:
     open: Collection[str] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """How many streams of events a process holds open at a time; none once it is `ending`."""
+
+    streams: int = events.MOST
+    ending: Callable[[], bool] = lambda: False
+
+
+LISTENING = Listening()
+
+
 class Api(OpenAPI):
     """A Flask app that logs the unforeseen on one line, whatever characters a path has."""
 
@@ -81,12 +94,14 @@ def create_api(
     login: Login | None = None,
     login_url: str | None = None,
     pages: Pages | None = None,
+    listening: Listening = LISTENING,
 ) -> OpenAPI:
     """Build the API over `ctx`; the database is not touched before the first request.
 
     `hosts` are the names, beside loopback, under which it may be called; None checks nothing, which is right where
     another app in front does. `ready` is asked by `/readyz`, `login` for the role of who brings no key; who
     wants one of the `pages`, which are served beside it, and is not signed in there, is sent to `login_url`.
+    `listening` says how many may follow what changes.
     """
     app = Api(
         __name__,
@@ -104,6 +119,9 @@ def create_api(
     app.url_map.merge_slashes = False
     app.extensions[CONTEXT] = ctx
     app.extensions[READY] = ready
+    app.extensions[events.EXTENSION] = events.Streams(
+        hints=Hints(ctx), clock=ctx.clock, ending=listening.ending, most=listening.streams
+    )
     errors.register(app)
     guard = Guard(ctx, hosts, login, login_url)
     guard.register(app)

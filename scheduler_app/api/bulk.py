@@ -10,12 +10,13 @@ from scheduler_app.api.answers import answer, runs_root
 from scheduler_app.api.contract import ONCE, Answer, context, room, serves
 from scheduler_app.api.errors import problem_of
 from scheduler_app.api.once import once
-from scheduler_app.api.reading import BATCH, fitting
+from scheduler_app.api.reading import BATCH
 from scheduler_app.api.roles import require
 from scheduler_app.domain.job import Job, JobSpec
 from scheduler_app.domain.run import Run
 from scheduler_app.errors import InvalidInput, SchedulerError
 from scheduler_app.schemas.bulk import ActionsIn, ActionsOut, BatchIn, BatchOut
+from scheduler_app.schemas.faults import fitting
 from scheduler_app.schemas.job import JobIn, render_job
 from scheduler_app.schemas.run import render_run
 from scheduler_app.services import bulk as service

@@ -61,6 +61,7 @@ class Answer:
     model: type[BaseModel] | None
     means: str
     headers: tuple[str, ...] = ()
+    media: str = "application/json"
 
 
 def context() -> Context:
@@ -153,7 +154,7 @@ def _responses(answers: Mapping[int, Answer], refuses: tuple[int, ...]) -> dict[
 def _response(given: Answer) -> dict[str, Any]:
     response: dict[str, Any] = {"description": given.means}
     if given.model is not None:
-        response["content"] = {"application/json": {"schema": _reference(given.model)}}
+        response["content"] = {given.media: {"schema": _reference(given.model)}}
     if given.headers:
         response["headers"] = {name: HEADERS[name] for name in given.headers}
     return response

@@ -39,11 +39,13 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.TriggerBudgetExceeded: 422,
     errors.TooManyFailures: 429,
     errors.StoreUnavailable: 503,
+    refusals.NoStreamLeft: 503,
 }
 HEADERS: dict[type[errors.SchedulerError], dict[str, str]] = {
     errors.Unauthorized: {"WWW-Authenticate": 'Bearer realm="scheduler"'},
     errors.TooManyFailures: {"Retry-After": "60"},
     errors.StoreUnavailable: {"Retry-After": "1"},
+    refusals.NoStreamLeft: {"Retry-After": "10"},
     errors.KeyInFlight: {"Retry-After": "1"},
 }
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "internal_error"}
@@ -64,7 +66,7 @@ MEANINGS = {
     422: "The content is wrong; `errors` names the fields.",
     429: "Too many wrong API keys from this address.",
     500: "Something unforeseen; the server's log has it under `request_id`.",
-    503: "The store is busy or gone; try again.",
+    503: "The store is busy or gone, or all streams are taken; try again.",
 }
 
 

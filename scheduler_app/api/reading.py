@@ -14,15 +14,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from scheduler_app.api.faults import body_faults, query_faults
 from scheduler_app.api.refusals import BadHeader, BadQuery, MalformedBody, WrongMediaType
 from scheduler_app.domain.spec import pointer_to, shown
-from scheduler_app.errors import Fault, InvalidInput, NotFound, VersionMismatch
+from scheduler_app.errors import Fault, NotFound, VersionMismatch
+from scheduler_app.schemas.faults import fitting, query_faults
 from scheduler_app.services.replacing import Expected
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_DEPTH = 64
-MAX_FIELDS = 100
 _OUR_ETAG = re.compile(r'"([0-9]{1,18})"')
 _ETAGS = re.compile(r'(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*')
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -80,16 +79,6 @@ def refuse_query() -> None:
 def read_body(model: type[Model], body: Body) -> Model:
     """Return the body; InvalidInput names each wrong field."""
     return fitting(model, _read_json(body))
-
-
-def fitting(model: type[Model], given: object) -> Model:
-    """Return what was given as a model; InvalidInput names each wrong field."""
-    if isinstance(given, dict) and len(given) > MAX_FIELDS:
-        raise InvalidInput.of(Fault(pointer="", detail=f"the body has {len(given)} fields; at most {MAX_FIELDS}"))
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise InvalidInput.of(*body_faults(error, model=model, given=given)) from None
 
 
 def read_version() -> int | None:

@@ -45,6 +45,12 @@ class CrossSite(SchedulerError):
     code = "cross_site"
 
 
+class NoStreamLeft(SchedulerError):
+    """As many streams are open as this process holds."""
+
+    code = "no_stream_left"
+
+
 class WrongCsrfToken(SchedulerError):
     """What a signed-in browser sends to change something does not prove that it comes from a page of ours."""
 

@@ -22,6 +22,7 @@ NEEDS: dict[str, Role] = {
     "stats.get_week": Role.VIEWER,
     "stats.get_timeline": Role.VIEWER,
     "scheduler.get_scheduler": Role.VIEWER,
+    "events.follow_events": Role.VIEWER,
     # of keys and sign-ins only an admin is told, which its view looks after
     "audit.list_changes": Role.VIEWER,
     "jobs.pause_job": Role.OPERATOR,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import click
 
+from scheduler_app.api.events import MOST
 from scheduler_app.app import create_app
 from scheduler_app.cli.folder import make_folder
 from scheduler_app.cli.server import STOPS, run_server
@@ -19,11 +20,12 @@ from scheduler_app.services.sessions import new_code
 from scheduler_app.settings import Settings
 
 BACKLOG = 2048
+SPARE_THREADS = 8
 
 
 def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
     """Run the service until it is stopped. Raises SchedulerError for what keeps it from starting."""
-    settings = settings_of(os.environ)
+    settings = with_streams(settings_of(os.environ))
     make_folder(settings.data)
     app = create_app(settings)
     core: Core = app.extensions["scheduler_core"]
@@ -36,6 +38,13 @@ def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
         signal.signal(number, lambda _number, _frame: os._exit(0))
     _announce(listener, core, code)
     run_server(app, listener, settings)
+
+
+def with_streams(settings: Settings) -> Settings:
+    """Return the settings with as many streams as leave enough threads to answer everybody else."""
+    if settings.event_streams is not None:
+        return settings
+    return settings.model_copy(update={"event_streams": max(0, min(MOST, settings.web_threads - SPARE_THREADS))})
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,18 +1,23 @@
 """What stands on every page around its content: the rail, the tape, who looks at it, and in which zone and theme."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import current_app, g, render_template, request
+from flask import current_app, g, render_template, request, url_for
 
 from scheduler_app.dashboard import preferences, words
+from scheduler_app.dashboard.tape import Drawn, draw
 from scheduler_app.domain.zone import zone_names
 from scheduler_app.services.context import Context
+from scheduler_app.services.overview import lost
 from scheduler_app.services.scheduler import SchedulerView, view_scheduler
-from scheduler_app.store.engines import LIVE
+from scheduler_app.services.stats import Lag, lag
+from scheduler_app.services.tape import read_tape
+from scheduler_app.store.engines import LIVE, EngineRow
 
 EXTENSION = "scheduler_app.pages"
 PAGES = (
@@ -39,6 +44,8 @@ class Frame:
     role: str | None
     csrf_token: str
     scheduler: SchedulerView | None
+    tape: Drawn | None
+    lag: Lag | None
 
     @property
     def pages(self) -> list[tuple[str, str]]:
@@ -63,8 +70,31 @@ class Frame:
     @property
     def engines_alive(self) -> int:
         """How many engines are alive."""
-        engines = self.scheduler.engines if self.scheduler else []
-        return sum(engine.state in LIVE for engine in engines)
+        return sum(engine.state in LIVE for engine in self._engines)
+
+    @property
+    def engines_told(self) -> str:
+        """How many of the engines are alive."""
+        gone = len(lost(self._engines, self.now))
+        alive = self.engines_alive
+        return f"{alive} of {alive + gone} engines alive" if gone else f"{words.plural(alive, 'engine')} alive"
+
+    @property
+    def paused_at(self) -> datetime | None:
+        """Since when everything is paused, to the minute."""
+        paused = self.scheduler.paused if self.scheduler else None
+        return datetime.fromisoformat(paused["since"]).replace(second=0, microsecond=0) if paused else None
+
+    @property
+    def health(self) -> str:
+        """The shape that stands for how well the engines are."""
+        if not self.engines_alive:
+            return "lost"
+        return "missed" if lost(self._engines, self.now) else "succeeded"
+
+    @property
+    def _engines(self) -> Sequence[EngineRow]:
+        return self.scheduler.engines if self.scheduler else ()
 
     @property
     def jobs(self) -> int:
@@ -74,7 +104,7 @@ class Frame:
 
 
 def context() -> Context:
-    """Return what the use cases need, for who calls."""
+    """Return what the use cases need, for who looks at the page."""
     ctx: Context = g.get("ctx") or current_app.extensions[EXTENSION]
     return ctx
 
@@ -91,21 +121,30 @@ def render(template: str, *, active: str | None = None, **view: Any) -> str:
         "count": words.count,
         "plural": words.plural,
         "share": words.share,
+        "to": to,
         "pages_there": lambda: current_app.view_functions,
     }
     return render_template(template, frame=frame, zones=sorted(zone_names()), **told, **view)
 
 
+def to(endpoint: str, **values: Any) -> str | None:
+    """Return the address of a page; None when there is no such page."""
+    return url_for(endpoint, **values) if endpoint in current_app.view_functions else None
+
+
 def _frame(active: str) -> Frame:
     """Return the frame; who is not signed in is shown nothing of the scheduler."""
     ctx, key = context(), g.get("key")
+    now, zone = ctx.clock.now(), preferences.zone()
     return Frame(
         active=active,
-        now=ctx.clock.now(),
-        zone=preferences.zone(),
+        now=now,
+        zone=zone,
         theme=preferences.theme(),
         caller=None if key is None else key.name,
         role=None if key is None else key.role,
         csrf_token=g.get("csrf_token", ""),
         scheduler=None if key is None else view_scheduler(ctx=ctx),
+        tape=None if key is None else draw(read_tape(now, ctx=ctx), zone),
+        lag=None if key is None else lag(ctx=ctx),
     )

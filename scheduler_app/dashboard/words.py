@@ -27,6 +27,15 @@ def _two(whole: int, large: int, name: str, small: int, small_name: str) -> str:
     return f"{first} {name} {rest // small:02d} {small_name}" if rest // small else f"{first} {name}"
 
 
+def countdown(seconds: float) -> str:
+    """Tell a time that ticks, always in the same form: `0 m 22 s`, `47 m 52 s`, `2 h 02 m`."""
+    whole = max(0, int(seconds))
+    if whole < HOUR:
+        return f"{whole // MINUTE} m {whole % MINUTE:02d} s"
+    large, unit, small, rest = (HOUR, "h", MINUTE, "m") if whole < DAY else (DAY, "d", HOUR, "h")
+    return f"{whole // large} {unit} {whole % large // small:02d} {rest}"
+
+
 def distance(at: datetime, now: datetime) -> str:
     """Tell how far away a moment is: `in 2 m 52 s`, `2 h 02 m ago`."""
     away = (at - now).total_seconds()

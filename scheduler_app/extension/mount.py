@@ -9,9 +9,11 @@ from flask import Flask, g
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from scheduler_app import dashboard
-from scheduler_app.api import Pages, Readiness, create_api
+from scheduler_app.api import Listening, Pages, Readiness, create_api
 from scheduler_app.api.logins import Login
 from scheduler_app.extension.core import Core
+
+FEW_STREAMS = 2
 
 
 class LazyApi:
@@ -43,6 +45,7 @@ class LazyApi:
                     login=self._login,
                     login_url=core.settings.login_url,
                     pages=pages,
+                    listening=listening(core),
                 )
                 api.before_request(lambda: _settle(core))
                 self._built = core, api
@@ -51,6 +54,13 @@ class LazyApi:
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
         return self.app.wsgi_app(environ, start_response)
+
+
+def listening(core: Core) -> Listening:
+    """Return how many may follow what changes; few where nobody knows how many threads the server has."""
+    streams = core.settings.event_streams
+    few = FEW_STREAMS if streams is None else streams
+    return Listening(streams=few, ending=lambda: core.engine.draining)
 
 
 def pages_of(core: Core) -> Pages:

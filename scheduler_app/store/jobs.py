@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import to_micros
+from scheduler_app.domain.compact import compact
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.domain.policy import POLICY_NAMES
 from scheduler_app.store.endings import PLANS, Gone
@@ -18,13 +19,18 @@ from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import FINISHED, HELD, OPEN, job_tags, jobs, runs
 
 LARGEST = 2**63 - 1
+LAST_CHARACTER = "\U0010ffff"
 # an engine looks every second; what is due after that needs no waking
 FOUND_ANYHOW = 1_500_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobFilter:
-    """Which jobs a page shows, and in which order (`-`: the largest first); an empty tuple means any."""
+    """Which jobs a page shows, and in which order (`-`: the largest first); an empty tuple means any.
+
+    `keys` are those that alone may be meant, `first_tag` the tag that stands first, "" where there is none.
+    `id_prefix` is found by index, `prefix`, which may begin a name too, is looked for.
+    """
 
     states: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
@@ -33,6 +39,9 @@ class JobFilter:
     next_run_before: datetime | None = None
     prefix: str | None = None
     sort: str = "id"
+    keys: tuple[int, ...] | None = None
+    first_tag: str | None = None
+    id_prefix: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,16 +152,29 @@ def delete(tx: sa.Connection, key: int) -> None:
     notes(tx).append(Gone(key))
 
 
-def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: int) -> list[tuple[Job, JobPlace]]:
-    """Return the jobs that fit, in order, beginning after a place; each with its own."""
+def page(
+    tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: int, backward: bool = False
+) -> list[tuple[Job, JobPlace]]:
+    """Return the jobs that fit, in order, beginning after a place; each with its own. `backward`: those before it."""
     value = _sorted_by(where.sort)
-    query = sa.select(jobs, LACKS_PARENT, value.label("sorted_by")).where(*_conditions(where)).limit(limit)
-    down = where.sort.startswith("-")
+    query = sa.select(*pages_of(value)).where(*conditions(where)).limit(limit)
+    down = where.sort.startswith("-") != backward
     order = (jobs.c.id,) if where.sort.endswith("id") else (value, jobs.c.id)
     query = query.order_by(*(column.desc() for column in order) if down else order)
     if after is not None:
         here, there = sa.tuple_(*order), sa.tuple_(*(after.value, after.id)[-len(order) :])
         query = query.where(here < there if down else here > there)
+    found = placed(tx, query)
+    return found[::-1] if backward else found
+
+
+def pages_of(value: sa.ColumnElement[Any]) -> Sequence[Any]:
+    """Return the columns of a page that is sorted by a value."""
+    return jobs, LACKS_PARENT, value.label("sorted_by")
+
+
+def placed(tx: sa.Connection, query: sa.Select[Any]) -> list[tuple[Job, JobPlace]]:
+    """Return the jobs of a page, each with its place and its newest run."""
     rows = tx.execute(query).all()
     newest = last_runs(tx, [row.id for row in rows])
     return [(_shown(row, newest), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
@@ -167,7 +189,8 @@ def _sorted_by(sort: str) -> sa.ColumnElement[int]:
     return jobs.c.updated_at if sort.endswith("updated_at") else sa.literal(0)
 
 
-def _conditions(where: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
+def conditions(where: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield what holds of the jobs that a filter lets through."""
     yield sa.text(_covering(where.states))  # type: ignore[misc]  # a text is taken where a condition is
     for column, values in (
         (jobs.c.state, where.states),
@@ -178,17 +201,48 @@ def _conditions(where: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
             yield column.in_(values)
     if where.tags:
         yield jobs.c.key.in_(sa.select(job_tags.c.job_key).where(job_tags.c.tag.in_(where.tags)))
+    if where.keys is not None:
+        yield jobs.c.key.in_(where.keys)
+    if where.first_tag is not None:
+        yield from _first_tag(where.first_tag)
     if where.next_run_before is not None:
         yield jobs.c.state == JobState.ACTIVE
         yield jobs.c.next_run_time < to_micros(where.next_run_before)
+    if where.id_prefix is not None:
+        yield jobs.c.id >= where.id_prefix
+        yield jobs.c.id < where.id_prefix + LAST_CHARACTER
     if where.prefix is not None:
         size = len(where.prefix)
         yield sa.or_(*(sa.func.substr(column, 1, size) == where.prefix for column in (jobs.c.id, jobs.c.name)))
 
 
+def _first_tag(tag: str) -> Iterator[sa.ColumnElement[bool]]:
+    """Tags are kept in their order as JSON; the table of tags finds those that have it at all."""
+    if not tag:
+        yield jobs.c.tags == compact([])
+        return
+    beginning = compact([tag])[:-1]
+    yield jobs.c.key.in_(sa.select(job_tags.c.job_key).where(job_tags.c.tag == tag))
+    yield sa.func.substr(jobs.c.tags, 1, len(beginning)) == beginning
+
+
 def count(tx: sa.Connection, where: JobFilter) -> int:
     """Return how many jobs fit."""
-    return tx.execute(sa.select(sa.func.count()).select_from(jobs).where(*_conditions(where))).scalar_one()
+    return tx.execute(sa.select(sa.func.count()).select_from(jobs).where(*conditions(where))).scalar_one()
+
+
+def count_up_to(tx: sa.Connection, where: JobFilter, most: int) -> int:
+    """Return how many jobs fit, at most `most`: no more rows than that are looked at."""
+    some = sa.select(jobs.c.key).where(*conditions(where)).limit(most).subquery()
+    return tx.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
+def tags(tx: sa.Connection, most: int) -> list[str]:
+    """Return the tags that jobs have, in order, at most `most`: each is found by the index, its jobs are not walked."""
+    found = sa.select(sa.func.min(job_tags.c.tag).label("tag")).cte("found", recursive=True)
+    beyond = sa.select(sa.func.min(job_tags.c.tag)).where(job_tags.c.tag > found.c.tag).scalar_subquery()
+    found = found.union_all(sa.select(beyond).where(found.c.tag.is_not(None)))
+    return list(tx.execute(sa.select(found.c.tag).where(found.c.tag.is_not(None)).limit(most)).scalars())
 
 
 def soonest(tx: sa.Connection, until: datetime, limit: int) -> list[Job]:

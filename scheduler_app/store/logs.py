@@ -72,3 +72,27 @@ def read(tx: sa.Connection, run_id: int, *, offset: int, limit: int) -> list[Log
         if total >= limit:
             break
     return chunks
+
+
+OF_ATTEMPTS = Statement(
+    sa.select(
+        logs.c.attempt, sa.func.min(logs.c.start).label("start"), sa.func.max(logs.c.start + logs.c.size).label("end")
+    )
+    .where(logs.c.run_id == sa.bindparam("run"))
+    .group_by(logs.c.attempt)
+    .order_by(logs.c.attempt)
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptLog:
+    """Where in the log of a run one of its attempts stands: from byte `start` to before `end`."""
+
+    attempt: int
+    start: int
+    end: int
+
+
+def of_attempts(tx: sa.Connection, run_id: int) -> list[AttemptLog]:
+    """Return where each attempt stands that has written anything, in order."""
+    return [AttemptLog(attempt=row.attempt, start=row.start, end=row.end) for row in OF_ATTEMPTS.rows(tx, run=run_id)]

@@ -40,6 +40,7 @@ CALLS = {
     "/api/v1/api-keys": {"get", "post"},
     "/api/v1/api-keys/{key_id}": {"delete"},
     "/api/v1/scheduler": {"get"},
+    "/api/v1/events": {"get"},
     "/api/v1/scheduler/pause": {"post"},
     "/api/v1/scheduler/resume": {"post"},
     "/healthz": {"get"},

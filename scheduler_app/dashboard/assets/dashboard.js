@@ -1,5 +1,10 @@
 // What every page does: tell the server the zone of the browser once, and apply the theme and the zone when chosen.
 
+import "./dialogs.js";
+import "./keyboard.js";
+import "./live.js";
+import "./search.js";
+
 const ONE_YEAR = 365 * 86400;
 const root = document.body.dataset.root.replace(/(.)\/$/, "$1");
 

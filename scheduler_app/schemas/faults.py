@@ -2,19 +2,31 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from scheduler_app.domain.spec import nearest, pointer_to, shown
-from scheduler_app.errors import Fault
+from scheduler_app.errors import Fault, InvalidInput
 
 MOST_FAULTS = 20
+MAX_FIELDS = 100
 UNTOLD = frozenset({"args", "kwargs"})
 Location = tuple[str | int, ...]
 WORDS = frozenset({"enum", "literal_error"})
 _QUOTED = re.compile(r"'([^']*)'")
 _MISSING = object()
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def fitting(model: type[Model], given: object) -> Model:
+    """Return what was given as a model; InvalidInput names each wrong field."""
+    if isinstance(given, dict) and len(given) > MAX_FIELDS:
+        raise InvalidInput.of(Fault(pointer="", detail=f"the body has {len(given)} fields; at most {MAX_FIELDS}"))
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidInput.of(*body_faults(error, model=model, given=given)) from None
 
 
 def body_faults(error: ValidationError, *, model: type[BaseModel], given: object) -> tuple[Fault, ...]:

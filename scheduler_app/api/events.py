@@ -1,0 +1,100 @@
+"""Hints of what changed, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+A stream holds a thread of the server, so there are only so many at a time, each ends after a minute, and all end when
+the process stops; the client comes back with `Last-Event-ID` and misses nothing.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+
+from flask import Response, current_app, request
+
+from scheduler_app.api.answers import encode
+from scheduler_app.api.contract import Answer, room, serves
+from scheduler_app.api.refusals import NoStreamLeft
+from scheduler_app.clock import Clock
+from scheduler_app.errors import StoreUnavailable
+from scheduler_app.schemas.event import HintOut
+from scheduler_app.services.hints import Hint, Hints, Place
+
+EXTENSION = "scheduler_app.streams"
+MOST = 24
+LASTS = 60.0
+HEARTBEAT = 10.0
+PAUSE = 0.25
+RETRY = "retry: 1000\n"
+
+calls = room("events", "That something changed, as soon as it does.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streams:
+    """The streams of a process: at most `most` at a time, and none while it is `ending`."""
+
+    hints: Hints
+    clock: Clock
+    ending: Callable[[], bool]
+    most: int
+    taken: set[object] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self, last_id: str | None) -> Response:
+        """Answer with a stream; NoStreamLeft when there are too many."""
+        place = self._take()
+        try:
+            begun = self.hints.begin(last_id)
+        except BaseException:
+            self.taken.discard(place)
+            raise
+        stream = Response(self._told(*begun), content_type="text/event-stream; charset=utf-8")
+        stream.headers["X-Accel-Buffering"] = "no"  # nginx hands on each event as it comes
+        stream.call_on_close(lambda: self.taken.discard(place))
+        return stream
+
+    def _take(self) -> object:
+        place = object()
+        with self.lock:
+            # a server without threads answers nobody else as long as a stream is open
+            most = self.most if request.environ.get("wsgi.multithread", True) else 0
+            if self.ending() or len(self.taken) >= most:
+                raise NoStreamLeft(
+                    f"this process holds no more than {most} streams open; look every 10 seconds instead"
+                )
+            self.taken.add(place)
+        return place
+
+    def _told(self, place: Place, missed: Sequence[Hint]) -> Iterator[str]:
+        """Yield events until a minute is over, the process ends or the store is away; comments keep it open."""
+        begun = told = self.clock.monotonic()
+        yield RETRY + _events(place, missed)
+        with suppress(StoreUnavailable):
+            while (now := self.clock.monotonic()) < begun + LASTS and not self.ending():
+                place, found = self.hints.after(place)
+                if found or now >= told + HEARTBEAT:
+                    told = now
+                    yield _events(place, found)
+                self.clock.wait(threading.Event(), PAUSE)
+
+
+def _events(place: Place, hints: Sequence[Hint]) -> str:
+    """Return hints as events; the last one carries the id, so that who saw only some of them is told again."""
+    lines = [f"data: {encode(asdict(hint)).decode()}" for hint in hints]
+    return "\n\n".join([*lines[:-1], f"id: {place}\n{lines[-1]}" if lines else f"id: {place}\n:"]) + "\n\n"
+
+
+@serves(
+    calls,
+    "GET /events",
+    {200: Answer(model=HintOut, means="The stream; the `data` of each event is one hint.", media="text/event-stream")},
+)
+def follow_events() -> Response:
+    """Follow what changes.
+
+    Server-sent events, hints only: look again when one comes. A stream ends after 60 seconds; come back with the
+    header `Last-Event-ID`, as browsers do by themselves, and what changed meanwhile is told first. At most 24 streams
+    at a time; beyond that 503, then look every 10 seconds.
+    """
+    streams: Streams = current_app.extensions[EXTENSION]
+    return streams.open(request.headers.get("Last-Event-ID"))

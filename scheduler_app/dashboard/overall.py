@@ -1,0 +1,189 @@
+"""Scheduler: is the scheduler itself well? And the pause that holds for everything."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from scheduler_app.dashboard import preferences, words
+from scheduler_app.dashboard.frame import context, render
+from scheduler_app.dashboard.lines import Line, line
+from scheduler_app.dashboard.needs import Reader
+from scheduler_app.dashboard.tiles import Tile
+from scheduler_app.domain.text import first_forbidden
+from scheduler_app.errors import Fault, InvalidInput
+from scheduler_app.services import scheduler as service
+from scheduler_app.services.overview import counted
+from scheduler_app.services.pace import Pace, read_pace
+from scheduler_app.store.engines import LIVE, EngineRow
+
+BOXES = 32
+MOST_LATE = 5.0
+LONGEST_REASON = 1024
+STATES = {"running": ("succeeded", "alive"), "draining": ("queued", "draining"), "dead": ("lost", "gone")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """An engine as a row of the table."""
+
+    row: EngineRow
+    shape: str
+    state: str
+    busy: int
+    boxes: int
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it takes, or ends, work."""
+        return self.row.state in LIVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executor:
+    """What is executed in one way, over all engines that live."""
+
+    name: str
+    running: int
+    queued: int
+    slots: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What the page shows."""
+
+    verdict: str
+    rest: str
+    tiles: tuple[Tile, ...]
+    engines: tuple[Engine, ...]
+    alive: int
+    executors: tuple[Executor, ...]
+    lag: Line
+    backlog: Line
+
+
+def register(pages: Blueprint) -> None:
+    """Serve the page, and what can be done on it."""
+    pages.add_url_rule("/scheduler", "show_scheduler", show_scheduler)
+    pages.add_url_rule("/scheduler/pause", "pause_scheduler", pause_scheduler, methods=["POST"])
+    pages.add_url_rule("/scheduler/resume", "resume_scheduler", resume_scheduler, methods=["POST"])
+
+
+def show_scheduler() -> str:
+    """Show how the scheduler itself does."""
+    ctx = context()
+    found = read_pace(service.view_scheduler(ctx=ctx), ctx=ctx)
+    return render("scheduler.html", page=page_of(found, preferences.zone()))
+
+
+def pause_scheduler() -> Response:
+    """Let nothing fire any more, for a reason."""
+    reason = request.form.get("reason", "").strip()
+    if not reason or len(reason.encode()) > LONGEST_REASON or first_forbidden(reason):
+        detail = f"a pause of everything needs a reason, a line of at most {LONGEST_REASON} bytes"
+        raise InvalidInput.of(Fault(pointer="/reason", detail=detail))
+    service.pause_scheduler(reason=reason, ctx=context())
+    return redirect(url_for("pages.show_scheduler"), 303)
+
+
+def resume_scheduler() -> Response:
+    """Let everything fire again."""
+    service.resume_scheduler(ctx=context())
+    return redirect(url_for("pages.show_scheduler"), 303)
+
+
+def page_of(found: Pace, zone: ZoneInfo) -> Page:
+    """Return what the page shows of the facts."""
+    reader = Reader(now=found.now, zone=zone)
+    verdict, rest = verdict_of(found, reader)
+    return Page(
+        verdict=verdict,
+        rest=rest,
+        tiles=tuple(_tiles(found, reader)),
+        engines=tuple(_engine(row, found) for row in (*reversed(found.alive), *found.gone)),
+        alive=len(found.alive),
+        executors=tuple(_executors(found)),
+        lag=line([(minute.at, minute.lag) for minute in found.minutes], "s", 0.1, zone),
+        backlog=line([(minute.at, float(minute.backlog)) for minute in found.minutes], "runs", 4.0, zone),
+    )
+
+
+def verdict_of(found: Pace, reader: Reader) -> tuple[str, str]:
+    """Return in a sentence whether the scheduler is well, and what more is worth a line."""
+    alive, gone = found.alive, found.gone
+    left = _left(found, reader)
+    if not alive:
+        return "No engine is alive: nothing fires and nothing runs.", left or "Start one with `scheduler-app serve`."
+    if found.scheduler.paused:
+        return "Firing is paused. Running work goes on.", left
+    if found.overdue:
+        oldest = words.duration(
+            (found.now - min(job.next_run_time or found.now for job in found.overdue)).total_seconds()
+        )
+        number = counted(len(found.overdue))
+        which = "job is" if len(found.overdue) == 1 else "jobs are"
+        return f"{number.capitalize()} {which} overdue, by up to {oldest}.", left
+    if (found.lag.p95 or 0) > MOST_LATE:
+        return f"Jobs fire late: {words.duration(found.lag.p95)} after they are due.", left
+    told = f" {left}" if gone else ""
+    rest = f"{counted(len(alive)).capitalize()} {'engine fires' if len(alive) == 1 else 'engines fire'} and execute"
+    rest += "s." if len(alive) == 1 else "; each may do any step."
+    return f"The scheduler is healthy.{told}", rest
+
+
+def _left(found: Pace, reader: Reader) -> str:
+    gone = found.gone
+    if not gone:
+        return ""
+    last = reader.clock(max(engine.beat_at for engine in gone))
+    if len(gone) == 1:
+        return f"One engine left at {last}."
+    return f"{counted(len(gone)).capitalize()} engines left, the last at {last}."
+
+
+def _tiles(found: Pace, reader: Reader) -> Iterable[Tile]:
+    value, _, unit = words.duration(found.lag.p95).partition(" ")
+    most = "nothing fired" if found.lag.max is None else f"max {words.duration(found.lag.max)}"
+    yield Tile(name="lag", title="Lag, p95 5 min", value=value, unit=unit, note=most)
+    oldest = min((run.ready_at for run in found.waiting), default=None)
+    note = f"oldest {words.countdown((found.now - oldest).total_seconds())}" if oldest else "nothing waits"
+    yield Tile(name="backlog", title="Backlog", value=f"{found.scheduler.backlog:,}", note=note, states="queued")
+    due = len(found.overdue)
+    held = bool(due and found.scheduler.paused)
+    tone = "failed" if due and not held else ""
+    note = "held by the pause" if held else "due and not fired"
+    yield Tile(name="overdue", title="Overdue jobs", value=f"{due}", note=note, tone=tone)
+    fired, planned = found.fired, found.fired + due
+    told = f"{fired:,}" if found.exact else f"{fired:,}+"
+    note = f"planned {planned:,}, {f'{due} missing' if due else 'none missing'}"
+    yield Tile(name="fired", title="Fired, 1 h", value=told, note=note, tone=tone)
+    passed = max((engine.last_pass_at for engine in found.alive if engine.last_pass_at), default=None)
+    ago = words.duration(max(0.0, (found.now - passed).total_seconds())) if passed else "—"
+    value, _, unit = ago.partition(" ")
+    yield Tile(
+        name="pass", title="Last pass", value=value, unit=f"{unit} ago" if passed else "", note="as of the last beat"
+    )
+    milliseconds = f"{found.read_seconds * 1000:.1f}"
+    yield Tile(name="store", title="Store", value=milliseconds, unit="ms", note="to read these numbers")
+
+
+def _engine(row: EngineRow, found: Pace) -> Engine:
+    shape, state = STATES.get(row.state, ("lost", str(row.state)))
+    held = sum(found.scheduler.holdings.get(row.id, {}).values()) if row.state in LIVE else 0
+    return Engine(row=row, shape=shape, state=state, busy=min(held, row.slots), boxes=min(BOXES, row.slots))
+
+
+def _executors(found: Pace) -> Iterable[Executor]:
+    names = sorted(
+        {name for engine in found.alive for name in engine.executors}, key=("thread", "process", "celery").index
+    )
+    for name in names:
+        yield Executor(
+            name=name,
+            running=sum(found.scheduler.holdings.get(engine.id, {}).get(name, 0) for engine in found.alive),
+            queued=sum(run.executor == name for run in found.waiting),
+            slots=sum(engine.executors.get(name, {}).get("slots", 0) for engine in found.alive),
+        )

@@ -1,0 +1,86 @@
+"""The pages and the API over a store, served on loopback by threads, with a clock that stands at the world's NOW."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from flask_openapi.openapi import OpenAPI
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from scheduler_app import dashboard
+from scheduler_app.api import Listening, Pages, Readiness, create_api
+from scheduler_app.domain.task import Registry
+from scheduler_app.services.context import Context
+from scheduler_app.services.opening import KEY_FILE
+from scheduler_app.signals import Bus
+from scheduler_app.store.database import Database, default_url
+from scheduler_app.testing.template import lay_store
+from tests.dashboard.world import NOW
+
+
+@dataclass
+class StandingClock:
+    """A clock that stands until it is set."""
+
+    moment: datetime = NOW
+    seconds: float = 1000.0
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return event.wait(0)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Database]:
+    """Open the store of a folder, a new one where there is none."""
+    lay_store(folder / "scheduler.db")
+    database = Database(default_url(folder), synchronous="OFF")
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def key_of(folder: Path) -> str:
+    """Return the admin key of a store."""
+    return (folder / KEY_FILE).read_text().strip()
+
+
+class Silent(WSGIRequestHandler):
+    """Logs nothing."""
+
+    def log(self, type: str, message: str, *args: object) -> None: ...
+
+
+def built(database: Database, registry: Registry, clock: StandingClock) -> OpenAPI:
+    """Return the app that answers."""
+    ctx = Context(database=database, registry=registry, clock=clock, bus=Bus(), wake=lambda: None)  # type: ignore[arg-type]
+    pages = Pages(
+        blueprint=dashboard.create_pages(ctx), tell=dashboard.tell, needs=dashboard.NEEDS, open=dashboard.OPEN
+    )
+    # a clock that stands would never end a stream
+    none = Listening(streams=0)
+    return create_api(ctx, hosts=(), ready=lambda: Readiness(ready=True), pages=pages, listening=none)
+
+
+@contextmanager
+def served(database: Database, registry: Registry, clock: StandingClock | None = None) -> Iterator[str]:
+    """Serve until the block ends; the address is given."""
+    app = built(database, registry, clock or StandingClock())
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
