@@ -10,7 +10,7 @@ from flask_openapi.models.info import Info
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.openapi import OpenAPI
 
-from scheduler_app.api import bulk, docs, errors, forecast, health, jobs, runs, scheduler, tasks, triggers
+from scheduler_app.api import bulk, docs, errors, forecast, health, jobs, runs, scheduler, stats, tasks, triggers
 from scheduler_app.api.contract import EXTENSION as CONTEXT
 from scheduler_app.api.health import EXTENSION as READY
 from scheduler_app.api.health import Readiness
@@ -24,7 +24,7 @@ from scheduler_app.services.context import Context
 __all__ = ["Pages", "Readiness", "create_api"]
 
 LOG = logging.getLogger("scheduler_app.api")
-NOUNS = (jobs, bulk, runs, forecast, tasks, triggers, scheduler, health)
+NOUNS = (jobs, bulk, runs, forecast, stats, tasks, triggers, scheduler, health)
 
 INFO = Info(
     title="scheduler_app",

@@ -12,10 +12,15 @@ SHORTEST_REST = timedelta(seconds=1)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
-    """What is kept of runs that have ended. A state without an age is kept for ever, None keeps every run of a job."""
+    """What is kept of runs that have ended. A state without an age is kept for ever, None keeps every run of a job.
+
+    `minutes` and `hours`: how long it is kept how many ended in each minute, and in each hour.
+    """
 
     ages: Mapping[RunState, timedelta] = field(default_factory=dict)
     runs_per_job: int | None = None
+    minutes: timedelta = timedelta(hours=48)
+    hours: timedelta = timedelta(days=400)
 
     def cutoffs(self, now: datetime) -> dict[RunState, datetime | None]:
         """Return for each final state the time since which its runs are kept."""

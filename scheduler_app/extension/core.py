@@ -174,7 +174,12 @@ def retention_of(settings: Settings) -> Retention:
     """Return how long history is kept."""
     days = {state: getattr(settings, f"keep_{state}_days") for state in FINAL_STATES}
     ages = {state: timedelta(days=number) for state, number in days.items() if number is not None}
-    return Retention(ages=ages, runs_per_job=settings.keep_runs_per_job)
+    return Retention(
+        ages=ages,
+        runs_per_job=settings.keep_runs_per_job,
+        minutes=timedelta(hours=settings.minute_counts_hours),
+        hours=timedelta(days=settings.hour_counts_days),
+    )
 
 
 def default_database(app: Flask) -> str:
