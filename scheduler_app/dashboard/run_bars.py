@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scheduler_app.services.context import Context
-from scheduler_app.services.histograms import histogram
-from scheduler_app.services.stats import Bucket, Tally, tally
+from scheduler_app.services.histograms import histogram, summed
+from scheduler_app.services.stats import Bucket, Tally
 from scheduler_app.store.runs import RunFilter
 
 BARS = 85
@@ -59,8 +59,7 @@ def draw(where: RunFilter, now: datetime, zone: ZoneInfo, *, ctx: Context) -> Ba
     width, start, end = frame_of(where, now)
     counted = histogram(where, start, end, fine=width < HOUR, ctx=ctx)
     since, until = where.since or start, where.until or end
-    inside = [bucket for bucket in counted if since <= bucket.at < until]
-    picked = tally(pair for bucket in inside for pair in bucket.counts.items())
+    picked = summed(bucket for bucket in counted if since <= bucket.at < until)
     is_chosen = where.since is not None or where.until is not None
     bars = tuple(_bars(counted, width, start, since, until))
     chosen = (_part(since, start, end), _part(until, start, end)) if is_chosen else None
@@ -98,7 +97,7 @@ def _ceil(at: datetime, width: timedelta) -> datetime:
 def _bars(
     counted: Sequence[Bucket], width: timedelta, start: datetime, since: datetime, until: datetime
 ) -> Iterator[Bar]:
-    tallies = [tally(pair for b in part for pair in b.counts.items()) for part in _parts(counted, width, start)]
+    tallies = [summed(part) for part in _parts(counted, width, start)]
     up = TALL / (max((_good(one) for one in tallies), default=0) or 1)
     down = DEEP / (max((one.failed + one.missed + one.skipped for one in tallies), default=0) or 1)
     for number, one in enumerate(tallies):

@@ -1,22 +1,26 @@
 """What will happen, in pictures: the load of a week, and a span of time job by job."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Literal
 
+import sqlalchemy as sa
+
 from scheduler_app.domain.job import Job
-from scheduler_app.domain.load import HOUR, per_hour
+from scheduler_app.domain.load import HOUR, hour_of
 from scheduler_app.domain.run import RunState
 from scheduler_app.domain.track import NO_STATS, JobStats
-from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import SchedulerError
 from scheduler_app.services.context import Context
 from scheduler_app.services.forecast import running_times
-from scheduler_app.store import engines, jobs, spans, tracks
+from scheduler_app.services.reckoning import Reckoning
+from scheduler_app.store import engines, jobs, plans, spans, tracks
+from scheduler_app.store.plans import Hours
 
 HOURS_OF_A_WEEK = 168
+MOST_SLICES = 10
 MOST_JOBS = 500
 MOST_BARS = 2_000
 MOST_PLANNED = 100
@@ -101,29 +105,25 @@ class Timeline:
 
 
 def week(start: datetime, *, ctx: Context) -> list[HourPlan]:
-    """Return what is planned in each of the 168 hours from that of `start` on."""
-    begin = start.replace(minute=0, second=0, microsecond=0)
-    plans = {begin + n * HOUR: HourPlan(at=begin + n * HOUR, firings=0, busy_seconds=0.0) for n in range(168)}
+    """Return what is planned in each of the 168 hours from that of `start` on, as an engine has reckoned it.
+
+    Where none has yet, as in a new store, what the first jobs will do is reckoned here.
+    """
+    begin = hour_of(start)
     end = begin + HOURS_OF_A_WEEK * HOUR
     with ctx.database.read() as tx:
-        found = jobs.soonest(tx, end, MOST_JOBS)
-        stats = tracks.of_jobs(tx, [job.key for job in found])
-    for job in found:
-        usual = stats[job.key].usual or 0.0
-        for hour, number in _hours(job, end):
-            if (plan := plans.get(hour)) is not None:
-                busy = plan.busy_seconds + number * usual
-                plans[hour] = replace(plan, firings=plan.firings + number, busy_seconds=busy)
-    return list(plans.values())
+        until = plans.reckoned_until(tx)
+        hours = plans.read(tx, begin, end) if until is not None else _reckoned(tx, ctx.clock.now())
+    planned = ((at, hours.get(at, (0, 0.0))) for at in (begin + number * HOUR for number in range(HOURS_OF_A_WEEK)))
+    return [HourPlan(at=at, firings=firings, busy_seconds=busy) for at, (firings, busy) in planned]
 
 
-def _hours(job: Job, end: datetime) -> Iterable[tuple[datetime, int]]:
-    if job.trigger is None or job.next_run_time is None:
-        return []
-    try:
-        return list(per_hour(parse_trigger(job.trigger, now=job.created_at), job.next_run_time, end))
-    except SchedulerError:
-        return []
+def _reckoned(tx: sa.Connection, now: datetime) -> Hours:
+    reckoning = Reckoning(since=now)
+    for _ in range(MOST_SLICES):
+        if not reckoning.step(tx):
+            break
+    return reckoning.hours
 
 
 def timeline(start: datetime, end: datetime, *, limit: int, sort: Sort = "next", ctx: Context) -> Timeline:
