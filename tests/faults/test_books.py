@@ -35,7 +35,7 @@ def _service(folder: Path, options: list[str]) -> Iterator[Service]:
 def test_after_kills_the_roll_ups_count_the_runs(survivor: Service, capsys: pytest.CaptureFixture[str]) -> None:
     print(f"CHAOS_SEED={SEED}")
     chaos = Chaos(survivor, SEED)
-    chaos.run(form(3, 100))
+    chaos.run(form(2, 100))
     chaos.drain(60.0)
     there: Counter[str] = Counter()
     for run in survivor.runs():
