@@ -55,14 +55,19 @@ def get_run(run_id: int, *, ctx: Context) -> Run:
 
 def same_error(run: Run, *, ctx: Context) -> SameError | None:
     """Return how many runs of its job before a run, in a row, failed by the same error; None when it has none."""
+    with ctx.database.read() as tx:
+        return same_error_of(tx, run)
+
+
+def same_error_of(tx: sa.Connection, run: Run) -> SameError | None:
+    """Return the same in a transaction."""
     if run.error is None:
         return None
     key, before = error_key(run.error), 0
-    with ctx.database.read() as tx:
-        for error in runs.errors_before(tx, run, MOST_ERRORS):
-            if error is None or error_key(error) != key:
-                break
-            before += 1
+    for error in runs.errors_before(tx, run, MOST_ERRORS):
+        if error is None or error_key(error) != key:
+            break
+        before += 1
     return SameError(key=key, before=before)
 
 
