@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.domain.policy import POLICY_NAMES
+from scheduler_app.store import by_track
 from scheduler_app.store.endings import PLANS, Gone
 from scheduler_app.store.lanes import notes, wake_others
 from scheduler_app.store.rows import PolicyColumns, job_of, job_values
@@ -145,6 +146,19 @@ def delete(tx: sa.Connection, key: int) -> None:
 
 def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: int) -> list[tuple[Job, JobPlace]]:
     """Return the jobs that fit, in order, beginning after a place; each with its own."""
+    read = _by_track if where.sort.removeprefix("-") in by_track.KINDS else _by_own
+    rows = read(tx, where, after, limit)
+    newest = last_runs(tx, [row.id for row in rows])
+    return [(_shown(row, newest), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
+
+
+def _by_track(tx: sa.Connection, where: JobFilter, after: JobPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
+    query = sa.select(jobs, LACKS_PARENT).select_from(jobs).where(*_conditions(where))
+    place = None if after is None else (after.value, after.id)
+    return by_track.page(tx, query, where.sort, after=place, limit=limit)
+
+
+def _by_own(tx: sa.Connection, where: JobFilter, after: JobPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
     value = _sorted_by(where.sort)
     query = sa.select(jobs, LACKS_PARENT, value.label("sorted_by")).where(*_conditions(where)).limit(limit)
     down = where.sort.startswith("-")
@@ -153,9 +167,7 @@ def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: 
     if after is not None:
         here, there = sa.tuple_(*order), sa.tuple_(*(after.value, after.id)[-len(order) :])
         query = query.where(here < there if down else here > there)
-    rows = tx.execute(query).all()
-    newest = last_runs(tx, [row.id for row in rows])
-    return [(_shown(row, newest), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
+    return tx.execute(query).all()
 
 
 def _sorted_by(sort: str) -> sa.ColumnElement[int]:
