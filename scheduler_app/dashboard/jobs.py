@@ -16,7 +16,13 @@ from scheduler_app.services import listing
 from scheduler_app.services.listing import Choice, Listing, Window
 
 PAGE = 50
-SORTS = {"id": "name", "next_run_time": "next time", "-updated_at": "last change"}
+SORTS = {
+    "id": "name",
+    "next_run_time": "next time",
+    "-last_failure": "last failure",
+    "-usual": "usual time",
+    "-updated_at": "last change",
+}
 TITLES = {"failing": "Failing", "broken": "Broken", "missed": "Missed 24 h", "running": "Running", "paused": "Paused"}
 DONE = ("queued", "paused", "resumed", "deleted", "tagged", "untagged")
 SHAPES = {"failing": "failed"}

@@ -184,13 +184,24 @@ class JobChoice(WireIn):
         )
 
 
-JobSort = Literal["id", "-id", "next_run_time", "-next_run_time", "updated_at", "-updated_at"]
+JobSort = Literal[
+    "id",
+    "-id",
+    "next_run_time",
+    "-next_run_time",
+    "updated_at",
+    "-updated_at",
+    "usual",
+    "-usual",
+    "last_failure",
+    "-last_failure",
+]
 
 
 class JobQuery(JobChoice):
     """Which jobs a list shows, and in which order."""
 
-    sort: JobSort = Field("id", description="With `-` the largest first. Jobs without a next time come last.")
+    sort: JobSort = Field("id", description="With `-` the largest first. Jobs without such a value come last.")
     cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")
     limit: Limit = Field(50, description="Most items on a page.")
 

@@ -3,7 +3,7 @@
 Nothing here walks all jobs: a count ends at 10,000, a page begins at a place, what needs a look is found by its runs.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.services.context import Context
-from scheduler_app.store import by_next, jobs, orphans, standing, tracks
+from scheduler_app.store import jobs, orders, orphans, standing, tracks
 from scheduler_app.store.jobs import JobFilter, JobPlace
 
 MOST_COUNTED = 10_000
@@ -163,12 +163,8 @@ def _looks(tx: sa.Connection, known: Standing, states: Mapping[str, int]) -> dic
 
 def _flat(tx: sa.Connection, where: JobFilter, window: Window) -> list[tuple[Job, Spot]]:
     place = None if window.at is None else window.at.place
-    found = _page(where)(tx, where, after=place, limit=window.limit, backward=window.backward)
+    found = orders.page(tx, where, after=place, limit=window.limit, backward=window.backward)
     return [(job, Spot(place=place)) for job, place in found]
-
-
-def _page(where: JobFilter) -> Callable[..., list[tuple[Job, JobPlace]]]:
-    return by_next.page if where.sort == "next_run_time" else jobs.page
 
 
 def _by_tag(tx: sa.Connection, where: JobFilter, tags: Sequence[str], window: Window) -> list[tuple[Job, Spot]]:
@@ -180,7 +176,7 @@ def _by_tag(tx: sa.Connection, where: JobFilter, tags: Sequence[str], window: Wi
     for tag in order[begin:]:
         here = at.place if at is not None and tag == at.tag else None
         left = window.limit - len(found)
-        page = _page(where)(tx, replace(where, first_tag=tag), after=here, limit=left, backward=backward)
+        page = orders.page(tx, replace(where, first_tag=tag), after=here, limit=left, backward=backward)
         some = [(job, Spot(place=place, tag=tag)) for job, place in page]
         found = some + found if backward else found + some
         if len(found) == window.limit:

@@ -175,11 +175,13 @@ def record(
     With a `starter` what may start at once is claimed by it.
     """
     free = _free(tx, planned)
-    advanced = ADVANCE.each(tx, [_advance(job, plan) for job, plan in free])
+    moves = [_advance(job, plan) for job, plan in free]
+    advanced = ADVANCE.each(tx, moves)
     valid = [entry for entry, changed in zip(free, advanced, strict=True) if changed]
     if not valid:
         return 0
-    notes(tx).append(Firings([to_micros(job.next_run_time) for job, _ in valid], to_micros(now)))
+    due = [move["from_"] for move, changed in zip(moves, advanced, strict=True) if changed]
+    notes(tx).append(Firings(due, to_micros(now)))
     _insert_firings(tx, valid, now, starter)
     finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
     return len(valid)

@@ -3,6 +3,7 @@
 Lags are graded, four grades to a doubling, so that a percentile is right to a fifth; the largest is kept as it is.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,11 +49,11 @@ def add(tx: sa.Connection, fired: Sequence[Firings], *, at: int | None) -> None:
     found: dict[tuple[int, int], tuple[int, int]] = {}
     for firings in fired:
         now = firings.at if at is None else max(at, firings.at)
-        for due in firings.due:
+        for due, number in Counter(firings.due).items():
             lag = max(0, now - due)
             place = (now // MINUTE * MINUTE, grade_of(lag))
             count, most = found.get(place, (0, 0))
-            found[place] = count + 1, max(most, lag)
+            found[place] = count + number, max(most, lag)
     ADD.many(tx, [{"at": at, "grade": grade, "count": n, "most": most} for (at, grade), (n, most) in found.items()])
 
 

@@ -4,7 +4,8 @@
 (the whole one of the newest is `last_run`) with the state, the second for which it was scheduled, duration, lateness
 (to a thousandth, at most 18 hours). What a run that succeeded took is kept in `older` once its mark has gone, as long
 as 90 of them are not among the marks.
-`usual` is for sorting only: to two digits and renewed with every eighth run, so that its index seldom changes.
+`usual` is for sorting only: to two digits, renewed with every eighth run, later with every 32nd, so that its index
+seldom changes.
 """
 
 import struct
@@ -41,7 +42,7 @@ CODE_BITS, ID_BITS = 3, 29
 CODE, IDS = (1 << CODE_BITS) - 1, 1 << ID_BITS
 MOST_LATE = 65_504.0
 SECOND = 1_000_000
-RENEWED = 8
+RENEWED, RARELY = 8, 32
 COLUMNS = [column.name for column in job_stats.columns]
 REPEATED = sa.text("scheduler_jobs.trigger_type IS NOT NULL AND scheduler_jobs.trigger_type <> 'date'")
 KNOWN = Statement(
@@ -101,7 +102,7 @@ class Track:
             self.failures += 1
             self.failing_since = self.failing_since or ending.finished_at
             self.last_failure = ending.finished_at
-        if self.number == FEWEST or self.number % RENEWED == 0:
+        if self.number == FEWEST or self.number % (RENEWED if self.number < KEPT else RARELY) == 0:
             found = usual(self.took())
             self.usual = None if found is None else int(float(f"{found * 1e6:.2g}"))
 

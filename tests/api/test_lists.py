@@ -105,7 +105,7 @@ def test_a_cursor_belongs_to_its_filters_and_its_sort(listed: Caller, other: str
     ("path", "pointer", "words"),
     [
         ("/jobs?sort=next_runtime", "/sort", "did you mean 'next_run_time'?"),
-        ("/jobs?sort=", "/sort", "'-updated_at', got ''"),
+        ("/jobs?sort=", "/sort", "or '-last_failure', got ''"),
         ("/jobs?state=active,pausd", "/state", "did you mean 'paused'?"),
         ("/jobs?trigger=corn", "/trigger", "did you mean 'cron'?"),
         ("/jobs?next_run_before=soon", "/next_run_before", "2030-01-31T09:00:00Z"),

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from scheduler_app.domain.run import RunState
 from scheduler_app.schemas.run import RunDetailOut
 from scheduler_app.schemas.stats import JobStatsOut, StatsOut, TimelineOut, WeekOut
+from scheduler_app.services import jobs
 from scheduler_app.services.context import Context
 from scheduler_app.store.endings import Ending, note
-from scheduler_app.store.tables import runs
+from scheduler_app.store.tables import job_stats, runs
 from tests.api.conftest import NOW, Caller, assert_problem, every, pointers
 
 AT = int(NOW.timestamp()) * 10**6
@@ -115,3 +116,25 @@ def test_a_run_tells_how_many_before_it_failed_by_the_same_error(call: Caller, c
     assert answered.get_json()["same_error"]["before"] == 2
     well = given_ends(ctx, call, "a", RunState.SUCCEEDED)[0]
     assert call("GET", f"/runs/{well}").get_json()["same_error"] is None
+
+
+def test_jobs_are_sorted_by_what_they_usually_take_and_when_they_failed(call: Caller, ctx: Context) -> None:
+    for job in "abcde":
+        call.given_job(job, tags=["x"])
+    ends = {"a": ("last_failure", 3), "c": ("last_failure", 1), "d": ("usual", 7), "b": ("usual", 9)}
+    for job, (column, value) in ends.items():
+        key = jobs.get_job(job, ctx=ctx).key
+        values = {"job_key": key, "number": 8, "last_run": 1, "unwell": 0, "failures": 0, "marks": b"", "older": b""}
+        ctx.database.write(lambda tx, row=values | {column: value}: tx.execute(job_stats.insert().values(row)))
+
+    def listed(sort: str) -> str:
+        found, path = "", f"/jobs?sort={sort}&limit=2&tag=x"
+        while path:
+            page = call("GET", path).get_json()
+            found += "".join(job["id"] for job in page["items"])
+            cursor = page["next_cursor"]
+            path = cursor and f"/jobs?sort={sort}&limit=2&tag=x&cursor={cursor}"
+        return found
+
+    assert (listed("usual"), listed("-usual")) == ("dbace", "bdace")
+    assert (listed("last_failure"), listed("-last_failure")) == ("cabde", "acbde")
