@@ -31,6 +31,15 @@ BEGUN = Statement(
     .where(starts.c.run_id == sa.bindparam("run_"), starts.c.token == sa.bindparam("token_"))
     .values(at=sa.bindparam("at_"))
 )
+OVER = Statement(
+    starts.update()
+    .where(
+        starts.c.run_id == sa.bindparam("run_"),
+        starts.c.token == sa.bindparam("token_"),
+        starts.c.at > sa.bindparam("now_"),
+    )
+    .values(at=sa.bindparam("now_"))
+)
 UNCOUNT = Statement(
     starts.delete().where(starts.c.run_id == sa.bindparam("run_"), starts.c.token == sa.bindparam("token_"))
 )
@@ -95,6 +104,11 @@ def count_starts(tx: sa.Connection, claims: Sequence[Claim], rate: RateLimit, no
 def note_begun(tx: sa.Connection, begun: Iterable[tuple[Claim, datetime]]) -> None:
     """Write when counted starts really happened."""
     BEGUN.many(tx, [{"run_": c.run_id, "token_": c.token, "at_": to_micros(at)} for c, at in begun])
+
+
+def note_over(tx: sa.Connection, held: Iterable[tuple[int, int]], now: datetime) -> None:
+    """Count starts of claims, named by run id and token, as of now at the latest: who was to make them is gone."""
+    OVER.many(tx, [{"run_": run_id, "token_": token, "now_": to_micros(now)} for run_id, token in held])
 
 
 def uncount(tx: sa.Connection, held: Iterable[tuple[int, int]]) -> None:
