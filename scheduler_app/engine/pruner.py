@@ -14,7 +14,7 @@ from scheduler_app.clock import Clock
 from scheduler_app.domain.retention import Retention
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, HistoryPruned
-from scheduler_app.store import engines, idempotency, pruning
+from scheduler_app.store import engines, idempotency, limits, pruning
 from scheduler_app.store.database import Database
 
 LOOK_EVERY = 10.0
@@ -85,6 +85,7 @@ class Pruner:
     def _steps(self) -> Iterator[None]:
         now = self._clock.now()
         yield from self._answers(now)
+        yield from self._starts(now)
         yield from self._by_age(now)
         yield from self._by_number()
 
@@ -97,6 +98,14 @@ class Pruner:
     def _has_expired(self, now: datetime) -> bool:
         with self._database.read() as tx:
             return idempotency.has_expired(tx, now)
+
+    def _starts(self, now: datetime) -> Iterator[None]:
+        """Forget the starts of tasks that have no rate limit any more; those of others do not last."""
+        with self._database.read() as tx:
+            is_any = limits.has_old(tx, now)
+        if is_any:
+            self._database.write(lambda tx: limits.forget_old(tx, now))
+            yield
 
     def _by_age(self, now: datetime) -> Iterator[None]:
         """Walk from the oldest run on, until a whole page is too young for any limit."""

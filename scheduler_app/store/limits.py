@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
-from scheduler_app.domain.limits import RateLimit
+from scheduler_app.domain.limits import MOST_SECONDS, RateLimit
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Claim
 from scheduler_app.store.statement import Statement
@@ -20,6 +20,7 @@ from scheduler_app.store.tables import runs, starts
 # a process may have to be started first; what waits longer for a thread is given back
 LATEST = {Executor.THREAD: timedelta(seconds=2), Executor.PROCESS: timedelta(seconds=60)}
 LONGEST = max(LATEST.values())
+LONGEST_PERIOD = timedelta(seconds=MOST_SECONDS)
 OF_TASK = starts.c.task == sa.bindparam("task")
 SPENT = Statement(sa.select(sa.func.count()).where(OF_TASK, starts.c.at > sa.bindparam("since")))
 NTH_NEWEST = Statement(
@@ -134,3 +135,17 @@ def waiting_of_task(tx: sa.Connection, task: str) -> int:
 def waiting_of_executor(tx: sa.Connection, executor: str) -> int:
     """Return how many runs of an executor are queued."""
     return int(WAITING_OF_EXECUTOR.scalar(tx, executor=executor))
+
+
+def has_old(tx: sa.Connection, now: datetime) -> bool:
+    """Whether there are starts that no limit can count any more."""
+    return tx.execute(sa.select(starts.c.at).where(_is_old(now)).limit(1)).first() is not None
+
+
+def forget_old(tx: sa.Connection, now: datetime) -> None:
+    """Forget the starts that no limit can count any more."""
+    tx.execute(starts.delete().where(_is_old(now)))
+
+
+def _is_old(now: datetime) -> sa.ColumnElement[bool]:
+    return starts.c.at <= to_micros(now - LONGEST_PERIOD)

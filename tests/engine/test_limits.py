@@ -138,6 +138,20 @@ def test_a_clock_that_was_set_back_holds_nothing_up_for_longer_than_a_period(sch
     assert len(started) == before + 10
 
 
+def test_starts_that_count_no_more_are_forgotten(scheduler, fake_clock, started):
+    def rows() -> int:
+        with scheduler.core.database.read() as tx:
+            return tx.exec_driver_sql("SELECT count(*) FROM scheduler_starts").scalar_one()
+
+    queue(scheduler, 10)
+    fake_clock.advance(minutes=2)
+    queue(scheduler, 1)
+    fake_clock.run_due()
+    assert rows() == 1
+    fake_clock.advance(days=32)
+    assert rows() == 0
+
+
 def test_runs_of_a_task_at_once_are_no_more_than_it_allows(scheduler, fake_clock):
     nested: list[int] = []
 

@@ -15,6 +15,7 @@ from scheduler_app.store import (
     idempotency,
     jobs,
     limits,
+    outbox,
     outlook,
     pauses,
     places,
@@ -30,6 +31,7 @@ from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
 
 ROOMS = (
+    outbox,
     claims,
     facts,
     firing,
