@@ -189,3 +189,11 @@ def test_what_an_engine_that_died_had_not_begun_does_not_count(scheduler, fake_c
     queue(scheduler, 10)
     fake_clock.run_due()
     assert Counter(started) == {0: 10}  # the first of them died, and waits for its second start
+
+
+def test_a_task_that_is_declared_with_its_job_has_its_limits_too(scheduler):
+    @scheduler.task("interval", id="often", seconds=1, rate_limit="3/m", max_running=2)
+    def often() -> None:
+        pass
+
+    assert (str(often.task.rate_limit), often.task.max_running) == ("3/m", 2)
