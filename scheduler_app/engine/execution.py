@@ -43,12 +43,15 @@ class Execution:
     def start(self) -> None:
         """Note that the attempt begins now."""
         self.started_at = self.clock.now()
-        if self.claim.is_counted:
-            delay = self.clock.monotonic() - self.claimed_at
-            # where a thread was slow to begin, it may be slow to come to its task
-            self._begun_at = self.started_at + timedelta(seconds=min(delay, MOST_SLOW))
         if self.claim.timeout is not None:
             self.deadline = self.clock.monotonic() + self.claim.timeout
+
+    def begin(self) -> None:
+        """Note that the task is called now, wherever it executes: a counted start counts from now on."""
+        if self.claim.is_counted and self._begun_at is None:
+            delay = self.clock.monotonic() - self.claimed_at
+            # where a thread was slow to come so far, it may be slow to come to its task
+            self._begun_at = self.clock.now() + timedelta(seconds=min(delay, MOST_SLOW))
 
     def cancel(self, reason: str) -> None:
         """Ask the task to stop."""

@@ -1,6 +1,6 @@
 """Claims, news and outcomes as an engine and its worker processes write them to each other.
 
-The token of a claim stays with the engine: a worker process can settle nothing.
+The token of a claim stays with the engine: a worker process can settle nothing, and counts nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,8 @@ BYTES_AS_TEXT = "latin-1"
 
 def order_of(claim: Claim, now: datetime) -> dict[str, Any]:
     """Return the order to execute a claim, with the time that the engine goes by."""
-    return {"run": CLAIM.dump_python(replace(claim, token=0), mode="json"), "now": MOMENT.dump_python(now, mode="json")}
+    work = replace(claim, token=0, is_counted=False)
+    return {"run": CLAIM.dump_python(work, mode="json"), "now": MOMENT.dump_python(now, mode="json")}
 
 
 def read_order(message: Mapping[str, Any]) -> tuple[Claim, datetime]:

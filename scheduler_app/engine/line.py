@@ -37,6 +37,8 @@ class Line:
 
     def first(self, tx: sa.Connection, names: Names, most: int, now: datetime) -> tuple[list[Any], dict[str, Hold]]:
         """Return the runs that start next, of a limited task no more than may, and the tasks of which none may."""
+        if most <= 0:
+            return [], {}
         held, used_up, allowed = set(self._limiter.holds(now)), dict[str, Hold](), list[Any]()
         while True:
             runs = self._pick(tx, names, held, most)

@@ -15,7 +15,7 @@ from scheduler_app.domain.load import hour_of
 from scheduler_app.domain.retention import Retention
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, HistoryPruned
-from scheduler_app.store import engines, filling, idempotency, lags, plans, pruning, rollups, trail
+from scheduler_app.store import engines, filling, idempotency, lags, limits, plans, pruning, rollups, trail
 from scheduler_app.store.database import Database
 
 LOOK_EVERY = 10.0
@@ -85,6 +85,7 @@ class Pruner:
         now = self._clock.now()
         yield from self._answers(now)
         yield from self._changes(now)
+        yield from self._starts(now)
         self._books(now)
         yield
         yield from self._by_age(now)
@@ -124,6 +125,14 @@ class Pruner:
     def _has_older(self, than: datetime) -> bool:
         with self._database.read() as tx:
             return trail.has_older(tx, than)
+
+    def _starts(self, now: datetime) -> Iterator[None]:
+        """Forget the starts of tasks that have no rate limit any more; those of others do not last."""
+        with self._database.read() as tx:
+            is_any = limits.has_old(tx, now)
+        if is_any:
+            self._database.write(lambda tx: limits.forget_old(tx, now))
+            yield
 
     def _by_age(self, now: datetime) -> Iterator[None]:
         """Walk from the oldest run on, until a whole page is too young for any limit."""

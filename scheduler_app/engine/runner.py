@@ -37,6 +37,7 @@ class Surroundings:
 def execute(execution: Execution, surroundings: Surroundings) -> Outcome:
     """Run the task of an execution, in a fresh context that no request and no other run leaks into."""
     execution.start()
+    execution.begin()
     outcome = contextvars.Context().run(_attempt, execution, surroundings)
     execution.log.close()
     return outcome

@@ -36,7 +36,7 @@ class Turns:
 
     def pick(self, tx: sa.Connection, read: Callable[[int], list[Any]], is_wanted: IsWanted, most: int) -> list[Any]:
         """Return at most so many runs of the wanted tasks, which `read` gives from the beginning of the queue."""
-        if most <= 0 or self._clock.monotonic() < self._look_at:
+        if self._clock.monotonic() < self._look_at:
             return read(most)
         runs = read(max(most, BEGINNING))
         line = [run for run in runs if run.priority == runs[0].priority]

@@ -129,6 +129,7 @@ class WorkerProcess:
             if message is None:
                 continue
             self._begun = True
+            execution.begin()
             if "log" in message:
                 take_news(execution, message)
             elif "end" in message:

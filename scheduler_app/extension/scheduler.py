@@ -18,7 +18,7 @@ from scheduler_app.aps.desk import Desk
 from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.clock import SystemClock
 from scheduler_app.domain.policy import Executor
-from scheduler_app.domain.task import Registry, default_registry
+from scheduler_app.domain.task import LIMITS, Registry, default_registry
 from scheduler_app.engine.engine import Engine
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension import legacy
@@ -199,7 +199,8 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Register a function under the name of where it stands, which no other has, and declare its job."""
         if not isinstance(function, TaskFunction):
             name = f"{module_of(function)}:{function.__qualname__}".replace("<locals>.", "")
-            function = registered(None, {"name": name}, self.registry, lambda: self.core)(function)
+            limits = {option: options.pop(option) for option in LIMITS if option in options}
+            function = registered(None, {"name": name, **limits}, self.registry, lambda: self.core)(function)
         job_id = options.get("id") or function.name.lstrip("_")
         self._declare({**options, "id": job_id, "func": function}, caller())
         return function

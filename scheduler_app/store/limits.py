@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
-from scheduler_app.domain.limits import RateLimit
+from scheduler_app.domain.limits import MOST_SECONDS, RateLimit
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Claim
 from scheduler_app.store.statement import Statement
@@ -20,6 +20,7 @@ from scheduler_app.store.tables import runs, starts
 # a process may have to be started first; what waits longer for a thread is given back
 LATEST = {Executor.THREAD: timedelta(seconds=2), Executor.PROCESS: timedelta(seconds=60)}
 LONGEST = max(LATEST.values())
+LONGEST_PERIOD = timedelta(seconds=MOST_SECONDS)
 OF_TASK = starts.c.task == sa.bindparam("task")
 SPENT = Statement(sa.select(sa.func.count()).where(OF_TASK, starts.c.at > sa.bindparam("since")))
 NTH_NEWEST = Statement(
@@ -30,6 +31,15 @@ BEGUN = Statement(
     starts.update()
     .where(starts.c.run_id == sa.bindparam("run_"), starts.c.token == sa.bindparam("token_"))
     .values(at=sa.bindparam("at_"))
+)
+OVER = Statement(
+    starts.update()
+    .where(
+        starts.c.run_id == sa.bindparam("run_"),
+        starts.c.token == sa.bindparam("token_"),
+        starts.c.at > sa.bindparam("now_"),
+    )
+    .values(at=sa.bindparam("now_"))
 )
 UNCOUNT = Statement(
     starts.delete().where(starts.c.run_id == sa.bindparam("run_"), starts.c.token == sa.bindparam("token_"))
@@ -97,6 +107,11 @@ def note_begun(tx: sa.Connection, begun: Iterable[tuple[Claim, datetime]]) -> No
     BEGUN.many(tx, [{"run_": c.run_id, "token_": c.token, "at_": to_micros(at)} for c, at in begun])
 
 
+def note_over(tx: sa.Connection, held: Iterable[tuple[int, int]], now: datetime) -> None:
+    """Count starts of claims, named by run id and token, as of now at the latest: who was to make them is gone."""
+    OVER.many(tx, [{"run_": run_id, "token_": token, "now_": to_micros(now)} for run_id, token in held])
+
+
 def uncount(tx: sa.Connection, held: Iterable[tuple[int, int]]) -> None:
     """Do not count the starts of claims, named by run id and token, that were given back before they began."""
     UNCOUNT.many(tx, [{"run_": run_id, "token_": token} for run_id, token in held])
@@ -120,3 +135,17 @@ def waiting_of_task(tx: sa.Connection, task: str) -> int:
 def waiting_of_executor(tx: sa.Connection, executor: str) -> int:
     """Return how many runs of an executor are queued."""
     return int(WAITING_OF_EXECUTOR.scalar(tx, executor=executor))
+
+
+def has_old(tx: sa.Connection, now: datetime) -> bool:
+    """Whether there are starts that no limit can count any more."""
+    return tx.execute(sa.select(starts.c.at).where(_is_old(now)).limit(1)).first() is not None
+
+
+def forget_old(tx: sa.Connection, now: datetime) -> None:
+    """Forget the starts that no limit can count any more."""
+    tx.execute(starts.delete().where(_is_old(now)))
+
+
+def _is_old(now: datetime) -> sa.ColumnElement[bool]:
+    return starts.c.at <= to_micros(now - LONGEST_PERIOD)

@@ -96,7 +96,8 @@ UNCLAIMED = Statement(
 )
 OUTSTANDING = Statement(sa.select(sa.func.count()).where(IN_OUTBOX, runs.c.publish_at > 0))
 OUTSTANDING_OF_TASK = Statement(
-    sa.select(sa.func.count()).where(IN_OUTBOX, runs.c.publish_at > 0, runs.c.task == sa.bindparam("task"))
+    # of what is published, which is little, and not of what the task has queued
+    sa.select(sa.func.count()).where(IN_OUTBOX, runs.c.publish_at > 0, still(runs.c.task, sa.bindparam("task")))
 )
 MARK = Statement(
     runs.update()

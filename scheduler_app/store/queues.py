@@ -106,7 +106,7 @@ def claimable(executor: str) -> Queue:
 
 def in_order(tx: sa.Connection, queue: Queue, tasks: Collection[str], most: int) -> list[Any]:
     """Return the first runs from the beginning of the queue: of these tasks, or of all if the queue is the outbox."""
-    return queue.in_order.rows(tx, tasks=list(tasks), executor=queue.executor, most=most) if most > 0 else []
+    return queue.in_order.rows(tx, tasks=list(tasks), executor=queue.executor, most=most)
 
 
 def highest(tx: sa.Connection, queue: Queue, tasks: Collection[str]) -> int | None:
@@ -125,7 +125,7 @@ def highest_by_task(tx: sa.Connection, queue: Queue, is_wanted: IsWanted) -> int
 def by_task(tx: sa.Connection, queue: Queue, is_wanted: IsWanted, most: int) -> list[Any]:
     """Return the first runs of the tasks that are wanted, without a look at what others have queued."""
     found = [run for task in waiting(tx, queue, is_wanted) for run in of_task(tx, queue, task, most)]
-    return sorted(found, key=starting)[: max(0, most)]
+    return sorted(found, key=starting)[:most]
 
 
 def waiting(tx: sa.Connection, queue: Queue, is_wanted: IsWanted) -> list[str]:
@@ -135,7 +135,7 @@ def waiting(tx: sa.Connection, queue: Queue, is_wanted: IsWanted) -> list[str]:
 
 def of_task(tx: sa.Connection, queue: Queue, task: str, most: int) -> list[Any]:
     """Return the first runs of a task."""
-    return queue.of_task.rows(tx, executor=queue.executor, task=task, most=most) if most > 0 else []
+    return queue.of_task.rows(tx, executor=queue.executor, task=task, most=most)
 
 
 def of_job(tx: sa.Connection, queue: Queue, job: int, priority: int) -> list[Any]:

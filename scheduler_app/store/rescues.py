@@ -16,6 +16,7 @@ from scheduler_app.store.endings import Ending
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.lanes import wake_others
+from scheduler_app.store.limits import note_over
 from scheduler_app.store.places import readmit, unblock
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import runs
@@ -123,6 +124,7 @@ def _conclude(tx: sa.Connection, held: Sequence[Any], ends: Sequence[dict[str, A
         return Rescue()
     END.many(tx, ends)
     endings.note(tx, _endings(held, ends))
+    note_over(tx, [(row.id, row.token) for row in held], now)
     wake_others(tx)
     keys = {row.job_key for row in held}
     unblock(tx, keys, {row.concurrency_key for row in held}, now)

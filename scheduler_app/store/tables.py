@@ -140,7 +140,16 @@ _partial(
 )
 # store.outbox; what threads execute has no entry in it
 OUTBOX = "state = 'queued' AND executor = 'celery'"
-_partial("scheduler_runs_outbox", runs.c.publish_at, runs.c.priority.desc(), runs.c.ready_at, runs.c.id, where=OUTBOX)
+_partial(
+    "scheduler_runs_outbox",
+    # one value, without which SQLite takes the queue's index, and reads all that is queued
+    runs.c.executor,
+    runs.c.publish_at,
+    runs.c.priority.desc(),
+    runs.c.ready_at,
+    runs.c.id,
+    where=OUTBOX,
+)
 # store.claims.promote
 _partial("scheduler_runs_waiting", runs.c.ready_at, where="state = 'scheduled' AND reason <> 'blocked'")
 # store.places, store.settling.unblock

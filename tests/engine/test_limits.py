@@ -138,6 +138,20 @@ def test_a_clock_that_was_set_back_holds_nothing_up_for_longer_than_a_period(sch
     assert len(started) == before + 10
 
 
+def test_starts_that_count_no_more_are_forgotten(scheduler, fake_clock, started):
+    def rows() -> int:
+        with scheduler.core.database.read() as tx:
+            return tx.exec_driver_sql("SELECT count(*) FROM scheduler_starts").scalar_one()
+
+    queue(scheduler, 10)
+    fake_clock.advance(minutes=2)
+    queue(scheduler, 1)
+    fake_clock.run_due()
+    assert rows() == 1
+    fake_clock.advance(days=32)
+    assert rows() == 0
+
+
 def test_runs_of_a_task_at_once_are_no_more_than_it_allows(scheduler, fake_clock):
     nested: list[int] = []
 
@@ -157,7 +171,7 @@ def test_runs_of_a_task_at_once_are_no_more_than_it_allows(scheduler, fake_clock
 
 @pytest.mark.parametrize("at", ["start", "end"])
 def test_a_start_in_an_engine_that_died_counts(scheduler, fake_clock, crash_next, started, at):
-    """Whether it happened nobody knows, nor when: it counts as late as it may have happened."""
+    """Whether it happened nobody knows, nor when: it counts as of when the engine was found dead."""
     queue(scheduler, 9)
     fake_clock.run_due()
     crash_next("limited", at=at)
@@ -165,9 +179,9 @@ def test_a_start_in_an_engine_that_died_counts(scheduler, fake_clock, crash_next
     fake_clock.run_due()
     fake_clock.advance(seconds=59)
     assert Counter(started) == {0: 9 + (at == "end")}
-    queue(scheduler, 9)
-    fake_clock.advance(seconds=3)
-    assert Counter(started) == {0: 9 + (at == "end"), 60: 9, 62: 1}
+    queue(scheduler, 10)
+    fake_clock.advance(seconds=1)
+    assert Counter(started) == {0: 9 + (at == "end"), 60: 10}
 
 
 def test_what_an_engine_that_died_had_not_begun_does_not_count(scheduler, fake_clock, crash_next, started):
@@ -175,3 +189,11 @@ def test_what_an_engine_that_died_had_not_begun_does_not_count(scheduler, fake_c
     queue(scheduler, 10)
     fake_clock.run_due()
     assert Counter(started) == {0: 10}  # the first of them died, and waits for its second start
+
+
+def test_a_task_that_is_declared_with_its_job_has_its_limits_too(scheduler):
+    @scheduler.task("interval", id="often", seconds=1, rate_limit="3/m", max_running=2)
+    def often() -> None:
+        pass
+
+    assert (str(often.task.rate_limit), often.task.max_running) == ("3/m", 2)

@@ -91,7 +91,7 @@ def test_what_a_dead_engine_has_started_still_counts(scheduler, start):
     dead = first.engine.id
     first.database.write(lambda tx: rescues.take_over(tx, dead, now=CLOCK.now(), reason=Reason.CRASHED))
     start()
-    witness.wait_for(15)
+    witness.wait_for(10)
     assert witness.shortest_window(5) >= 1.0
 
 

@@ -17,6 +17,7 @@ from scheduler_app.store import (
     jobs,
     lags,
     limits,
+    outbox,
     outlook,
     pauses,
     places,
@@ -36,6 +37,7 @@ from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
 
 ROOMS = (
+    outbox,
     claims,
     facts,
     filling,

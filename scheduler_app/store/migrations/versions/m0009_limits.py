@@ -1,4 +1,4 @@
-"""Starts of tasks with a rate limit are counted; the queue can be read by task."""
+"""Starts of tasks with a rate limit are counted; the queue can be read by task, the outbox by when to publish."""
 
 from typing import Any
 
@@ -13,10 +13,11 @@ depends_on = None
 Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 QUEUED = sa.text("state = 'queued'")
+OUTBOX = sa.text("state = 'queued' AND executor = 'celery'")
 
 
 def upgrade() -> None:
-    """Add the table, and the index of the queue."""
+    """Add the table and the index of the queue, and put the executor before the order of the outbox."""
     op.create_table(
         "scheduler_starts",
         sa.Column("run_id", Key, primary_key=True),
@@ -25,7 +26,10 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
     )
     op.create_index("scheduler_starts_task", "scheduler_starts", ["task", "at"])
-    columns: list[Any] = ["executor", "task", sa.text("priority DESC"), "ready_at", "id"]
+    op.drop_index("scheduler_runs_outbox", "scheduler_runs")
+    columns: list[Any] = ["executor", "publish_at", sa.text("priority DESC"), "ready_at", "id"]
+    op.create_index("scheduler_runs_outbox", "scheduler_runs", columns, sqlite_where=OUTBOX, postgresql_where=OUTBOX)
+    columns = ["executor", "task", sa.text("priority DESC"), "ready_at", "id"]
     op.create_index(
         "scheduler_runs_queue_by_task", "scheduler_runs", columns, sqlite_where=QUEUED, postgresql_where=QUEUED
     )
