@@ -14,6 +14,7 @@ from scheduler_app.store import (
     following,
     idempotency,
     jobs,
+    keys,
     outlook,
     pauses,
     places,
@@ -21,13 +22,31 @@ from scheduler_app.store import (
     rescues,
     runs,
     schema,
+    sessions,
     settling,
     starting,
+    trail,
 )
 from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
 
-ROOMS = (claims, facts, firing, following, idempotency, jobs, pauses, places, pruning, rescues, settling, starting)
+ROOMS = (
+    claims,
+    facts,
+    firing,
+    following,
+    idempotency,
+    jobs,
+    pauses,
+    places,
+    pruning,
+    rescues,
+    settling,
+    starting,
+    keys,
+    sessions,
+    trail,
+)
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
     for room in ROOMS
