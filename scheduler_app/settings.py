@@ -25,7 +25,7 @@ AUTO = "auto"
 TYPES = {
     "array": "a list, or words separated by commas",
     "boolean": "true or false",
-    "object": "a table",
+    "object": "a table of whole numbers from 1 to 10000, or words like `celery=20, process=4`",
     "string": "text",
 }
 
@@ -38,11 +38,23 @@ def _unlimited(word: str) -> BeforeValidator:
     return BeforeValidator(lambda value: None if value == word else value)
 
 
+def _numbers(value: object) -> object:
+    """Read `celery=20, process=4`, as an environment variable says it; what cannot be read is left for the fault."""
+    words = _words(value)
+    if not isinstance(value, str) or not isinstance(words, list):
+        return value
+    pairs = [word.partition("=") for word in words]
+    return {name.strip(): number.strip() for name, _, number in pairs}
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Days = Annotated[
     float | None, Field(ge=0, le=36500, allow_inf_nan=False, json_schema_extra={"word": FOREVER}), _unlimited(FOREVER)
 ]
 Number = Annotated[int | None, Field(ge=1, json_schema_extra={"word": ALL}), _unlimited(ALL)]
+Limits = Annotated[
+    Mapping[Literal["thread", "process", "celery"], Annotated[int, Field(ge=1, le=10_000)]], BeforeValidator(_numbers)
+]
 Processes = Annotated[int | None, Field(ge=0, le=1000, json_schema_extra={"word": AUTO}), _unlimited(AUTO)]
 
 
@@ -103,6 +115,11 @@ class Settings(BaseModel):
         le=60,
         allow_inf_nan=False,
         description="Seconds from the SIGTERM to the SIGKILL of a run in a process that is cancelled or timed out.",
+    )
+    executor_limits: Limits = Field(
+        default_factory=dict,
+        description="Runs that execute at one time over all engines of a store, for each executor that has a limit.",
+        examples=[{"celery": 20, "process": 4}],
     )
     broker: str | None = Field(
         None,
@@ -232,7 +249,8 @@ def _faults(values: dict[str, Any], origins: Mapping[str, str]) -> list[Fault]:
 def _fault(item: Any, origins: Mapping[str, str]) -> Fault:
     key = str(item["loc"][0])
     got = "" if key in SECRET else f", got {_shown(item['input'])}"
-    return fault(key, origins[key], f"{item['msg']}{got}; allowed: {allowed(key)}")
+    inside = "".join(f"{part}: " for part in item["loc"][1:] if part != "[key]")
+    return fault(key, origins[key], f"{inside}{item['msg']}{got}; allowed: {allowed(key)}")
 
 
 def _shown(value: object) -> str:

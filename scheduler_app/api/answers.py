@@ -47,11 +47,6 @@ def job_answer(job: Job, status: int = 200, **headers: str) -> Response:
     return answer(render_job(job, runs_root()), status, ETag=f'"{job.version}"', **headers)
 
 
-def run_answer(run: Run, status: int = 200, **headers: str) -> Response:
-    """Render a run."""
-    return answer(render_run(run), status, **headers)
-
-
 def added_answer(job: Job, status: int | None = None) -> Response:
     """Render a job that was added; a one-off is only accepted, since it runs from now on."""
     added = status or (202 if job.trigger is None else 201)
@@ -60,7 +55,7 @@ def added_answer(job: Job, status: int | None = None) -> Response:
 
 def accepted_answer(run: Run) -> Response:
     """Render a run that something will become of."""
-    return run_answer(run, 202, Location=f"{runs_root()}/{run.id}")
+    return answer(render_run(run), 202, Location=f"{runs_root()}/{run.id}")
 
 
 def page_answer(items: list[dict[str, Any]], next_cursor: str | None) -> Response:

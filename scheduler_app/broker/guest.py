@@ -6,9 +6,10 @@ process is killed, the others take over its run as they take over any.
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from scheduler_app.domain.run import Claim
 from scheduler_app.engine.context import EngineContext
 from scheduler_app.engine.engine import CANCEL_SECONDS, DRAIN_SECONDS, Engine
 from scheduler_app.engine.execution import Execution
+from scheduler_app.engine.limiting import Limiter
 from scheduler_app.engine.pool import Pool, ThreadPool
 from scheduler_app.engine.runner import Surroundings, execute, timed_out
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
@@ -81,6 +83,7 @@ class GuestEngine(Engine):
 
     def __init__(self, ctx: EngineContext) -> None:
         self._passing = threading.Lock()
+        self._limiter = Limiter(ctx.registry, ctx.limits)
         super().__init__(ctx)
 
     is_interruptible = False
@@ -144,7 +147,7 @@ class GuestEngine(Engine):
 
     def _claim(self, message: Message, store: str) -> Claim | None:
         engine, tasks = self.registered(), self.ctx.registry.names()
-        now, token = self.ctx.clock.now(), secrets.randbits(62)
+        now, token, limiter = self.ctx.clock.now(), secrets.randbits(62), self._limiter
         if self.draining:
             self.ctx.database.write(lambda tx: outbox.unmark(tx, [message.run_id]))
         if not super().may_work():
@@ -159,6 +162,17 @@ class GuestEngine(Engine):
             if facts.paused_since(tx) is not None:
                 outbox.unmark(tx, [message.run_id])
                 return None
-            return outbox.claim(tx, message, tasks=tasks, engine=engine, token=token, now=now)
+            if limiter.limits(Executor.CELERY, tasks) and not self._may_start(tx, message, tasks, now):
+                return None
+            claim = outbox.claim(tx, message, tasks=tasks, engine=engine, token=token, now=now)
+            return None if claim is None else limiter.count(tx, [claim], now)[0]
 
         return self.ctx.database.write(work)
+
+    def _may_start(self, tx: sa.Connection, message: Message, tasks: Collection[str], now: datetime) -> bool:
+        """Whether no limit holds a run back; else it is published again when that may be over."""
+        run = outbox.wanted(tx, message, tasks)
+        until = None if run is None else self._limiter.hold(tx, run, Executor.CELERY, now)
+        if until is not None:
+            outbox.defer(tx, message.run_id, until)
+        return until is None

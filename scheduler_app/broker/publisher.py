@@ -4,14 +4,17 @@ No more is published than workers can soon take: the rest waits in the store, wh
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
 
 from scheduler_app.broker.messaging import GRACE, Broker
 from scheduler_app.clock import Clock
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.task import Registry
+from scheduler_app.engine.limiting import Holds, Limiter
+from scheduler_app.engine.line import Line
 from scheduler_app.store import facts, outbox
 from scheduler_app.store.database import Database
 from scheduler_app.store.outbox import Message
@@ -22,12 +25,23 @@ MOST_OUTSTANDING = 500
 CLAIM_WITHIN = timedelta(seconds=60)
 LOOK_EVERY = 1.0
 LOOK_WHEN_FULL = 0.02
+LOOK_WHEN_LIMITED = timedelta(seconds=0.05)
+NO_LIMITS: Mapping[Executor, int] = {}
 
 
 class Publisher:
     """Publishes the runs of a store."""
 
-    def __init__(self, database: Database, registry: Registry, clock: Clock, broker: Broker) -> None:
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        clock: Clock,
+        broker: Broker,
+        limits: Mapping[Executor, int] = NO_LIMITS,
+    ) -> None:
+        self._limiter = Limiter(registry, limits, look_again=LOOK_WHEN_LIMITED)
+        self._line = Line(outbox.QUEUE, self._limiter, clock, outbox.outstanding_of_task)
         self._database = database
         self._registry = registry
         self._clock = clock
@@ -41,25 +55,38 @@ class Publisher:
         with self._database.read() as tx:
             if facts.paused_since(tx) is not None:
                 return LOOK_EVERY
-            room = MOST_OUTSTANDING - outbox.outstanding(tx)
-            fresh = outbox.unpublished(tx, limit=1)
+            room = self._room(tx)
+            fresh = self._line.highest(tx, None, now) is not None
             late = outbox.unclaimed(tx, now, limit=BATCH)
             deaf = outbox.to_be_killed(tx)
         self._kill(deaf)
         if late:
             self._publish_again(late)
-        if fresh and room > 0:
-            return 0.0 if self._publish_fresh(min(BATCH, room)) == BATCH else LOOK_EVERY
-        return LOOK_WHEN_FULL if fresh else LOOK_EVERY
+        if fresh and room > 0 and self._publish_fresh(min(BATCH, room)) == BATCH:
+            return 0.0
+        return LOOK_WHEN_FULL if fresh and room <= 0 else self._until_free()
+
+    def _room(self, tx: sa.Connection) -> int:
+        """Return how many more runs may be published now."""
+        outstanding, places = outbox.outstanding(tx), self._limiter.places(tx, Executor.CELERY)
+        return (MOST_OUTSTANDING if places is None else min(MOST_OUTSTANDING, places)) - outstanding
+
+    def _until_free(self) -> float:
+        """Return how long to wait where all is published that may be: until a limit may have become free."""
+        now = self._clock.now()
+        free = [(hold.until - now).total_seconds() for hold in self._limiter.holds(now).values()]
+        return min([LOOK_EVERY, *free])
 
     def _publish_fresh(self, most: int) -> int:
         """Publish what was not yet, marked by a commit before it is sent, so that no other engine sends it too."""
-        until = self._clock.now() + CLAIM_WITHIN
+        now = self._clock.now()
 
-        def work(tx: sa.Connection) -> tuple[str, list[Message]]:
-            return store_id(tx), outbox.mark(tx, outbox.unpublished(tx, limit=most), until)
+        def work(tx: sa.Connection) -> tuple[str, list[Message], Holds]:
+            runs, used_up = self._line.first(tx, None, most, now)
+            return store_id(tx), outbox.mark(tx, outbox.as_messages(runs), now + CLAIM_WITHIN), used_up
 
-        self._store, messages = self._database.write(work)
+        self._store, messages, used_up = self._database.write(work)
+        self._limiter.remember(used_up)
         self._send(messages)
         return len(messages)
 

@@ -167,7 +167,10 @@ class ParentRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """A run taken by an engine: what it needs to execute it, and the token that proves it."""
+    """A run taken by an engine: what it needs to execute it, and the token that proves it.
+
+    `is_counted`: its start counts towards a rate limit.
+    """
 
     run_id: int
     token: int
@@ -192,6 +195,7 @@ class Claim:
     first_run: int
     parent: ParentRun | None = None
     executor: Executor = Executor.THREAD
+    is_counted: bool = False
 
     @property
     def held(self) -> tuple[int, int]:

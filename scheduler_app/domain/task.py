@@ -14,12 +14,15 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from scheduler_app.domain.compact import compact
+from scheduler_app.domain.limits import RateLimit, running_limit
 from scheduler_app.domain.policy import ELSEWHERE, Executor, Overrides
 from scheduler_app.errors import ConfigurationError, Fault, InvalidArguments, TaskNameTaken, UnknownTask
 
 MAX_ARGUMENT_BYTES = 64 * 1024
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.:-]{0,190}$"
 _NAME = re.compile(NAME_PATTERN.removesuffix("$") + r"\Z")
+
+LIMITS: Mapping[str, Callable[[Any], Any]] = {"rate_limit": RateLimit.parse, "max_running": running_limit}
 
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -28,7 +31,8 @@ Arguments = tuple[list[Any], dict[str, Any]]
 class Task:
     """A registered callable: `schema` is the JSON Schema of its arguments, `overrides` its default policies.
 
-    `queue` names the queue of the broker that runs of executor `celery` go to; None: the common one.
+    `queue` names the queue of the broker that runs of executor `celery` go to; None: the common one. `rate_limit` is
+    how often it may start, `max_running` how many of its runs execute at once, over all engines.
     """
 
     name: str
@@ -38,14 +42,16 @@ class Task:
     overrides: Overrides
     validator: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]
     queue: str | None = None
+    rate_limit: RateLimit | None = None
+    max_running: int | None = None
 
     @classmethod
     def of(
-        cls, function: Callable[..., Any], *, name: str | None = None, queue: str | None = None, **policies: Any
+        cls, function: Callable[..., Any], *, name: str | None = None, queue: str | None = None, **options: Any
     ) -> "Task":
-        """Read a function into a task.
+        """Read a function into a task; `options` are its policies and limits.
 
-        Raises ConfigurationError when the name, a policy or a parameter's type cannot be used.
+        Raises ConfigurationError when the name, an option or a parameter's type cannot be used.
         """
         name = function.__name__ if name is None else name
         if not isinstance(name, str) or not _NAME.match(name):
@@ -57,18 +63,25 @@ class Task:
             raise ConfigurationError(
                 f"{place(function)}: task {name}: {queue!r} is no name of a queue; use letters, digits and _.:-"
             )
+        limits = {option: _limit(function, option, options.pop(option, None)) for option in LIMITS}
         task = cls(
             name=name,
             function=function,
             doc=inspect.getdoc(function) or "",
             schema=_schema(function, name),
-            overrides=_overrides(function, policies),
+            overrides=_overrides(function, options),
             validator=_validator(function, name),
             queue=queue,
+            **limits,
         )
         if task.overrides.executor in ELSEWHERE and task.confined is not None:
             raise ConfigurationError(f"{task.place}: task {name}: {task.confined}")
         return task
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it has a limit of its own."""
+        return self.rate_limit is not None or self.max_running is not None
 
     @property
     def place(self) -> str:
@@ -120,13 +133,21 @@ def _identity(function: Callable[..., Any]) -> tuple[str, str]:
     return place(function), getattr(function, "__qualname__", "")
 
 
+def _limit(function: Callable[..., Any], option: str, value: Any) -> Any:
+    try:
+        return None if value is None else LIMITS[option](value)
+    except ValueError as error:
+        raise ConfigurationError(f"{place(function)}: task option {option}: {error}") from None
+
+
 def _overrides(function: Callable[..., Any], policies: dict[str, Any]) -> Overrides:
     try:
         return Overrides.model_validate(policies)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = str(first["loc"][0])
-        nearest = get_close_matches(key, Overrides.model_fields, n=1) if key not in Overrides.model_fields else []
+        known = (*Overrides.model_fields, *LIMITS)
+        nearest = get_close_matches(key, known, n=1) if key not in Overrides.model_fields else []
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
         raise ConfigurationError(
             f"{place(function)}: task option {key}: {first['msg']}, got {first['input']!r}{hint}"
@@ -184,6 +205,7 @@ class Registry:
     def __init__(self, parent: "Registry | None" = None) -> None:
         self._parent = parent
         self._tasks: dict[str, Task] = {}
+        self._limited: dict[str, Task] = {}
         self._lock = threading.Lock()
         # why no other process can build the app that the tasks belong to; None when one can
         self.hindrance: Callable[[Executor], str | None] = lambda _: None
@@ -197,12 +219,15 @@ class Registry:
                     f"two functions are registered as task {task.name!r}: {known.place} and {task.place}; "
                     "give one another name: @task(name=...)"
                 )
-            self._tasks[task.name] = task
-        return task
+            return self.replace(task)
 
     def replace(self, task: Task) -> Task:
         """Register a task in place of the one of its name: its function was defined anew."""
         self._tasks[task.name] = task
+        if task.is_limited:
+            self._limited[task.name] = task
+        else:
+            self._limited.pop(task.name, None)
         return task
 
     def find(self, name: str) -> Task | None:
@@ -225,6 +250,11 @@ class Registry:
         """Return the names of all tasks."""
         inherited = self._parent.names() if self._parent else frozenset()
         return inherited | self._tasks.keys()
+
+    @property
+    def limited(self) -> Mapping[str, Task]:
+        """The tasks that have limits of their own, by name."""
+        return self._limited if self._parent is None else {**self._parent.limited, **self._limited}
 
     def __iter__(self) -> Iterator[Task]:
         return iter([self.get(name) for name in sorted(self.names())])

@@ -1,6 +1,6 @@
 """What a pass works with, and what one is to do and finds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Claim
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine.execution import Execution
+from scheduler_app.engine.limiting import Hold
 from scheduler_app.engine.pool import Ended
 from scheduler_app.engine.pools import Pools
 from scheduler_app.engine.settlement import NOTHING_SETTLED, Settled
@@ -23,7 +24,10 @@ from scheduler_app.store.outlook import Outlook
 
 @dataclass(frozen=True, kw_only=True)
 class PassContext:
-    """What a pass works with. `engine_id` registers the engine when it has no row yet; `may_work` asks the beat."""
+    """What a pass works with. `engine_id` registers the engine when it has no row yet; `may_work` asks the beat.
+
+    `limits` is how many runs of an executor execute at once, over all engines.
+    """
 
     database: Database
     registry: Registry
@@ -32,6 +36,7 @@ class PassContext:
     pool: Pools
     engine_id: Callable[[], int]
     may_work: Callable[[], bool]
+    limits: Mapping[Executor, int] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -56,6 +61,7 @@ class Agenda:
     ahead: Outlook | None = None
     next_due: Sequence[firing.DueJob | firing.Unreadable] = ()
     claimed: list[Claim] = field(default_factory=list)
+    held: dict[str, Hold] = field(default_factory=dict)
     settled: Settled = NOTHING_SETTLED
 
     @property

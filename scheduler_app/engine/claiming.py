@@ -6,15 +6,20 @@ process is no company in that sense.
 
 import secrets
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.domain.choosing import NO_PEERS, Choice, Peers, choose, insists_on_solitude
-from scheduler_app.domain.policy import Executor, Overlap
+from scheduler_app.domain.choosing import NO_PEERS, Choice, Peers, Room, choose, insists_on_solitude
+from scheduler_app.domain.policy import LOWEST_PRIORITY, Executor, Overlap
+from scheduler_app.domain.run import Reason
 from scheduler_app.engine.agenda import Agenda, PassContext
+from scheduler_app.engine.limiting import NO_HOLDS, Holds, Limiter
+from scheduler_app.engine.line import Line
 from scheduler_app.engine.pool import Pool
 from scheduler_app.store import claims, engines
+from scheduler_app.store.queues import claimable
 from scheduler_app.store.starting import Newborn, Starter
 
 BEHIND_SUSPECTS = 100
@@ -25,6 +30,8 @@ class Claimer:
 
     def __init__(self, ctx: PassContext) -> None:
         self._ctx = ctx
+        self._limiter = Limiter(ctx.registry, ctx.limits)
+        self._lines = {executor: Line(claimable(executor), self._limiter, ctx.clock) for executor in ctx.pool}
         self.others = [executor for executor in ctx.pool if executor is not Executor.THREAD]
 
     def waited_for(self, tx: sa.Connection, executors: Iterable[Executor]) -> set[Executor]:
@@ -34,6 +41,7 @@ class Claimer:
     def claim(self, tx: sa.Connection, agenda: Agenda, starter: Starter | None) -> None:
         """Give way to higher priority, and claim; what threads execute, `starter` has claimed if there is one."""
         agenda.claimed = [] if starter is None else [*starter.claims]
+        self._limiter.release(execution.claim.task for execution, _ in agenda.ended)
         for executor in self._queues(agenda):
             self._give_way(tx, agenda, executor)
             if starter is None or executor is not Executor.THREAD:
@@ -47,12 +55,27 @@ class Claimer:
         """Return what claims firings as they are written, when the queue is empty and nothing else is to join it."""
         if agenda.ready or any(job.policies.overlap is Overlap.CANCEL_RUNNING for job, _ in agenda.planned):
             return None
+        if self._limiter.limits(Executor.THREAD, [job.task for job, _ in agenda.planned]):
+            return None
         return Starter(engine=agenda.engine, token=new_token(), now=agenda.now, choose=self._choose_newborn)
 
     def _choose_newborn(self, queue: Sequence[Newborn]) -> Sequence[Newborn]:
         room, names = self._pool(Executor.THREAD).room(), self._ctx.registry.names()
         ours = [run for run in queue if run.executor == Executor.THREAD and run.task in names]
         return choose(ours[: room.most], room, self._ctx.clock.now()).runs
+
+    def uncount(self, tx: sa.Connection, agenda: Agenda) -> None:
+        """Let the starts that did not happen after all not count."""
+        never_began = {outcome.claim.held for _, outcome in agenda.ended if outcome.reason is Reason.NOT_STARTED}
+        self._limiter.uncount(tx, agenda.stale | never_began)
+
+    def committed(self, agenda: Agenda) -> None:
+        """Remember what was found to be used up."""
+        self._limiter.remember(agenda.held)
+
+    def next_at(self, now: datetime, held: Holds = NO_HOLDS) -> datetime | None:
+        """Return when a task may start again whose rate limit is used up."""
+        return self._limiter.next_at(now, held)
 
     def _queues(self, agenda: Agenda) -> list[Executor]:
         """Return the queues that may hold something: seen to, or by what this transaction does itself."""
@@ -80,23 +103,32 @@ class Claimer:
         return lowest is not None and self._highest_queued(tx, executor) > lowest
 
     def _highest_queued(self, tx: sa.Connection, executor: Executor) -> int:
-        return claims.highest_priority(tx, self._ctx.registry.names(), executor=executor)
+        highest = self._highest(tx, executor)
+        return LOWEST_PRIORITY if highest is None else highest
 
     def _may_claim(self, tx: sa.Connection, executor: Executor) -> bool:
-        names = self._ctx.registry.names()
-        return self._pool(executor).room().most > 0 and claims.is_any_queued(tx, names, executor=executor)
+        return self._room(tx, executor).most > 0 and self._highest(tx, executor) is not None
 
-    def _candidates(self, tx: sa.Connection, executor: Executor, limit: int) -> Any:
-        return claims.candidates(tx, self._ctx.registry.names(), executor=executor, limit=limit)
+    def _highest(self, tx: sa.Connection, executor: Executor) -> int | None:
+        """Return the highest priority that waits and that no limit holds back."""
+        return self._lines[executor].highest(tx, self._ctx.registry.names(), self._ctx.clock.now())
+
+    def _room(self, tx: sa.Connection, executor: Executor) -> Room:
+        return self._limiter.room(tx, executor, self._pool(executor).room())
+
+    def _candidates(self, tx: sa.Connection, agenda: Agenda, executor: Executor, limit: int) -> Sequence[Any]:
+        runs, used_up = self._lines[executor].first(tx, self._ctx.registry.names(), limit, agenda.now)
+        agenda.held |= used_up
+        return runs
 
     def _choose(self, tx: sa.Connection, agenda: Agenda, executor: Executor) -> Choice[Any]:
         """Choose from the queue; where suspects stand in it, from what is behind them too."""
-        room, peers = self._pool(executor).room(), NO_PEERS
-        queue = self._candidates(tx, executor, room.most)
+        room, peers = self._room(tx, executor), NO_PEERS
+        queue = self._candidates(tx, agenda, executor, room.most)
         suspects = [run for run in queue if run.suspicions]
         if suspects:
             peers = self._peers(tx, agenda, suspects[0].task)
-            queue = self._candidates(tx, executor, room.most + BEHIND_SUSPECTS)
+            queue = self._candidates(tx, agenda, executor, room.most + BEHIND_SUSPECTS)
         return choose(queue, room, agenda.now, peers)
 
     def _peers(self, tx: sa.Connection, agenda: Agenda, task: str) -> Peers:
@@ -110,7 +142,7 @@ class Claimer:
 
     def _claim(self, tx: sa.Connection, agenda: Agenda, executor: Executor) -> list[Any]:
         choice = self._choose(tx, agenda, executor)
-        return claims.take(
+        taken = claims.take(
             tx,
             choice.runs,
             engine=agenda.engine,
@@ -119,6 +151,7 @@ class Claimer:
             now=agenda.now,
             executor=executor,
         )
+        return self._limiter.count(tx, taken, agenda.now)
 
 
 def new_token() -> int:

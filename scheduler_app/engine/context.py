@@ -1,11 +1,12 @@
 """What an engine is made of, given from above."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler_app.clock import Clock
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.retention import EVERYTHING, Retention
 from scheduler_app.domain.task import Registry
 from scheduler_app.engine.crew import Habits
@@ -28,7 +29,7 @@ class EngineContext:
     """What an engine is made of; `context` surrounds each task call, `upkeep` is called before each pass.
 
     Without `processes` it executes nothing of executor `process`. `publisher` gives the poll that publishes what others
-    execute, when there is a broker.
+    execute, when there is a broker. `limits` is how many runs of an executor execute at once, over all engines.
     """
 
     database: Database
@@ -37,6 +38,7 @@ class EngineContext:
     bus: Bus
     slots: int
     processes: Processes | None = None
+    limits: Mapping[Executor, int] = field(default_factory=dict)
     retention: Retention = EVERYTHING
     context: Callable[[], AbstractContextManager[Any]]
     upkeep: Callable[[], None] = lambda: None

@@ -125,6 +125,7 @@ class Engine:
                 pool=pool,
                 engine_id=self.registered,
                 may_work=self.may_work,
+                limits=ctx.limits,
             )
         )
         self.passed_at: datetime | None = None

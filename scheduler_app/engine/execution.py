@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scheduler_app.clock import Clock
 from scheduler_app.domain.run import Claim, ParentRun, Progress
@@ -15,6 +15,7 @@ from scheduler_app.store.logs import LogPiece
 LOGGER = logging.getLogger("scheduler_app.run")
 LOGGER.setLevel(logging.DEBUG)
 MOST_MESSAGE = 1024
+MOST_SLOW = 0.05
 
 
 class Execution:
@@ -27,6 +28,9 @@ class Execution:
         self.cancelled = threading.Event()
         self.claimed_at = clock.monotonic()
         self.started_at: datetime | None = None
+        self._begun_at: datetime | None = None
+        self._given_begin: datetime | None = None
+        self._written_begin: datetime | None = None
         self.deadline: float | None = None
         self.timed_out = False
         self.cancel_reason: str | None = None
@@ -39,6 +43,10 @@ class Execution:
     def start(self) -> None:
         """Note that the attempt begins now."""
         self.started_at = self.clock.now()
+        if self.claim.is_counted:
+            delay = self.clock.monotonic() - self.claimed_at
+            # where a thread was slow to begin, it may be slow to come to its task
+            self._begun_at = self.started_at + timedelta(seconds=min(delay, MOST_SLOW))
         if self.claim.timeout is not None:
             self.deadline = self.clock.monotonic() + self.claim.timeout
 
@@ -81,7 +89,17 @@ class Execution:
     @property
     def has_news(self) -> bool:
         """Whether it logged or reported anything that is not written yet."""
-        return self.log.has_lines or bool(self._pieces) or self.progress is not self._written_progress
+        return (
+            self.log.has_lines
+            or bool(self._pieces)
+            or self.progress is not self._written_progress
+            or self._begun_at is not self._written_begin
+        )
+
+    def begun(self) -> datetime | None:
+        """Return when a counted start happened, if that is not written yet."""
+        self._given_begin = self._begun_at
+        return None if self._given_begin is self._written_begin else self._given_begin
 
     def unwritten(self) -> list[LogPiece]:
         """Return the log that is not written yet; it is kept until `written` says so."""
@@ -89,8 +107,9 @@ class Execution:
         return self._pieces
 
     def written(self) -> None:
-        """Note that what `unwritten` gave, and the progress, are in the store."""
+        """Note that what `unwritten` and `begun` gave, and the progress, are in the store."""
         self._pieces = []
+        self._written_begin = self._given_begin
         self._written_progress = self.progress
 
 

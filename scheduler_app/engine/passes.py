@@ -74,6 +74,15 @@ class Pass:
         self.next_at = agenda.next_at
         return self._wait(agenda)
 
+    def may_claim(self, tx: sa.Connection) -> bool:
+        """Whether anything waits that could be claimed now."""
+        return bool(self._claimer.waited_for(tx, list(Executor)))
+
+    @property
+    def next_start(self) -> datetime | None:
+        """When a task may start again whose rate limit is used up."""
+        return self._claimer.next_at(self._ctx.clock.now())
+
     def settle_all(self, tx: sa.Connection, now: datetime) -> None:
         """Settle what has ended, outside a pass, when the engine stops."""
         ended = self._ctx.pool.ended()
@@ -102,7 +111,7 @@ class Pass:
             lapsed = pauses.lapsed(tx, now, BATCH) if _has_come(ahead.lapse, now) else []
             agenda.ready = _has_come(ahead.ready, agenda.now)
             if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
-                agenda.next_at = ahead.next_at
+                agenda.next_at = self._next_at(agenda, ahead)
                 agenda.queues |= self._claimer.waited_for(tx, [Executor.THREAD])
             agenda.unseen = foreseen is not None and not ahead.busy
             if ahead.busy:
@@ -190,6 +199,7 @@ class Pass:
             self._in_doubt = True
             raise
         self._in_doubt = False
+        self._claimer.committed(agenda)
         self._ahead, self.next_at, self.commits = agenda.ahead, agenda.next_at, ctx.database.commits
         self._next_due = agenda.next_due
         for execution in agenda.news:
@@ -204,7 +214,8 @@ class Pass:
         if agenda.ended:
             failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
-        agenda.claimed, agenda.ahead = [], None
+        self._claimer.uncount(tx, agenda)
+        agenda.claimed, agenda.ahead, agenda.held = [], None, {}
         is_paused, is_any_queued = look_around(tx)
         if is_paused:  # perhaps since the look
             return
@@ -224,8 +235,13 @@ class Pass:
             if agenda.claimed:
                 failpoint("claim.before_commit")
             agenda.ahead = look_ahead(tx)
-            agenda.next_at = agenda.ahead.next_at
+            agenda.next_at = self._next_at(agenda, agenda.ahead)
             agenda.next_due = self._few_due(tx, agenda)
+
+    def _next_at(self, agenda: Agenda, ahead: Outlook) -> datetime | None:
+        """Return when something is due next, or may start that a limit holds back."""
+        moments = (ahead.next_at, self._claimer.next_at(agenda.now, agenda.held))
+        return min((at for at in moments if at is not None), default=None)
 
     def _few_due(self, tx: sa.Connection, agenda: Agenda) -> Sequence[firing.DueJob | firing.Unreadable]:
         """Return the jobs that fire next after others have fired, if they are few: the next pass need not look."""

@@ -12,7 +12,7 @@ from scheduler_app.domain.run import Reason
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import Ended
 from scheduler_app.signals import RunEnded
-from scheduler_app.store import claims, logs, rescues, runs, settling
+from scheduler_app.store import claims, limits, logs, rescues, runs, settling
 
 NO_CRASHES = rescues.Rescue()
 
@@ -59,6 +59,9 @@ def keep_news(tx: sa.Connection, executions: Sequence[Execution]) -> None:
     for execution in news:
         if execution.claim.held in held:
             _keep(tx, execution)
+    begun = [(execution.claim, at) for execution in news if (at := execution.begun()) is not None]
+    if begun:
+        limits.note_begun(tx, begun)
 
 
 def _keep(tx: sa.Connection, execution: Execution) -> None:

@@ -17,6 +17,7 @@ from scheduler_app.aps.desk import Desk
 from scheduler_app.aps.jobstore import InnerStore
 from scheduler_app.aps.options import Habits
 from scheduler_app.clock import Clock
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.retention import Retention
 from scheduler_app.domain.run import FINAL_STATES
 from scheduler_app.domain.task import Registry
@@ -102,17 +103,17 @@ class Kit:
 
 def build(app: Flask, kit: Kit) -> Core:
     """Put an app's parts together."""
-    settings, registry, clock = kit.settings, kit.registry, kit.clock
-    database, bus = store_of(app, kit), Bus()
+    settings, registry, database = kit.settings, kit.registry, store_of(app, kit)
     distribution = Distribution(settings.broker, lambda engine: furnish(engine))
     engine = Engine(
         EngineContext(
             database=database,
             registry=registry,
-            clock=clock,
-            bus=bus,
+            clock=kit.clock,
+            bus=Bus(),
             slots=settings.threads,
             processes=processes_of(settings, kit.whence),
+            limits={Executor(name): most for name, most in settings.executor_limits.items()},
             retention=retention_of(settings),
             context=lambda: task_context(app),
             upkeep=lambda: desk.upkeep(engine.id),
@@ -120,21 +121,14 @@ def build(app: Flask, kit: Kit) -> Core:
         )
     )
     for subscriber in (LogReporter(), engine.scheduler.listeners):
-        bus.subscribe(subscriber)
-    ctx = Context(
-        database=database,
-        registry=registry,
-        clock=clock,
-        bus=bus,
-        wake=kit.on_wake or engine.wake,
-        session_idle=timedelta(seconds=settings.session_idle),
-    )
+        engine.ctx.bus.subscribe(subscriber)
+    ctx = context_of(engine, settings, kit.on_wake or engine.wake)
     references = References(settings.task_modules, registry, code=Path(app.root_path), module=app.import_name)
     name = settings.app_name or app.name
     desk = Desk(ctx, references, kit.habits, engine.scheduler, app=name, address=database.shown)
 
     def furnish(engine: Engine) -> None:
-        engine.scheduler.keep(desk, InnerStore(database, references, clock), kit.habits.zone)
+        engine.scheduler.keep(desk, InnerStore(database, references, kit.clock), kit.habits.zone)
 
     furnish(engine)
     return Core(
@@ -146,6 +140,20 @@ def build(app: Flask, kit: Kit) -> Core:
         distribution=distribution,
         folder=folder_of(app, database),
         whence=kit.whence,
+    )
+
+
+def context_of(engine: Engine, settings: Settings, wake: Callable[[], None]) -> Context:
+    """Return what use cases need, of what the engine of the same app works with."""
+    parts = engine.ctx
+    return Context(
+        database=parts.database,
+        registry=parts.registry,
+        clock=parts.clock,
+        bus=parts.bus,
+        wake=wake,
+        limits=parts.limits,
+        session_idle=timedelta(seconds=settings.session_idle),
     )
 
 

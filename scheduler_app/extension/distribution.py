@@ -53,4 +53,4 @@ class Distribution:
         if self.celery is None:
             return None
         parts = ctx()
-        return Publisher(parts.database, parts.registry, parts.clock, CeleryBroker(self.celery)).poll
+        return Publisher(parts.database, parts.registry, parts.clock, CeleryBroker(self.celery), parts.limits).poll

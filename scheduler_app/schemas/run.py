@@ -146,6 +146,12 @@ class RunOut(WireOut):
     missed: MissedOut | None
 
 
+class RunViewOut(RunOut):
+    """A run, looked at by itself."""
+
+    waits_for: str | None = Field(description="Which limit keeps a queued run from starting, and until when.")
+
+
 class RetriedOut(RunOut):
     """The run that does the work of another one once more."""
 

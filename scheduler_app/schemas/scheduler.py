@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -47,6 +47,18 @@ class EngineOut(WireOut):
     last_pass_at: datetime | None
 
 
+class LimitOut(WireOut):
+    """A limit that holds over all engines."""
+
+    kind: Literal["rate_limit", "max_running", "executor_limits"]
+    name: str = Field(description="The task, or of `executor_limits` the executor.")
+    limit: str = Field(description="As it was set: `10/m`, or how many runs at one time.")
+    used: int = Field(description="Starts that count now, or runs at this time.")
+    is_used_up: bool = Field(description="Whether nothing more may start now.")
+    waiting: int = Field(description="Runs of the task or executor that may start but for limits.")
+    free_at: datetime | None = Field(description="When a rate limit that is used up lets a run start again.")
+
+
 class SchedulerOut(WireOut):
     """Every engine, and how much there is to do."""
 
@@ -54,6 +66,7 @@ class SchedulerOut(WireOut):
     engines: list[EngineOut] = Field(description="Every one that has not ended, and the newest 20 that have.")
     backlog: int = Field(description="Runs that may start now and have not.")
     open_runs: dict[str, int] = Field(description="How many runs are in each state that is not final.")
+    limits: list[LimitOut] = Field(description="Every limit of executors, and of the tasks that this process knows.")
     unknown_tasks: list[str] = Field(
         description="Tasks that unfinished jobs name and none of the living engines has registered: their runs wait."
     )
@@ -69,6 +82,10 @@ class SchedulerState(Protocol):
     @property
     def engines(self) -> Sequence[EngineRow]:
         """The engines to show."""
+
+    @property
+    def limits(self) -> Sequence[object]:
+        """The limits to show, with the fields of `LimitOut`."""
 
     @property
     def holdings(self) -> Mapping[int, Mapping[str, int]]:
@@ -95,4 +112,4 @@ def render_scheduler(view: SchedulerState) -> dict[str, Any]:
     """Return the scheduler as `SchedulerOut` says."""
     values = {name: getattr(view, name) for name in SchedulerOut.model_fields}
     rows = [render_engine(engine, view.holdings.get(engine.id, {})) for engine in view.engines]
-    return values | {"engines": rows}
+    return values | {"engines": rows, "limits": [vars(limit) for limit in view.limits]}

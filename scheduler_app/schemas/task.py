@@ -22,6 +22,10 @@ class TaskOut(WireOut):
     doc: str = Field(description="What the task says of itself.")
     arguments: dict[str, Any] = Field(description="JSON Schema of its arguments.")
     defaults: dict[str, Any] = Field(description="The policies of its jobs unless they say otherwise.")
+    rate_limit: str | None = Field(description="How often it may start, over all engines, like `10/m`. Null: no limit.")
+    max_running: int | None = Field(
+        description="How many of its runs execute at one time, over all engines. Null: no limit."
+    )
 
 
 class TaskList(WireOut):
@@ -39,4 +43,6 @@ def render_task(task: Task) -> dict[str, Any]:
         "doc": task.doc,
         "arguments": task.schema,
         "defaults": {name: getattr(defaults, name) for name in POLICY_NAMES},
+        "rate_limit": None if task.rate_limit is None else str(task.rate_limit),
+        "max_running": task.max_running,
     }

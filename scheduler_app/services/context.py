@@ -1,7 +1,7 @@
 """What a use case needs: the store, the tasks, the time, and whom to tell."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
 from scheduler_app.domain.change import CODE, COMMAND_LINE
+from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.task import Registry
 from scheduler_app.services.attempts import Attempts
 from scheduler_app.signals import Bus
@@ -54,6 +55,7 @@ BY_COMMAND = Actor(name=COMMAND_LINE)
 class Context:
     """Handed to every use case. `wake` tells this process's engine that something may be due now.
 
+    `limits` is how many runs of an executor execute at once, over all engines.
     `actor` is who changes what the use case changes. A session ends when nobody was there for `session_idle`.
     """
 
@@ -62,6 +64,7 @@ class Context:
     clock: Clock
     bus: Bus
     wake: Callable[[], None]
+    limits: Mapping[Executor, int] = field(default_factory=dict)
     underway: Underway = field(default_factory=Underway)
     is_rehearsal: bool = False
     actor: Actor = BY_CODE

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import rfc3339
 from scheduler_app.domain.change import What
 from scheduler_app.services.context import Context
+from scheduler_app.services.limits import LimitView, view_limits
 from scheduler_app.services.planning import fire_single, lapse
 from scheduler_app.services.trail import noting
 from scheduler_app.store import claims, engines, facts, firing, jobs, orphans, pauses, runs
@@ -27,6 +28,7 @@ class SchedulerView:
     paused: dict[str, Any] | None
     engines: list[engines.EngineRow]
     holdings: dict[int, dict[str, int]]
+    limits: list[LimitView]
     unknown_tasks: list[str]
     backlog: int
     open_runs: dict[str, int]
@@ -39,15 +41,16 @@ class SchedulerView:
 def view_scheduler(*, ctx: Context) -> SchedulerView:
     """Return every engine and how much there is to do."""
     with ctx.database.read() as tx:
-        return _view(tx, ctx.clock.now())
+        return _view(tx, ctx.clock.now(), ctx)
 
 
-def _view(tx: sa.Connection, now: datetime) -> SchedulerView:
+def _view(tx: sa.Connection, now: datetime, ctx: Context) -> SchedulerView:
     next_due = firing.next_due(tx)
     return SchedulerView(
         paused=facts.get(tx, facts.PAUSE),
         engines=engines.known(tx, ENDED_SHOWN),
         holdings=claims.holdings(tx),
+        limits=view_limits(tx, now, ctx=ctx),
         unknown_tasks=orphans.unknown_tasks(tx),
         backlog=claims.backlog(tx),
         open_runs=runs.count_open(tx),
@@ -65,7 +68,7 @@ def pause_scheduler(*, reason: str | None, ctx: Context) -> SchedulerView:
     def work(tx: sa.Connection) -> SchedulerView:
         pause_in(tx, reason=reason, now=now)
         noting(tx, ctx, now).change(What.SCHEDULER_PAUSED, after={"reason": reason})
-        return _view(tx, now)
+        return _view(tx, now, ctx)
 
     view = ctx.database.write(work)
     ctx.wake()
@@ -93,7 +96,7 @@ def resume_scheduler(*, ctx: Context) -> SchedulerView:
                 return None  # what a batch wrote is committed; what a rehearsal wrote is gone after the transaction
         if before is not None:
             noting(tx, ctx, now).change(What.SCHEDULER_RESUMED, before=before)
-        return _view(tx, now)
+        return _view(tx, now, ctx)
 
     while (view := ctx.database.write(work)) is None:
         pass

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.firing import NO_RUNS, Places
-from scheduler_app.domain.policy import LOWEST_PRIORITY, Delivery, Executor
+from scheduler_app.domain.policy import Delivery, Executor
 from scheduler_app.domain.run import Claim, ParentRun, Reason, RunState
 from scheduler_app.store.following import parents
 from scheduler_app.store.lanes import wake_others
@@ -172,12 +172,6 @@ def taken(tx: sa.Connection, run_id: int, attempt: int) -> tuple[Claim, datetime
 def is_any_queued(tx: sa.Connection, tasks: Collection[str], *, executor: str) -> bool:
     """Whether a run of these tasks waits to be claimed."""
     return HIGHEST.scalar(tx, tasks=list(tasks), executor=executor) is not None
-
-
-def highest_priority(tx: sa.Connection, tasks: Collection[str], *, executor: str) -> int:
-    """Return the highest priority that is queued; lower than all when nothing is."""
-    priority = HIGHEST.scalar(tx, tasks=list(tasks), executor=executor)
-    return LOWEST_PRIORITY if priority is None else int(priority)
 
 
 def take(

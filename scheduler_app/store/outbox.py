@@ -8,9 +8,10 @@ Invariants kept here:
   that the message names; of any number of messages for one attempt a single one is acted on.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,16 +19,74 @@ from scheduler_app.clock import to_micros
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Claim
 from scheduler_app.store import claims
-from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import runs
+from scheduler_app.store.queues import Queue
+from scheduler_app.store.statement import Statement, still
+from scheduler_app.store.tables import OPEN_RUNS, runs
 
 IN_OUTBOX = sa.text("state = 'queued' AND executor = 'celery'")
-MESSAGE = (runs.c.id, runs.c.task, runs.c.attempt, runs.c.timeout)
+MESSAGE = (
+    runs.c.id,
+    runs.c.task,
+    runs.c.attempt,
+    runs.c.timeout,
+    runs.c.job_key,
+    runs.c.priority,
+    runs.c.ready_at,
+)
 UNPUBLISHED = Statement(
     sa.select(*MESSAGE)
     .where(IN_OUTBOX, runs.c.publish_at.is_(None))
     .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
     .limit(sa.bindparam("most"))
+)
+UNPUBLISHED_OF_TASK = Statement(
+    sa.select(*MESSAGE)
+    .where(
+        sa.text("state = 'queued'"),
+        runs.c.executor == sa.bindparam("executor"),
+        runs.c.task == sa.bindparam("task"),
+        runs.c.publish_at.is_(None),
+    )
+    .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
+    .limit(sa.bindparam("most"))
+)
+UNPUBLISHED_OF_JOB = Statement(
+    sa.select(*MESSAGE)
+    .where(
+        runs.c.job_key == sa.bindparam("job"),
+        sa.text(OPEN_RUNS),
+        sa.text("state = 'queued'"),
+        still(runs.c.executor, sa.bindparam("executor")),
+        still(runs.c.priority, sa.bindparam("priority")),
+        runs.c.publish_at.is_(None),
+    )
+    .order_by(runs.c.id)
+    .limit(1)
+)
+HIGHEST_UNPUBLISHED = Statement(
+    sa.select(runs.c.priority)
+    .where(IN_OUTBOX, runs.c.publish_at.is_(None))
+    .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
+    .limit(1)
+)
+HIGHEST_UNPUBLISHED_OF_TASK = Statement(
+    sa.select(runs.c.priority)
+    .where(
+        sa.text("state = 'queued'"),
+        runs.c.executor == sa.bindparam("executor"),
+        runs.c.task == sa.bindparam("task"),
+        runs.c.publish_at.is_(None),
+    )
+    .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
+    .limit(1)
+)
+QUEUE = Queue(
+    executor=Executor.CELERY,
+    in_order=UNPUBLISHED,
+    highest=HIGHEST_UNPUBLISHED,
+    of_task=UNPUBLISHED_OF_TASK,
+    highest_of_task=HIGHEST_UNPUBLISHED_OF_TASK,
+    of_job=UNPUBLISHED_OF_JOB,
 )
 UNCLAIMED = Statement(
     sa.select(*MESSAGE)
@@ -36,6 +95,9 @@ UNCLAIMED = Statement(
     .limit(sa.bindparam("most"))
 )
 OUTSTANDING = Statement(sa.select(sa.func.count()).where(IN_OUTBOX, runs.c.publish_at > 0))
+OUTSTANDING_OF_TASK = Statement(
+    sa.select(sa.func.count()).where(IN_OUTBOX, runs.c.publish_at > 0, runs.c.task == sa.bindparam("task"))
+)
 MARK = Statement(
     runs.update()
     .where(runs.c.id == sa.bindparam("id_"), IN_OUTBOX)
@@ -84,6 +146,11 @@ def outstanding(tx: sa.Connection) -> int:
     return int(OUTSTANDING.scalar(tx))
 
 
+def as_messages(rows: Iterable[Any]) -> list[Message]:
+    """Return the messages for runs in the outbox."""
+    return [_message(row) for row in rows]
+
+
 def mark(tx: sa.Connection, messages: Sequence[Message], until: datetime) -> list[Message]:
     """Note that these are being published, and when that has to be done again; return those still in the outbox."""
     changed = MARK.each(tx, [{"id_": message.run_id, "at_": to_micros(until)} for message in messages])
@@ -95,12 +162,18 @@ def unmark(tx: sa.Connection, run_ids: Collection[int]) -> None:
     CLEAR.many(tx, [{"id_": run_id} for run_id in run_ids])
 
 
+def wanted(tx: sa.Connection, message: Message, tasks: Collection[str]) -> Any | None:
+    """Return the run of which a message asks for an attempt; None when that is not wanted any more."""
+    row = claims.candidate(tx, message.run_id, tasks)
+    return row if row is not None and row.attempt + 1 == message.attempt else None
+
+
 def claim(
     tx: sa.Connection, message: Message, *, tasks: Collection[str], engine: int, token: int, now: datetime
 ) -> Claim | None:
     """Claim the attempt that a message asks for; None when it is not wanted any more, or somebody was first."""
-    row = claims.candidate(tx, message.run_id, tasks)
-    if row is None or row.attempt + 1 != message.attempt:
+    row = wanted(tx, message, tasks)
+    if row is None:
         return None
     CLEAR.run(tx, id_=message.run_id)
     taken = claims.take(
@@ -109,10 +182,20 @@ def claim(
     return taken[0]
 
 
+def defer(tx: sa.Connection, run_id: int, until: datetime) -> None:
+    """Let a run that was published and may not start now be published again then."""
+    MARK.run(tx, id_=run_id, at_=to_micros(until))
+
+
+def outstanding_of_task(tx: sa.Connection, task: str) -> int:
+    """Return how many runs of a task are published and not claimed."""
+    return int(OUTSTANDING_OF_TASK.scalar(tx, task=task))
+
+
 def to_be_killed(tx: sa.Connection) -> list[str]:
     """Return the messages whose attempts execute and were asked to stop."""
     return [message_id(row.id, row.attempt) for row in DEAF.rows(tx)]
 
 
-def _message(row: sa.Row[tuple[int, str, int, float | None]]) -> Message:
+def _message(row: Any) -> Message:
     return Message(run_id=row.id, task=row.task, attempt=row.attempt + 1, timeout=row.timeout)

@@ -83,6 +83,13 @@ QUEUE = Statement(
     .where(runs.c.id == sa.bindparam("id_"), runs.c.state == RunState.SCHEDULED)
     .values(state=RunState.QUEUED, reason=None, queued_at=sa.bindparam("now"))
 )
+# what waited for a place stands in line from now on, behind what could start before: a job whose runs wait by the
+# thousand takes no place that others wait for
+LINE_UP = Statement(
+    runs.update()
+    .where(runs.c.id == sa.bindparam("id_"), runs.c.state == RunState.SCHEDULED)
+    .values(state=RunState.QUEUED, reason=None, queued_at=sa.bindparam("now"), ready_at=sa.bindparam("now"))
+)
 ASTRAY = Statement(
     sa.select(runs.c.id, runs.c.job_key, runs.c.concurrency_key.label("old"), jobs.c.concurrency_key.label("new"))
     .select_from(runs.join(jobs, jobs.c.key == runs.c.job_key))
@@ -149,12 +156,12 @@ def _fill(tx: sa.Connection, freed: set[int], keys: Iterable[str | None], now: d
 def _unlock(tx: sa.Connection, keys: set[str], now: datetime) -> None:
     for key in keys - locked(tx, keys):
         for row in NEXT_OF_KEY.rows(tx, key=key):
-            QUEUE.run(tx, id_=row.id, now=to_micros(now))
+            LINE_UP.run(tx, id_=row.id, now=to_micros(now))
 
 
 def _queue_next(tx: sa.Connection, job: int, most: int, now: datetime) -> None:
     if most > 0:
-        QUEUE.many(tx, [{"id_": row.id, "now": to_micros(now)} for row in NEXT_OF_JOB.rows(tx, job=job, most=most)])
+        LINE_UP.many(tx, [{"id_": row.id, "now": to_micros(now)} for row in NEXT_OF_JOB.rows(tx, job=job, most=most)])
 
 
 def readmit(tx: sa.Connection, run_ids: Sequence[int], now: datetime) -> None:

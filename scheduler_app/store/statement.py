@@ -103,7 +103,9 @@ def _compiler_of(dialect: sa.Dialect) -> type[SQLCompiler]:
 class Compiled:
     """A statement's text for one dialect, how its parameters are laid out and what its rows look like."""
 
-    def __init__(self, statement: sa.UpdateBase | sa.Select[Any], dialect: sa.Dialect, columns: Sequence[str]) -> None:
+    def __init__(
+        self, statement: sa.UpdateBase | sa.Select[Any] | sa.TextualSelect, dialect: sa.Dialect, columns: Sequence[str]
+    ) -> None:
         compiled = _compiler_of(dialect)(dialect, statement, column_keys=list(columns) or None)
         self.text = compiled.string
         self.order: Sequence[str] = compiled.positiontup or ()
@@ -123,7 +125,9 @@ class Compiled:
 class Statement:
     """A statement compiled at its first use. `columns` names the values of an insert."""
 
-    def __init__(self, statement: sa.UpdateBase | sa.Select[Any], *, columns: Sequence[str] = ()) -> None:
+    def __init__(
+        self, statement: sa.UpdateBase | sa.Select[Any] | sa.TextualSelect, *, columns: Sequence[str] = ()
+    ) -> None:
         self._statement = statement
         self._columns = columns
         self.select: Any = statement

@@ -128,6 +128,16 @@ _partial(
     runs.c.id,
     where="state = 'queued'",
 )
+# store.queues: past the runs of a task that is held back, or that crowds the others out
+_partial(
+    "scheduler_runs_queue_by_task",
+    runs.c.executor,
+    runs.c.task,
+    runs.c.priority.desc(),
+    runs.c.ready_at,
+    runs.c.id,
+    where="state = 'queued'",
+)
 # store.outbox; what threads execute has no entry in it
 OUTBOX = "state = 'queued' AND executor = 'celery'"
 _partial("scheduler_runs_outbox", runs.c.publish_at, runs.c.priority.desc(), runs.c.ready_at, runs.c.id, where=OUTBOX)
@@ -183,6 +193,18 @@ logs = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("text", sa.LargeBinary, nullable=False),
 )
+
+# the starts of tasks with a rate limit, as long as they count; what has none has no row here
+starts = sa.Table(
+    "scheduler_starts",
+    metadata,
+    sa.Column("run_id", Key, primary_key=True),
+    sa.Column("token", sa.BigInteger, primary_key=True),
+    sa.Column("task", Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+# store.limits
+sa.Index("scheduler_starts_task", starts.c.task, starts.c.at)
 
 engines = sa.Table(
     "scheduler_engines",

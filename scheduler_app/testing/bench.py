@@ -17,7 +17,7 @@ from scheduler_app.engine.heartbeat import BEAT_EVERY
 from scheduler_app.engine.pool import Ended
 from scheduler_app.engine.runner import Surroundings, execute, timed_out
 from scheduler_app.errors import StoreTooNew, StoreUnavailable
-from scheduler_app.store import claims, engines
+from scheduler_app.store import engines
 from scheduler_app.store.engines import EngineState
 from scheduler_app.store.outlook import look_ahead
 from scheduler_app.testing.clock import FakeClock
@@ -266,10 +266,10 @@ class Bench:
             ahead = look_ahead(tx)
             if ahead.paused_since is not None:
                 return None
-            names = ctx.registry.names()
-            if ahead.busy and any(claims.is_any_queued(tx, names, executor=executor) for executor in Executor):
+            if ahead.busy and self._engine.passes.may_claim(tx):
                 return now
-        return None if ahead.next_at is None else max(now, ahead.next_at)
+        moments = (ahead.next_at, self._engine.passes.next_start)
+        return min((max(now, at) for at in moments if at is not None), default=None)
 
     def close(self) -> None:
         """Say in the store that the engine has stopped, if the store is still there and of this version."""
