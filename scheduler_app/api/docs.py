@@ -92,4 +92,4 @@ def document() -> Response:
     if "key" in g:
         told = with_tasks(told, list_tasks(ctx=context()))
     content = json.dumps(told | {"servers": [{"url": request.script_root or "/"}]})
-    return Response(content, mimetype="application/json", headers={"Vary": "Authorization"})
+    return Response(content, mimetype="application/json", headers={"Vary": "Authorization, Cookie"})

@@ -1,5 +1,6 @@
 """Keys are made, listed and revoked over HTTP; each is told once."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 import sqlalchemy as sa
 from flask_openapi.openapi import OpenAPI
 
+from scheduler_app.errors import LastAdminKey
+from scheduler_app.services import keys
 from scheduler_app.services.context import Context
 from scheduler_app.store.keys import digest_of
 from scheduler_app.store.tables import api_keys
@@ -97,6 +100,27 @@ def test_the_last_admin_key_that_lasts_cannot_be_revoked(call: Caller):
     assert call("DELETE", f"/api-keys/{first}").status_code == 204
     assert_problem(call("GET", "/jobs"), 401)
     assert list(listed(other)) == ["soon gone", "other"]
+
+
+def test_two_admins_who_revoke_each_other_at_once_leave_one(call: Caller, ctx: Context):
+    made(call, "other", "admin")
+    start, refused = threading.Barrier(2), []
+
+    def revoke(key_id: int) -> None:
+        start.wait()
+        try:
+            keys.revoke_key(key_id, ctx=ctx)
+        except LastAdminKey as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=revoke, args=[key_id]) for key_id in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 1
+    left = keys.list_keys((), after=None, limit=10, ctx=ctx).keys
+    assert [key.role for key in left] == ["admin"]
 
 
 def test_two_good_keys_have_two_names_and_a_name_is_free_again(call: Caller):

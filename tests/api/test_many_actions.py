@@ -48,7 +48,8 @@ def test_an_action_costs_a_job_a_few_statements_none_of_which_is_composed_anew(
         answer = call("POST", "/jobs/actions", {"action": action, "filter": {"tag": ["many"]}})
     assert {item["status"] for item in answer.get_json()["items"]} <= {200, 202, 204}
     assert seen["composed"] < 20
-    assert seen["compiled"] <= 8 * 200 + 20
+    # one of them notes who did it
+    assert seen["compiled"] <= 9 * 200 + 20
 
 
 def test_other_writers_come_in_between(call: Caller, ctx: Context) -> None:

@@ -8,13 +8,15 @@ import pytest
 import sqlalchemy as sa
 from flask_openapi.openapi import OpenAPI
 
+from scheduler_app import dashboard
+from scheduler_app.api import Pages, Readiness, create_api
 from scheduler_app.services import keys, sessions
 from scheduler_app.services.context import Context
 from scheduler_app.services.keys import KeySpec
 from scheduler_app.services.roles import Role
 from scheduler_app.store.tables import sessions as sessions_table
 from tests.api.browser import SESSION, Browser, token_in
-from tests.api.conftest import KEY, SettableClock, assert_problem
+from tests.api.conftest import KEY, SettableClock, assert_problem, new_context
 
 Site = Callable[..., OpenAPI]
 
@@ -105,6 +107,21 @@ def test_who_signs_out_is_out_wherever_the_cookie_was_copied(browser: Browser, s
     assert browser.cookie() is None
     assert copied.get("/").status_code == 303
     assert_problem(copied.api("GET", "/jobs"), 401)
+
+
+def test_who_signed_in_at_one_process_is_signed_in_at_all_and_so_for_out(
+    browser: Browser, ctx: Context, clock: SettableClock
+):
+    for another in new_context(ctx.database.url.render_as_string(hide_password=False), clock):
+        pages = Pages(blueprint=dashboard.create_pages(another), tell=dashboard.tell, needs=dashboard.NEEDS)
+        other = Browser(create_api(another, hosts=(), ready=lambda: Readiness(ready=True), pages=pages))
+        code = sessions.new_code(ctx=another)
+        browser.post("/sign-in", {"csrf_token": browser.token(), "code": code})
+        other.keep(browser.cookie() or "")
+        assert other.get("/").status_code == 200
+        assert other.api("POST", "/scheduler/pause", browser.token("/")).status_code == 200
+        browser.sign_out()
+        assert other.get("/").status_code == 303
 
 
 def test_two_browsers_may_be_signed_in_with_one_key(browser: Browser, site: Site):

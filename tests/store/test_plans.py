@@ -15,6 +15,7 @@ from scheduler_app.store import (
     following,
     idempotency,
     jobs,
+    keys,
     lags,
     limits,
     outbox,
@@ -28,10 +29,12 @@ from scheduler_app.store import (
     rollups,
     runs,
     schema,
+    sessions,
     settling,
     spans,
     starting,
     tracks,
+    trail,
 )
 from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
@@ -46,6 +49,7 @@ ROOMS = (
     idempotency,
     jobs,
     lags,
+    keys,
     limits,
     pauses,
     places,
@@ -54,10 +58,12 @@ ROOMS = (
     queues,
     rescues,
     rollups,
+    sessions,
     settling,
     spans,
     starting,
     tracks,
+    trail,
 )
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
