@@ -113,10 +113,16 @@ class Attendant:
         self._connect(load("celery.signals"))
 
     def _connect(self, signals: Any) -> None:
+        signals.celeryd_init.connect(self._configure, weak=False)
         signals.worker_init.connect(self._begin, weak=False)
         signals.worker_process_init.connect(self._begin_process, weak=False)
         signals.worker_process_shutdown.connect(self._end_process, weak=False)
         signals.worker_shutting_down.connect(self._stop, weak=False)
+
+    def _configure(self, instance: Any, **_: Any) -> None:
+        """In a worker that is about to read its settings: they may have been given after the app was attached."""
+        if instance.app is self._celery:
+            adopt(self._celery)
 
     def _begin(self, sender: Any, **_: Any) -> None:
         """In the main process, before it has any other."""

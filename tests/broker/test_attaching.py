@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, signals
 from flask import Flask
 
 from scheduler_app import Scheduler
@@ -66,6 +67,14 @@ def test_the_worker_gets_what_runs_need_and_keeps_what_was_set(celery: Celery, s
     assert celery.conf.accept_content == ["pickle", "json"]
     assert celery.conf.broker_transport_options["visibility_timeout"] == 99
     assert celery.conf.broker_transport_options["unacked_restore_throttle"] == 5
+
+
+def test_settings_that_are_given_after_attaching_lose_nothing_that_a_worker_needs(schedulers):
+    celery = Celery("shop", set_as_current=False)
+    schedulers("a").attach(celery)
+    celery.config_from_object({"accept_content": ["pickle"], "worker_prefetch_multiplier": 4})
+    signals.celeryd_init.send(sender="worker", instance=SimpleNamespace(app=celery), conf=celery.conf, options={})
+    assert (celery.conf.accept_content, celery.conf.worker_prefetch_multiplier) == (["pickle", "json"], 1)
 
 
 def test_attaching_twice_is_attaching_once(celery: Celery, schedulers):
