@@ -181,7 +181,7 @@ def _tiles(found: Pace, reader: Reader) -> Iterable[Tile]:
     )
     slowest = max((engine.commit_seconds for engine in found.alive if engine.commit_seconds), default=None)
     value, unit = (f"{slowest * 1000:.1f}", "ms") if slowest else ("—", "")
-    yield Tile(name="commit", title="Commit", value=value, unit=unit, note="the slowest engine's, usually")
+    yield Tile(name="commit", title="Commit", value=value, unit=unit, note="of the slowest engine")
 
 
 def _engine(row: EngineRow, found: Pace) -> Engine:

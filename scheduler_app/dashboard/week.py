@@ -8,7 +8,7 @@ from flask import Blueprint, request
 
 from scheduler_app.dashboard import preferences
 from scheduler_app.dashboard.frame import context, render
-from scheduler_app.dashboard.heat import Change, Look, Row, brief, busiest, next_change, quietest, rows, unit
+from scheduler_app.dashboard.heat import Change, Look, Row, brief, busiest, next_change, quietest, rows, unit, whole
 from scheduler_app.services.context import Context
 from scheduler_app.services.hour import HourDetail, read_hour
 from scheduler_app.services.outlooks import HourPlan, week
@@ -65,7 +65,7 @@ def page_of(chosen: datetime | None, busy: bool, zone: ZoneInfo, *, ctx: Context
     look = replace(look, chosen=hour)
     detail = read_hour(hour, ctx=ctx)
     hidden = detail.shares[MOST_SHARES:]
-    values = [look.value(plan) for plan in plans]
+    values = [look.value(plan) for plan in whole(plans, look)]
     return Page(
         verdict=verdict(plans, look),
         lead=f"{'Busy seconds' if busy else 'Planned firings'} per hour, the next seven days, {zone.key}.",

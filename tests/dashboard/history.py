@@ -17,7 +17,7 @@ from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.services.admission import admit
 from scheduler_app.services.reckoning import Reckoning
-from scheduler_app.store import filling, lags, plans
+from scheduler_app.store import facts, filling, lags, plans
 from scheduler_app.store import jobs as job_rows
 from scheduler_app.store.database import Database
 from scheduler_app.store.endings import Firings
@@ -75,6 +75,7 @@ def _batched(things: Iterable[T]) -> Iterator[list[T]]:
 
 def derive(database: Database, firings: Sequence[tuple[int, int]]) -> None:
     """Compute every table that is derived from runs and jobs, as an engine that keeps books does."""
+    database.write_alone(lambda tx: facts.drop(tx, filling.FACT))
     while database.write_alone(lambda tx: filling.step(tx, NOW)):
         pass
     reckoning = Reckoning(since=NOW)
