@@ -17,7 +17,7 @@ from scheduler_app.domain.text import first_forbidden
 from scheduler_app.errors import Fault, InvalidInput
 from scheduler_app.services import scheduler as service
 from scheduler_app.services.overview import counted
-from scheduler_app.services.pace import HOURS, Pace, read_pace
+from scheduler_app.services.pace import HOURS, MOST_WAITING, Pace, read_pace
 from scheduler_app.services.stats import Pulse
 from scheduler_app.store.engines import LIVE, EngineRow
 
@@ -50,7 +50,7 @@ class Executor:
 
     name: str
     running: int
-    queued: int
+    queued: str
     slots: int
 
 
@@ -198,6 +198,6 @@ def _executors(found: Pace) -> Iterable[Executor]:
         yield Executor(
             name=name,
             running=sum(found.scheduler.holdings.get(engine.id, {}).get(name, 0) for engine in found.alive),
-            queued=sum(run.executor == name for run in found.waiting),
+            queued=f"{sum(run.executor == name for run in found.waiting)}{more}",
             slots=sum(engine.executors.get(name, {}).get("slots", 0) for engine in found.alive),
         )
