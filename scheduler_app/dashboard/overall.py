@@ -191,6 +191,7 @@ def _engine(row: EngineRow, found: Pace) -> Engine:
 
 
 def _executors(found: Pace) -> Iterable[Executor]:
+    more = "+" if len(found.waiting) >= MOST_WAITING else ""
     names = sorted(
         {name for engine in found.alive for name in engine.executors}, key=("thread", "process", "celery").index
     )
