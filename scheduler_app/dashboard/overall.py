@@ -133,7 +133,7 @@ def verdict_of(found: Pace, reader: Reader) -> tuple[str, str]:
     alive, gone = found.alive, found.gone
     left = _left(found, reader)
     if not alive:
-        return "No engine is alive: nothing fires and nothing runs.", left or "Start one with `scheduler-app serve`."
+        return "No engine is alive: nothing fires and nothing runs.", left or "Start one with scheduler-app serve."
     if found.scheduler.paused:
         return "Firing is paused. Running work goes on.", left
     if found.punctuality.overdue:
