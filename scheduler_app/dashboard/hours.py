@@ -27,6 +27,7 @@ class Column:
     width: float
     middle: float
     start: datetime
+    end: datetime
     told: str
     good: float
     planned: float
@@ -100,6 +101,7 @@ def _column(place: int, hour: Hour, found: Facts, zone: ZoneInfo, sizes: tuple[i
         width=round(wide * (1 - GAP), 2),
         middle=round((place + 0.5) * wide, 2),
         start=hour.at,
+        end=hour.at + HOUR,
         told=_told(hour, zone),
         good=_height(hour.good, top),
         planned=_height(hour.planned, top),
