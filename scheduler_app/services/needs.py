@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.run import Run, RunState
 from scheduler_app.domain.track import NO_STATS, JobStats
-from scheduler_app.store import jobs, runs, standing, tracks
+from scheduler_app.store import glance, jobs, runs, tracks
 
 MOST_LOOKED_AT = 200
 MOST_UNKNOWN = 7
@@ -56,7 +56,7 @@ class Seen:
 
 def look(tx: sa.Connection, now: datetime) -> Seen:
     """Return what runs, and the newest runs that ended badly."""
-    running = standing.running(tx, MOST_LOOKED_AT)
+    running = glance.running(tx, MOST_LOOKED_AT)
     failed = _newest(tx, RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
     missed = [run for run in _newest(tx, RunState.MISSED) if run.finished_at and run.finished_at >= now - DAY]
     keys = {run.job_key for run in (*running, *failed, *missed)}

@@ -14,7 +14,7 @@ from scheduler_app.services.needs import Kind, Need, Seen
 from scheduler_app.services.outlooks import HourPlan, week
 from scheduler_app.services.scheduler import SchedulerView
 from scheduler_app.services.stats import Bucket, Day, Lag, buckets, day, lag, of_jobs
-from scheduler_app.store import standing
+from scheduler_app.store import glance
 from scheduler_app.store.engines import LIVE, EngineRow, EngineState
 
 HOURS_BACK, HOURS_AHEAD = 24, 6
@@ -78,7 +78,7 @@ def facts(view: SchedulerView, *, ctx: Context) -> Facts:
     with ctx.database.read() as tx:
         seen = needs.look(tx, now)
         found = needs.needs(tx, seen, view.unknown_tasks, is_paused=view.paused is not None, now=now)
-        waiting = standing.waiting(tx, MOST_WAITING)
+        waiting = glance.waiting(tx, MOST_WAITING)
     coming = upcoming(within=HOUR.total_seconds(), limit=MOST_COMING, ctx=ctx)
     return Facts(
         now=now,

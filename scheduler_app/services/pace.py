@@ -10,7 +10,7 @@ from scheduler_app.services.context import Context
 from scheduler_app.services.overview import lost
 from scheduler_app.services.scheduler import SchedulerView
 from scheduler_app.services.stats import OVERDUE_AFTER, Lag, Pulse, Punctuality, lag, pulse, punctuality
-from scheduler_app.store import jobs, standing
+from scheduler_app.store import glance, jobs
 from scheduler_app.store.engines import LIVE, EngineRow
 
 HOURS = timedelta(hours=3)
@@ -45,7 +45,7 @@ def read_pace(view: SchedulerView, *, ctx: Context) -> Pace:
     now = view.now
     with ctx.database.read() as tx:
         due = (job for job in jobs.soonest(tx, now - OVERDUE_AFTER, 1) if job.state is JobState.ACTIVE)
-        waiting = [run for run in standing.waiting(tx, MOST_WAITING) if run.state is RunState.QUEUED]
+        waiting = [run for run in glance.waiting(tx, MOST_WAITING) if run.state is RunState.QUEUED]
     return Pace(
         now=now,
         scheduler=view,
