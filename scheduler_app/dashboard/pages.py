@@ -5,7 +5,6 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from scheduler_app.clock import rfc3339
 from scheduler_app.dashboard import assets, first, overall, overview, preferences, week, words
 from scheduler_app.dashboard.frame import EXTENSION, render
 from scheduler_app.services.context import Context
@@ -34,7 +33,6 @@ def create_pages(ctx: Context) -> Blueprint:
     pages.record(lambda state: state.app.extensions.update({EXTENSION: ctx}))
     pages.after_request(_confined)
     pages.add_app_template_filter(words.countdown, "countdown")
-    pages.add_app_template_filter(rfc3339, "rfc3339")
     for module in MODULES:
         module.register(pages)
     return pages
