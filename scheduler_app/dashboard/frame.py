@@ -77,7 +77,7 @@ class Frame:
         """How many of the engines are alive."""
         gone = len(lost(self._engines, self.now))
         alive = self.engines_alive
-        return f"{alive} of {alive + gone} engines alive" if gone else f"{words.plural(alive, 'engine')} alive"
+        return f"{alive} of {alive + gone} engines" if gone else words.plural(alive, "engine")
 
     @property
     def paused_at(self) -> datetime | None:

@@ -68,10 +68,14 @@ class Look:
         return plan.busy_seconds if self.busy else float(plan.firings)
 
 
+def whole(plans: Sequence[HourPlan], look: Look) -> Sequence[HourPlan]:
+    """Return the hours of which nothing is over."""
+    return [plan for plan in plans if plan.at > look.now] or plans
+
+
 def quietest(plans: Sequence[HourPlan], look: Look) -> HourPlan:
-    """Return the hour with the least to do; what is left of the present one is no whole hour."""
-    whole = [plan for plan in plans if plan.at > look.now] or plans
-    return min(whole, key=lambda plan: (look.value(plan), plan.at))
+    """Return the whole hour with the least to do."""
+    return min(whole(plans, look), key=lambda plan: (look.value(plan), plan.at))
 
 
 def busiest(plans: Sequence[HourPlan], look: Look) -> HourPlan:
@@ -81,7 +85,7 @@ def busiest(plans: Sequence[HourPlan], look: Look) -> HourPlan:
 
 def rows(plans: Sequence[HourPlan], look: Look) -> list[Row]:
     """Return the days from Monday to Sunday; a day that comes twice in part, now and a week on, is one row."""
-    values = [look.value(plan) for plan in plans]
+    values = [look.value(plan) for plan in whole(plans, look)]
     least, most = min(values), max(values)
     calm = quietest(plans, look).at
     found: dict[tuple[int, int], list[Cell]] = {}
@@ -119,7 +123,7 @@ def unit(look: Look, value: float) -> str:
 
 def step_of(value: float, least: float, most: float) -> int:
     """Return the step of a value, linear from the least to the most; 0 when all are alike."""
-    return min(STEPS - 1, int(STEPS * (value - least) / (most - least))) if most > least else 0
+    return max(0, min(STEPS - 1, int(STEPS * (value - least) / (most - least)))) if most > least else 0
 
 
 def brief(value: float) -> str:

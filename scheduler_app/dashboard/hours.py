@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from math import ceil, floor, log10
 from zoneinfo import ZoneInfo
 
+from scheduler_app.clock import rfc3339
 from scheduler_app.services.overview import HOUR, Facts
 from scheduler_app.services.tape import summed
 
@@ -26,7 +27,8 @@ class Column:
     x: float
     width: float
     middle: float
-    start: datetime
+    start: str
+    end: str
     told: str
     good: float
     planned: float
@@ -99,7 +101,8 @@ def _column(place: int, hour: Hour, found: Facts, zone: ZoneInfo, sizes: tuple[i
         x=round((place + GAP / 2) * wide, 2),
         width=round(wide * (1 - GAP), 2),
         middle=round((place + 0.5) * wide, 2),
-        start=hour.at,
+        start=rfc3339(hour.at),
+        end=rfc3339(hour.at + HOUR),
         told=_told(hour, zone),
         good=_height(hour.good, top),
         planned=_height(hour.planned, top),

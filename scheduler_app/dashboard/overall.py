@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, redirect, request, url_for
@@ -16,9 +17,11 @@ from scheduler_app.domain.text import first_forbidden
 from scheduler_app.errors import Fault, InvalidInput
 from scheduler_app.services import scheduler as service
 from scheduler_app.services.overview import counted
-from scheduler_app.services.pace import Pace, read_pace
+from scheduler_app.services.pace import HOURS, MOST_WAITING, Pace, read_pace
+from scheduler_app.services.stats import Pulse
 from scheduler_app.store.engines import LIVE, EngineRow
 
+MINUTE = timedelta(minutes=1)
 BOXES = 32
 MOST_LATE = 5.0
 LONGEST_REASON = 1024
@@ -47,7 +50,7 @@ class Executor:
 
     name: str
     running: int
-    queued: int
+    queued: str
     slots: int
 
 
@@ -99,6 +102,7 @@ def page_of(found: Pace, zone: ZoneInfo) -> Page:
     """Return what the page shows of the facts."""
     reader = Reader(now=found.now, zone=zone)
     verdict, rest = verdict_of(found, reader)
+    minutes = list(_minutes(found))
     return Page(
         verdict=verdict,
         rest=rest,
@@ -106,9 +110,22 @@ def page_of(found: Pace, zone: ZoneInfo) -> Page:
         engines=tuple(_engine(row, found) for row in (*reversed(found.alive), *found.gone)),
         alive=len(found.alive),
         executors=tuple(_executors(found)),
-        lag=line([(minute.at, minute.lag) for minute in found.minutes], "s", 0.1, zone),
-        backlog=line([(minute.at, float(minute.backlog)) for minute in found.minutes], "runs", 4.0, zone),
+        lag=line([(at, one.lag.p95 if one else None) for at, one in minutes], "s", 0.1, zone),
+        backlog=line([(at, _backlog(one)) for at, one in minutes], "runs", 4.0, zone),
     )
+
+
+def _minutes(found: Pace) -> Iterable[tuple[datetime, Pulse | None]]:
+    """Yield the minutes of three hours, with what is known of each; the present one is not over."""
+    known = {one.at: one for one in found.pulses}
+    last = found.now.replace(second=0, microsecond=0) - MINUTE
+    for number in range(int(HOURS / MINUTE)):
+        at = last - HOURS + (number + 1) * MINUTE
+        yield at, known.get(at)
+
+
+def _backlog(one: Pulse | None) -> float | None:
+    return None if one is None or one.backlog is None else float(one.backlog)
 
 
 def verdict_of(found: Pace, reader: Reader) -> tuple[str, str]:
@@ -116,16 +133,14 @@ def verdict_of(found: Pace, reader: Reader) -> tuple[str, str]:
     alive, gone = found.alive, found.gone
     left = _left(found, reader)
     if not alive:
-        return "No engine is alive: nothing fires and nothing runs.", left or "Start one with `scheduler-app serve`."
+        return "No engine is alive: nothing fires and nothing runs.", left or "Start one with scheduler-app serve."
     if found.scheduler.paused:
         return "Firing is paused. Running work goes on.", left
-    if found.overdue:
-        oldest = words.duration(
-            (found.now - min(job.next_run_time or found.now for job in found.overdue)).total_seconds()
-        )
-        number = counted(len(found.overdue))
-        which = "job is" if len(found.overdue) == 1 else "jobs are"
-        return f"{number.capitalize()} {which} overdue, by up to {oldest}.", left
+    if found.punctuality.overdue:
+        number = found.punctuality.overdue
+        since = found.overdue.next_run_time if found.overdue else None
+        by = f", by up to {words.duration((found.now - since).total_seconds())}" if since else ""
+        return f"{counted(number).capitalize()} {'job is' if number == 1 else 'jobs are'} overdue{by}.", left
     if (found.lag.p95 or 0) > MOST_LATE:
         return f"Jobs fire late: {words.duration(found.lag.p95)} after they are due.", left
     told = f" {left}" if gone else ""
@@ -151,23 +166,22 @@ def _tiles(found: Pace, reader: Reader) -> Iterable[Tile]:
     oldest = min((run.ready_at for run in found.waiting), default=None)
     note = f"oldest {words.countdown((found.now - oldest).total_seconds())}" if oldest else "nothing waits"
     yield Tile(name="backlog", title="Backlog", value=f"{found.scheduler.backlog:,}", note=note, states="queued")
-    due = len(found.overdue)
+    due, fired = found.punctuality.overdue, found.punctuality.fired
     held = bool(due and found.scheduler.paused)
     tone = "failed" if due and not held else ""
     note = "held by the pause" if held else "due and not fired"
-    yield Tile(name="overdue", title="Overdue jobs", value=f"{due}", note=note, tone=tone)
-    fired, planned = found.fired, found.fired + due
-    told = f"{fired:,}" if found.exact else f"{fired:,}+"
-    note = f"planned {planned:,}, {f'{due} missing' if due else 'none missing'}"
-    yield Tile(name="fired", title="Fired, 1 h", value=told, note=note, tone=tone)
+    yield Tile(name="overdue", title="Overdue jobs", value=f"{due:,}", note=note, tone=tone)
+    note = f"due {found.punctuality.due:,}, {f'{due:,} missing' if due else 'none missing'}"
+    yield Tile(name="fired", title="Fired, 1 h", value=f"{fired:,}", note=note, tone=tone)
     passed = max((engine.last_pass_at for engine in found.alive if engine.last_pass_at), default=None)
     ago = words.duration(max(0.0, (found.now - passed).total_seconds())) if passed else "—"
     value, _, unit = ago.partition(" ")
     yield Tile(
         name="pass", title="Last pass", value=value, unit=f"{unit} ago" if passed else "", note="as of the last beat"
     )
-    milliseconds = f"{found.read_seconds * 1000:.1f}"
-    yield Tile(name="store", title="Store", value=milliseconds, unit="ms", note="to read these numbers")
+    slowest = max((engine.commit_seconds for engine in found.alive if engine.commit_seconds), default=None)
+    value, unit = (f"{slowest * 1000:.1f}", "ms") if slowest else ("—", "")
+    yield Tile(name="commit", title="Commit", value=value, unit=unit, note="of the slowest engine")
 
 
 def _engine(row: EngineRow, found: Pace) -> Engine:
@@ -177,6 +191,7 @@ def _engine(row: EngineRow, found: Pace) -> Engine:
 
 
 def _executors(found: Pace) -> Iterable[Executor]:
+    more = "+" if len(found.waiting) >= MOST_WAITING else ""
     names = sorted(
         {name for engine in found.alive for name in engine.executors}, key=("thread", "process", "celery").index
     )
@@ -184,6 +199,6 @@ def _executors(found: Pace) -> Iterable[Executor]:
         yield Executor(
             name=name,
             running=sum(found.scheduler.holdings.get(engine.id, {}).get(name, 0) for engine in found.alive),
-            queued=sum(run.executor == name for run in found.waiting),
+            queued=f"{sum(run.executor == name for run in found.waiting)}{more}",
             slots=sum(engine.executors.get(name, {}).get("slots", 0) for engine in found.alive),
         )

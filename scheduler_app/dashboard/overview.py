@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint
 
+from scheduler_app.clock import rfc3339
 from scheduler_app.dashboard import preferences, words
 from scheduler_app.dashboard.first import show_first
 from scheduler_app.dashboard.frame import context, render
@@ -19,7 +20,7 @@ from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import SchedulerError
 from scheduler_app.services import overview
-from scheduler_app.services.overview import Facts
+from scheduler_app.services.overview import DAY, Facts
 from scheduler_app.services.scheduler import view_scheduler
 
 MOST_NEEDS, MOST_RUNNING, MOST_NEXT = 7, 7, 7
@@ -118,6 +119,7 @@ def tiles(found: Facts, reader: Reader) -> Iterable[Tile]:
     """Return the seven numbers."""
     yield _tile_running(found)
     yield _tile_queued(found)
+    since = rfc3339((found.now - DAY).replace(second=0, microsecond=0))
     failed, before = found.day.last.failed, found.day.before.failed
     yield Tile(
         name="failed",
@@ -127,6 +129,7 @@ def tiles(found: Facts, reader: Reader) -> Iterable[Tile]:
         tone="failed" if failed else "",
         shape="failed",
         states="failed,timed_out,lost",
+        since=since,
     )
     jobs = len({run.job_key for run in found.seen.missed})
     missed = found.day.last.missed
@@ -138,13 +141,22 @@ def tiles(found: Facts, reader: Reader) -> Iterable[Tile]:
         tone="missed" if missed else "",
         shape="missed",
         states="missed",
+        since=since,
     )
     last = found.day.last
     ended = last.succeeded + last.failed
     share = words.share(last.succeeded, ended)
     note = f"of {words.plural(ended, 'run')}" if ended else "nothing ended"
     unit = "%" if ended else ""
-    yield Tile(name="success", title="Success, 24 h", value=share, unit=unit, note=note, states="succeeded")
+    yield Tile(
+        name="success",
+        title="Success, 24 h",
+        value=share,
+        unit=unit,
+        note=note,
+        states="succeeded,failed,timed_out,lost",
+        since=since,
+    )
     yield _tile_lag(found)
     yield _tile_engines(found, reader)
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """A number; `states` are those of the runs that sum to it, `page` is another page that tells more."""
+    """A number; `states` are those of the runs that sum to it, `page` is another page that tells more.
+
+    `since` is the RFC 3339 time from which they count, where not all do.
+    """
 
     name: str
     title: str
@@ -15,4 +18,5 @@ class Tile:
     tone: str = ""
     shape: str = ""
     states: str = ""
+    since: str | None = None
     page: str = ""

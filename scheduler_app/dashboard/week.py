@@ -1,26 +1,25 @@
 """Week: where is room?"""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, request
 
 from scheduler_app.dashboard import preferences
 from scheduler_app.dashboard.frame import context, render
-from scheduler_app.dashboard.heat import Change, Look, Row, brief, busiest, next_change, quietest, rows, unit
+from scheduler_app.dashboard.heat import Change, Look, Row, brief, busiest, next_change, quietest, rows, unit, whole
 from scheduler_app.services.context import Context
 from scheduler_app.services.hour import HourDetail, read_hour
 from scheduler_app.services.outlooks import HourPlan, week
 
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
-FARTHEST = timedelta(days=370)
 MOST_SHARES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What the page shows. The addresses are those of other weeks, as dates of their first day."""
+    """What the page shows."""
 
     verdict: str
     lead: str
@@ -34,9 +33,6 @@ class Page:
     others: int
     other_firings: int
     change: Change | None
-    shown: str
-    before: str | None
-    after: str | None
 
 
 def register(pages: Blueprint) -> None:
@@ -46,22 +42,9 @@ def register(pages: Blueprint) -> None:
 
 def show_week() -> str:
     """Show what is planned in each hour of a week, and of one hour in each minute."""
-    ctx, zone = context(), preferences.zone()
-    now = ctx.clock.now()
-    start = _week(request.args.get("week", ""), now, zone)
     busy = request.args.get("measure") == "busy"
     chosen = _instant(request.args.get("hour", ""))
-    return render("week.html", page=page_of(start, chosen, busy, zone, ctx=ctx))
-
-
-def _week(given: str, now: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return the Monday of the week that an address names; None for the seven days from now on."""
-    try:
-        day = datetime.combine(datetime.fromisoformat(given[:10]).date(), time())
-    except ValueError:
-        return None
-    monday = (day - timedelta(days=day.weekday())).replace(tzinfo=zone)
-    return monday.astimezone(UTC) if now < monday < now + FARTHEST else None
+    return render("week.html", page=page_of(chosen, busy, preferences.zone(), ctx=context()))
 
 
 def _instant(given: str) -> datetime | None:
@@ -72,59 +55,41 @@ def _instant(given: str) -> datetime | None:
     return at.astimezone(UTC) if at.tzinfo is not None else None
 
 
-def page_of(start: datetime | None, chosen: datetime | None, busy: bool, zone: ZoneInfo, *, ctx: Context) -> Page:
+def page_of(chosen: datetime | None, busy: bool, zone: ZoneInfo, *, ctx: Context) -> Page:
     """Return what the page shows."""
     now = ctx.clock.now()
-    plans = _plans(start or now, zone, start is not None, ctx)
+    plans = _plans(now, zone, ctx)
     look = Look(zone=zone, now=now, chosen=now, busy=busy)
     known = [plan.at for plan in plans]
     hour = chosen if chosen in known else busiest(plans, look).at
-    look = Look(zone=zone, now=now, chosen=hour, busy=busy)
+    look = replace(look, chosen=hour)
     detail = read_hour(hour, ctx=ctx)
     hidden = detail.shares[MOST_SHARES:]
-    values = [look.value(plan) for plan in plans]
-    local = hour.astimezone(zone)
-    first = (start or now).astimezone(zone)
-    span = f"week of {first.day} {first:%B}" if start else "the next seven days"
+    values = [look.value(plan) for plan in whole(plans, look)]
     return Page(
         verdict=verdict(plans, look),
-        lead=f"{'Busy seconds' if busy else 'Planned firings'} per hour, {span}, {zone.key}.",
+        lead=f"{'Busy seconds' if busy else 'Planned firings'} per hour, the next seven days, {zone.key}.",
         measure="busy" if busy else "firings",
         rows=tuple(rows(plans, look)),
         range=f"{brief(min(values))} – {brief(max(values))} {unit(look, 2)} an hour",
         chosen=span_of(hour, zone),
         detail=detail,
-        told=f"{local:%A %H:%M} by minute, at most {max(detail.minutes)} firings in one",
+        told=f"{hour.astimezone(zone):%A %H:%M} by minute, at most {max(detail.minutes)} firings in one",
         most=max(1, *detail.minutes),
         others=len(hidden),
         other_firings=sum(share.number for share in hidden),
         change=next_change(now, zone),
-        shown=f"{first:%Y-%m-%d}" if start else "",
-        before=_other(start, -1, now, zone),
-        after=_other(start, 1, now, zone),
     )
 
 
-def _plans(begin: datetime, zone: ZoneInfo, whole: bool, ctx: Context) -> list[HourPlan]:
-    """Return the hours of seven days: 167 or 169 of them when clocks change within a whole week."""
-    plans = week(begin, ctx=ctx)
-    if not whole:
-        return plans
-    local = begin.astimezone(zone)
-    end = (local.replace(tzinfo=None) + WEEK).replace(tzinfo=zone).astimezone(UTC)
+def _plans(now: datetime, zone: ZoneInfo, ctx: Context) -> list[HourPlan]:
+    """Return the hours from now until the same hour of the day in a week: 168 if clocks do not change."""
+    plans = week(now, ctx=ctx)
+    wall = plans[0].at.astimezone(zone).replace(tzinfo=None) + WEEK
+    end = wall.replace(tzinfo=zone).astimezone(UTC)
     if end > plans[-1].at + HOUR:
         plans = [*plans, *week(plans[-1].at + HOUR, ctx=ctx)[:1]]
     return [plan for plan in plans if plan.at < end]
-
-
-def _other(start: datetime | None, weeks: int, now: datetime, zone: ZoneInfo) -> str | None:
-    """Return the day at which the week before or after begins; nothing stands for the present one."""
-    local = (start or now).astimezone(zone)
-    monday = local.replace(tzinfo=None, hour=0) - timedelta(days=local.weekday()) + weeks * WEEK
-    at = monday.replace(tzinfo=zone)
-    if at > now + FARTHEST - WEEK or (start is None and weeks < 0):
-        return None
-    return f"{at:%Y-%m-%d}" if at > now else ""
 
 
 def verdict(plans: list[HourPlan], look: Look) -> str:

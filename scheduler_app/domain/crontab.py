@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 MOST_LINES = 500
 _SETTING = re.compile(r"\s*[A-Za-z_][A-Za-z0-9_]*\s*=")
 _ENTRY = re.compile(r"\s*(?P<when>@\S+|(?:\S+\s+){4}\S+)\s+(?P<command>\S.*)")
-_UNFIT = re.compile(r"[^A-Za-z0-9._:-]+")
+_UNFIT = re.compile(r"[^A-Za-z0-9._:]+")
 _PERCENT = re.compile(r"(?<!\\)%")
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.run import Run, RunState
 from scheduler_app.domain.track import NO_STATS, JobStats
-from scheduler_app.store import jobs, runs, tracks
+from scheduler_app.store import glance, jobs, runs, tracks
 
 MOST_LOOKED_AT = 200
 MOST_UNKNOWN = 7
@@ -56,9 +56,9 @@ class Seen:
 
 def look(tx: sa.Connection, now: datetime) -> Seen:
     """Return what runs, and the newest runs that ended badly."""
-    running = _newest(tx, now, RunState.RUNNING)
-    failed = _newest(tx, now, RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
-    missed = [run for run in _newest(tx, now, RunState.MISSED) if run.finished_at and run.finished_at >= now - DAY]
+    running = glance.running(tx, MOST_LOOKED_AT)
+    failed = _newest(tx, RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
+    missed = [run for run in _newest(tx, RunState.MISSED) if run.finished_at and run.finished_at >= now - DAY]
     keys = {run.job_key for run in (*running, *failed, *missed)}
     found = jobs.by_keys(tx, keys)
     return Seen(
@@ -70,7 +70,7 @@ def look(tx: sa.Connection, now: datetime) -> Seen:
     )
 
 
-def _newest(tx: sa.Connection, now: datetime, *states: RunState) -> list[Run]:
+def _newest(tx: sa.Connection, *states: RunState) -> list[Run]:
     found = runs.page(tx, runs.RunFilter(states=states), after=None, limit=MOST_LOOKED_AT)
     return [run for run, _ in found]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from scheduler_app.domain.run import Run, RunState
+from scheduler_app.domain.run import Run
 from scheduler_app.domain.track import JobStats
 from scheduler_app.services import needs
 from scheduler_app.services.context import Context
@@ -14,7 +14,7 @@ from scheduler_app.services.needs import Kind, Need, Seen
 from scheduler_app.services.outlooks import HourPlan, week
 from scheduler_app.services.scheduler import SchedulerView
 from scheduler_app.services.stats import Bucket, Day, Lag, buckets, day, lag, of_jobs
-from scheduler_app.store import runs
+from scheduler_app.store import glance
 from scheduler_app.store.engines import LIVE, EngineRow, EngineState
 
 HOURS_BACK, HOURS_AHEAD = 24, 6
@@ -78,8 +78,7 @@ def facts(view: SchedulerView, *, ctx: Context) -> Facts:
     with ctx.database.read() as tx:
         seen = needs.look(tx, now)
         found = needs.needs(tx, seen, view.unknown_tasks, is_paused=view.paused is not None, now=now)
-        where = runs.RunFilter(states=(RunState.QUEUED, RunState.SCHEDULED))
-        waiting = [run for run, _ in runs.page(tx, where, after=None, limit=MOST_WAITING)]
+        waiting = glance.waiting(tx, MOST_WAITING)
     coming = upcoming(within=HOUR.total_seconds(), limit=MOST_COMING, ctx=ctx)
     return Facts(
         now=now,

@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
 ]
-PAGES = ("/", "/scheduler", "/week", "/week?week=2027-03-22")
+PAGES = ("/", "/scheduler", "/week")
 Filled = Callable[[str], Path]
 Open = Callable[..., Page]
 

@@ -1,7 +1,7 @@
 """Whether anything is wrong is said in a sentence, made of the same facts as the numbers below it."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from scheduler_app.domain.track import JobStats
 from scheduler_app.services.admission import admit
 from scheduler_app.services.needs import Kind, Need
 from scheduler_app.services.overview import lost, verdict
+from scheduler_app.services.stats import Lag, Punctuality
 from scheduler_app.store.engines import EngineState
 from tests.dashboard.world import NOW, registry
 
@@ -150,9 +151,10 @@ def test_what_needs_somebody_says_why_in_one_line(given: Need, what: str, why: s
 def pace(
     *, engines: tuple[Any, ...] = (ENGINE,), overdue: int = 0, paused: bool = False, p95: float | None = 0.04
 ) -> Any:
-    due = [SimpleNamespace(next_run_time=NOW - timedelta(minutes=12))] * overdue
+    late = SimpleNamespace(next_run_time=NOW - timedelta(minutes=12)) if overdue else None
+    punctual = Punctuality(fired=200, overdue=overdue)
     base = facts(engines=engines, paused=paused)
-    return SimpleNamespace(**vars(base), now=NOW, overdue=due, lag=SimpleNamespace(p95=p95))
+    return SimpleNamespace(**vars(base), now=NOW, overdue=late, punctuality=punctual, lag=Lag(p95=p95, max=p95))
 
 
 @pytest.mark.parametrize(
@@ -174,9 +176,7 @@ def test_scheduler_says_whether_it_is_well(found: Any, sentence: str) -> None:
 
 def test_an_engine_that_another_followed_on_its_node_is_not_missed() -> None:
     follower = SimpleNamespace(id=9, node="app-2", state=EngineState.RUNNING, beat_at=NOW)
-    long_ago = SimpleNamespace(
-        id=3, node="app-3", state=EngineState.DEAD, beat_at=datetime(2026, 11, 1, tzinfo=NOW.tzinfo)
-    )
+    long_ago = SimpleNamespace(id=3, node="app-3", state=EngineState.DEAD, beat_at=NOW - timedelta(days=20))
 
     assert lost([ENGINE, GONE], NOW) == [GONE]  # type: ignore[list-item]
     assert lost([ENGINE, GONE, follower, long_ago], NOW) == []  # type: ignore[list-item]
