@@ -106,7 +106,7 @@ def test_a_filled_store_of_every_schema_is_brought_up_to_date_and_loses_nothing(
         ]
     if revision < "0007":  # what executors an engine has was not told
         before["scheduler_engines"] = [{**row, "executors": None} for row in before["scheduler_engines"]]
-    if revision < "0010":  # nor how a key begins, and who changed what
+    if revision < "0010":  # nor how a key begins, nor who changed what
         before["scheduler_audit"] = []
         before["scheduler_api_keys"] = [{**row, "prefix": None} for row in before["scheduler_api_keys"]]
     assert after == before
