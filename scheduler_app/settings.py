@@ -153,6 +153,12 @@ class Settings(BaseModel):
     keep_skipped_days: Days = Field(30, description="How long firings that were skipped are kept.")
     keep_audit_days: Days = Field(365, description="How long it is kept who changed what.")
     keep_runs_per_job: Number = Field(20_000, description="How many runs of a job are kept, the newest.")
+    minute_counts_hours: int = Field(
+        48, ge=48, le=8760, description="How many hours it is kept how many runs ended in each minute."
+    )
+    hour_counts_days: int = Field(
+        400, ge=8, le=36500, description="How many days it is kept how many runs ended in each hour."
+    )
 
 
 KEYS = tuple(Settings.model_fields)

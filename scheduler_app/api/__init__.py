@@ -21,6 +21,7 @@ from scheduler_app.api import (
     keys,
     runs,
     scheduler,
+    stats,
     tasks,
     trail,
     triggers,
@@ -39,7 +40,7 @@ from scheduler_app.services.hints import Hints
 __all__ = ["Listening", "Pages", "Readiness", "create_api"]
 
 LOG = logging.getLogger("scheduler_app.api")
-NOUNS = (jobs, bulk, runs, forecast, tasks, triggers, scheduler, events, trail, keys, health)
+NOUNS = (jobs, bulk, runs, forecast, stats, tasks, triggers, scheduler, events, trail, keys, health)
 
 INFO = Info(
     title="scheduler_app",

@@ -17,6 +17,10 @@ NEEDS: dict[str, Role] = {
     "triggers.preview_trigger": Role.VIEWER,
     "forecast.forecast_job": Role.VIEWER,
     "forecast.list_upcoming": Role.VIEWER,
+    "stats.get_stats": Role.VIEWER,
+    "stats.get_job_stats": Role.VIEWER,
+    "stats.get_week": Role.VIEWER,
+    "stats.get_timeline": Role.VIEWER,
     "scheduler.get_scheduler": Role.VIEWER,
     "events.follow_events": Role.VIEWER,
     # of keys and sign-ins only an admin is told, which its view looks after

@@ -4,12 +4,22 @@ from dataclasses import asdict
 
 from flask import Response
 
-from scheduler_app.api.answers import accepted_answer, answer, page_answer, run_answer, runs_root
+from scheduler_app.api.answers import accepted_answer, answer, page_answer, runs_root
 from scheduler_app.api.contract import Answer, context, room, serves
 from scheduler_app.api.cursors import decode_run, encode_run
 from scheduler_app.api.reading import OPTIONAL_JSON
 from scheduler_app.schemas.fields import Nothing
-from scheduler_app.schemas.run import LogOut, LogQuery, RetriedOut, RunList, RunOut, RunPath, RunQuery, render_run
+from scheduler_app.schemas.run import (
+    LogOut,
+    LogQuery,
+    RetriedOut,
+    RunDetailOut,
+    RunList,
+    RunOut,
+    RunPath,
+    RunQuery,
+    render_run,
+)
 from scheduler_app.services import retrying as retry_service
 from scheduler_app.services import runs as service
 
@@ -24,10 +34,12 @@ def list_runs(query: RunQuery) -> Response:
     return page_answer([render_run(run) for run in page.runs], encode_run(page.after, where))
 
 
-@serves(calls, "GET /runs/<run_id>", {200: Answer(model=RunOut, means="The run.")}, refuses=(404,))
+@serves(calls, "GET /runs/<run_id>", {200: Answer(model=RunDetailOut, means="The run.")}, refuses=(404,))
 def get_run(path: RunPath) -> Response:
     """Get a run."""
-    return run_answer(service.get_run(path.run_id, ctx=context()))
+    run = service.get_run(path.run_id, ctx=context())
+    same = service.same_error(run, ctx=context())
+    return answer(render_run(run) | {"same_error": None if same is None else asdict(same)})
 
 
 @serves(

@@ -48,6 +48,7 @@ def _document(found: Audit, name: str, now: datetime) -> dict[str, Any]:
         "breaches": [{**asdict(breach), "means": PROMISES[breach.promise]} for breach in found.breaches],
         "checked": {**found.counts, "checks": found.checks, "jobs_judged": found.judged},
         "not_judged": found.not_judged,
+        "books_not_judged": found.books,
     }
 
 
@@ -56,6 +57,8 @@ def _told(found: Audit, name: str) -> Iterator[str]:
         yield one_line(_sentence(breach))
     for job_id, why in found.not_judged.items():
         yield one_line(f"not judged: the firings of job {job_id}: {why}")
+    if found.books:
+        yield f"not judged: {found.books}"
     number = len(found.breaches)
     verdict = "every promise is kept" if not number else f"{number} {'breach' if number == 1 else 'breaches'}"
     if found.checks:

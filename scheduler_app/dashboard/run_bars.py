@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scheduler_app.services.context import Context
-from scheduler_app.services.histograms import histogram
-from scheduler_app.services.stats import Bucket, Tally, tally
+from scheduler_app.services.histograms import histogram, summed
+from scheduler_app.services.stats import Bucket, Tally
 from scheduler_app.store.runs import RunFilter
 
 BARS = 85
@@ -15,7 +15,9 @@ MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 10080)
 USUAL = timedelta(minutes=10)
 LABELS = 8
 TALL, DEEP = 104.0, 26.0
-HOUR = timedelta(hours=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+# by the minute it is known at least for two days how runs ended (minute_counts_hours)
+FINE = timedelta(hours=47)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +61,8 @@ def draw(where: RunFilter, now: datetime, zone: ZoneInfo, *, ctx: Context) -> Ba
     width, start, end = frame_of(where, now)
     counted = histogram(where, start, end, fine=width < HOUR, ctx=ctx)
     since, until = where.since or start, where.until or end
-    inside = [bucket for bucket in counted if since <= bucket.at < until]
-    picked = tally(pair for bucket in inside for pair in bucket.counts.items())
+    size = MINUTE if width < HOUR else HOUR
+    picked = summed(bucket for bucket in counted if bucket.at < until and bucket.at + size > since)
     is_chosen = where.since is not None or where.until is not None
     bars = tuple(_bars(counted, width, start, since, until))
     chosen = (_part(since, start, end), _part(until, start, end)) if is_chosen else None
@@ -83,8 +85,9 @@ def frame_of(where: RunFilter, now: datetime) -> tuple[timedelta, datetime, date
     since, until = where.since or (where.until or end) - BARS * USUAL, min(where.until or end, end)
     if since >= start:
         return USUAL, start, end
-    span = max(until - since, timedelta(minutes=1))
-    minutes = next((m for m in MINUTES if timedelta(minutes=m) * BARS >= span * 1.2), MINUTES[-1])
+    span = max(until - since, MINUTE)
+    least = 60 if since < now - FINE else 1
+    minutes = next((m for m in MINUTES if m >= least and m * MINUTE * BARS >= span * 1.2), MINUTES[-1])
     width = timedelta(minutes=minutes)
     end = min(_ceil(until + span * 0.1, width), _ceil(now, width))
     return width, end - BARS * width, end
@@ -98,7 +101,7 @@ def _ceil(at: datetime, width: timedelta) -> datetime:
 def _bars(
     counted: Sequence[Bucket], width: timedelta, start: datetime, since: datetime, until: datetime
 ) -> Iterator[Bar]:
-    tallies = [tally(pair for b in part for pair in b.counts.items()) for part in _parts(counted, width, start)]
+    tallies = [summed(part) for part in _parts(counted, width, start)]
     up = TALL / (max((_good(one) for one in tallies), default=0) or 1)
     down = DEEP / (max((one.failed + one.missed + one.skipped for one in tallies), default=0) or 1)
     for number, one in enumerate(tallies):

@@ -14,12 +14,15 @@ SHORTEST_REST = timedelta(seconds=1)
 class Retention:
     """What is kept of runs that have ended. A state without an age is kept for ever, None keeps every run of a job.
 
-    `changes` is how long it is kept who changed what; None: for ever.
+    `changes` is how long it is kept who changed what, None: for ever;
+    `minutes` and `hours`: how long it is kept how many ended in each minute, and in each hour.
     """
 
     ages: Mapping[RunState, timedelta] = field(default_factory=dict)
     runs_per_job: int | None = None
     changes: timedelta | None = None
+    minutes: timedelta = timedelta(hours=48)
+    hours: timedelta = timedelta(days=400)
 
     def cutoffs(self, now: datetime) -> dict[RunState, datetime | None]:
         """Return for each final state the time since which its runs are kept."""

@@ -16,7 +16,7 @@ from itertools import count
 from zoneinfo import ZoneInfo
 
 from scheduler_app.clock import MICROSECOND
-from scheduler_app.domain.schedule import END, FIRST, budgeted, count_by_walking
+from scheduler_app.domain.schedule import END, FIRST, STEP_BUDGET, budgeted, count_by_walking
 from scheduler_app.domain.wall_table import WallTable
 from scheduler_app.domain.zone import SECOND, Span, spans_back_from, spans_from
 
@@ -55,7 +55,12 @@ class WallSchedule:
 
     def count(self, since: datetime, until: datetime) -> int | None:
         """Return how many firings lie from `since` (a firing) to `until`; None when over 10,000."""
-        return count_by_walking(self.after, since, until)
+        first, last = _naive(since), _naive(until)
+        span = next(spans_from(self.zone, first), None)
+        if span is None or first - span.start < FAR or last >= span.end or last - first > FAR:
+            return count_by_walking(self.after, since, until)
+        counted = self.table.count(first + span.offset, min(last, _naive(self.end or END)) + span.offset)
+        return counted if counted <= STEP_BUDGET else None
 
     def _from(self, moment: datetime) -> datetime | None:
         """Return the first firing at or after `moment` (naive UTC, whole seconds)."""
@@ -85,3 +90,7 @@ class WallSchedule:
 
     def _begin(self, span: Span) -> datetime:
         return span.start + span.offset if self.table.wildcard else span.fresh
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None)

@@ -54,6 +54,29 @@ class WallTable:
         """Tell whether it fires on that day at all."""
         return bool(self.days_of(day.year) >> day_of_year(day) & 1)
 
+    def count(self, first: datetime, last: datetime) -> int:
+        """Return how many matches lie from one naive local time (whole seconds) to another, both included."""
+        total, day = 0, first.date()
+        while day <= last.date():
+            if self.has_day(day):
+                begin = _second_of_day(first) if day == first.date() else 0
+                total += self._times(begin, _second_of_day(last) if day == last.date() else 86_399)
+            day += DAY
+        return total
+
+    def _times(self, first: int, last: int) -> int:
+        """Return how many seconds of a day match, from one to another, both included."""
+        (begin, since), (end, until) = divmod(first, 60), divmod(last, 60)
+        at_end = self.seconds & ((2 << until) - 1)
+        if begin == end:
+            return (self.minutes >> begin & 1) * (at_end >> since).bit_count()
+        between = (self.minutes & ((1 << end) - 1)) >> (begin + 1)
+        return (
+            (self.minutes >> begin & 1) * (self.seconds >> since).bit_count()
+            + between.bit_count() * self.seconds.bit_count()
+            + (self.minutes >> end & 1) * at_end.bit_count()
+        )
+
     def _time_from(self, second_of_day: int) -> int:
         minute, second = divmod(second_of_day, 60)
         if self.minutes >> minute & 1 and (found := _lowest_from(self.seconds, second)) != NONE:

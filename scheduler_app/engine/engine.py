@@ -19,6 +19,7 @@ from scheduler_app.domain.zone_rules import rules_version
 from scheduler_app.engine import capture
 from scheduler_app.engine.agenda import PassContext
 from scheduler_app.engine.aps import DurableScheduler
+from scheduler_app.engine.bookkeeper import Bookkeeper
 from scheduler_app.engine.context import EngineContext
 from scheduler_app.engine.coroutines import Coroutines
 from scheduler_app.engine.crew import Crew
@@ -116,6 +117,7 @@ class Engine:
             ctx.database, ctx.clock, ctx.bus, identity=self.identity, is_ours=self._is_ours, on_work=self.wake
         )
         self.pruner = Pruner(ctx.database, ctx.clock, ctx.bus, retention=ctx.retention, engine_id=lambda: self.id)
+        self.bookkeeper = Bookkeeper(ctx.database, ctx.clock, engine_id=lambda: self.id)
         self.passes = Pass(
             PassContext(
                 database=ctx.database,
@@ -197,6 +199,7 @@ class Engine:
                 self._loop("watcher", self._watch),
                 self._loop("follower", lambda: self.follower.poll() if self.is_free else LOOK_WHILE_HINDERED),
                 self._loop("pruner", lambda: self.pruner.poll() if self.is_free else LOOK_WHILE_HINDERED),
+                self._loop("bookkeeper", lambda: self.bookkeeper.poll() if self.is_free else LOOK_WHILE_HINDERED),
             ]
             publish = self.ctx.publisher()
             if publish is not None:

@@ -83,9 +83,12 @@ class Heartbeat:
 
     def _beat(self, engine: int) -> bool:
         now, tasks, executors, passed_at = self._clock.now(), self._tasks(), self._executors(), self._passed_at()
+        commits = self._database.commit_seconds
 
         def work(tx: sa.Connection) -> bool:
-            alive = engines.raise_beat(tx, engine, tasks=tasks, executors=executors, passed_at=passed_at, now=now)
+            alive = engines.raise_beat(
+                tx, engine, tasks=tasks, executors=executors, passed_at=passed_at, commit_seconds=commits, now=now
+            )
             failpoint("beat.before_commit")
             return alive
 

@@ -27,7 +27,7 @@ from scheduler_app.engine.pool import STALE_AFTER
 from scheduler_app.engine.settlement import is_given_back, keep_news, run_ended, settle
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import FiringsMissed, JobBroke, LateResultRefused
-from scheduler_app.store import claims, firing, pauses
+from scheduler_app.store import claims, endings, firing, pauses
 from scheduler_app.store.outlook import Outlook, look_ahead, look_around
 
 BATCH = 250
@@ -212,6 +212,7 @@ class Pass:
         starter = self._claimer.starter(agenda) if works and not is_any_queued else None
         firing.record(tx, agenda.planned, agenda.now, starter)
         if agenda.planned:
+            endings.commits_at(tx, self._ctx.clock.now())
             failpoint("fire.before_commit")
         for paused, plan in agenda.lapsed:
             pauses.lapse(tx, paused, plan, agenda.now)

@@ -6,15 +6,16 @@ that only saves work, since deleting twice is deleting once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
+from scheduler_app.domain.load import hour_of
 from scheduler_app.domain.retention import Retention
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus, HistoryPruned
-from scheduler_app.store import engines, idempotency, pruning, trail
+from scheduler_app.store import engines, filling, idempotency, lags, plans, pruning, rollups, trail
 from scheduler_app.store.database import Database
 
 LOOK_EVERY = 10.0
@@ -22,6 +23,7 @@ REST_FACTOR = 9.0
 ANSWERS_AT_ONCE = 100
 CHANGES_AT_ONCE = 500
 RECOUNT_EVERY = 3600.0
+PLANS_KEPT = timedelta(days=8)
 
 
 class Pruner:
@@ -68,13 +70,9 @@ class Pruner:
             self.poll()
 
     def _is_mine(self) -> bool:
-        """Whether this is the engine that prunes."""
-        engine = self._engine_id()
-        if engine is None:
-            return False
+        """Whether this is the engine that prunes. What is not in the books yet stays until it is."""
         with self._database.read() as tx:
-            live = engines.live(tx)
-        return not live or live[0].id == engine
+            return engines.is_oldest(tx, self._engine_id()) and filling.is_complete(tx)
 
     def _finish(self) -> None:
         now = self._clock.monotonic()
@@ -87,6 +85,8 @@ class Pruner:
         now = self._clock.now()
         yield from self._answers(now)
         yield from self._changes(now)
+        self._books(now)
+        yield
         yield from self._by_age(now)
         yield from self._by_number()
 
@@ -95,6 +95,18 @@ class Pruner:
         while self._has_expired(now):
             self._database.write(lambda tx: idempotency.prune(tx, now, ANSWERS_AT_ONCE))
             yield
+
+    def _books(self, now: datetime) -> None:
+        """Forget the counts and the plans of long ago."""
+        minutes = now - self._retention.minutes
+
+        def work(tx: sa.Connection) -> None:
+            rollups.prune(tx, "minute", hour_of(minutes))
+            rollups.prune(tx, "hour", hour_of(now - self._retention.hours))
+            lags.prune(tx, minutes)
+            plans.prune(tx, now - PLANS_KEPT)
+
+        self._database.write(work)
 
     def _has_expired(self, now: datetime) -> bool:
         with self._database.read() as tx:

@@ -181,8 +181,13 @@ def retention_of(settings: Settings) -> Retention:
     """Return how long history is kept."""
     days = {state: getattr(settings, f"keep_{state}_days") for state in FINAL_STATES}
     ages = {state: timedelta(days=number) for state, number in days.items() if number is not None}
-    audit = None if settings.keep_audit_days is None else timedelta(days=settings.keep_audit_days)
-    return Retention(ages=ages, runs_per_job=settings.keep_runs_per_job, changes=audit)
+    return Retention(
+        ages=ages,
+        runs_per_job=settings.keep_runs_per_job,
+        changes=None if settings.keep_audit_days is None else timedelta(days=settings.keep_audit_days),
+        minutes=timedelta(hours=settings.minute_counts_hours),
+        hours=timedelta(days=settings.hour_counts_days),
+    )
 
 
 def default_database(app: Flask) -> str:

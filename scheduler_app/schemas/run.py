@@ -146,6 +146,19 @@ class RunOut(WireOut):
     missed: MissedOut | None
 
 
+class SameErrorOut(WireOut):
+    """Which errors of the job are the same as this one."""
+
+    key: str = Field(description="The same for errors of one type, with the same words but for numbers, in one place.")
+    before: int = Field(description="How many runs before it, in a row, failed by the same; at most 200.")
+
+
+class RunDetailOut(RunOut):
+    """A run, and what is known of its error."""
+
+    same_error: SameErrorOut | None = Field(description="Null when it has no error.")
+
+
 class RetriedOut(RunOut):
     """The run that does the work of another one once more."""
 

@@ -45,6 +45,7 @@ class EngineOut(WireOut):
     started_at: datetime
     beat_at: datetime
     last_pass_at: datetime | None
+    commit_seconds: float | None = Field(description="The median of its last commits, as of the last beat.")
 
 
 class SchedulerOut(WireOut):

@@ -14,6 +14,7 @@ from scheduler_app.domain.firing import UNPLANNABLE, uncomputable
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.ledger import Scope, disagreements
 from scheduler_app.domain.trigger import parse_trigger
+from scheduler_app.services import bookkeeping
 from scheduler_app.store import auditing, links, schema
 from scheduler_app.store.auditing import Breach, JobRecord
 from scheduler_app.store.promises import Check
@@ -23,7 +24,8 @@ MOST_OF_A_KIND = 100
 
 @dataclass(kw_only=True)
 class Audit:
-    """What was found: breaches, and how much was looked at. `not_judged` says why of jobs whose firings were not."""
+    """What was found: breaches, and how much was looked at. `not_judged` says why of jobs whose firings were not,
+    `books` why the roll-ups were not."""
 
     breaches: list[Breach] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -31,6 +33,7 @@ class Audit:
     judged: int = 0
     firings: int = 0
     not_judged: dict[str, str] = field(default_factory=dict)
+    books: str | None = None
 
 
 def audit(tx: sa.Connection, now: datetime) -> Audit:
@@ -49,6 +52,10 @@ def audit(tx: sa.Connection, now: datetime) -> Audit:
     for check, rows in auditing.broken_rows(tx, now):
         found.checks += 1
         found.breaches += _capped(check, rows)
+    found.books = bookkeeping.why_not(tx)
+    if found.books is None:
+        found.checks += 1
+        found.breaches += list(bookkeeping.breaches(tx))[:MOST_OF_A_KIND]
     for record in auditing.records(tx):
         found.breaches += _of_job(tx, record, found)
     return found

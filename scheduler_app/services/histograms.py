@@ -1,17 +1,19 @@
 """How runs ended over a span of time, as far as a filter lets them through."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.run import FINAL_STATES
+from scheduler_app.domain.track import FAILURES
 from scheduler_app.services import stats
 from scheduler_app.services.context import Context
-from scheduler_app.services.stats import Bucket, Step
+from scheduler_app.services.stats import Bucket, Tally
 from scheduler_app.store import tallies
+from scheduler_app.store.rollups import Step
 from scheduler_app.store.runs import RunFilter
 
 MICROS = 1_000_000
-HOUR = timedelta(hours=1)
 
 
 def histogram(where: RunFilter, start: datetime, end: datetime, *, fine: bool, ctx: Context) -> list[Bucket]:
@@ -37,3 +39,13 @@ def histogram(where: RunFilter, start: datetime, end: datetime, *, fine: bool, c
         Bucket(at=bucket.at, counts={state: n for state, n in bucket.counts.items() if state in where.states})
         for bucket in counted
     ]
+
+
+def summed(counted: Iterable[Bucket]) -> Tally:
+    """Add up what ended."""
+    counts: dict[str, int] = dict.fromkeys(FINAL_STATES, 0)
+    for bucket in counted:
+        for state, number in bucket.counts.items():
+            counts[state] += number
+    failed = sum(counts.pop(state) for state in FAILURES)
+    return Tally(failed=failed, **counts)

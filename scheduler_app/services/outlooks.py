@@ -1,25 +1,41 @@
 """What will happen, in pictures: the load of a week, and a span of time job by job."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Literal
 
+import sqlalchemy as sa
+
+from scheduler_app.clock import MICROSECOND
+from scheduler_app.domain.due import firings
 from scheduler_app.domain.job import Job
-from scheduler_app.domain.load import HOUR, per_hour
+from scheduler_app.domain.load import HOUR, hour_of
 from scheduler_app.domain.run import RunState
-from scheduler_app.domain.track import NO_STATS, JobStats
+from scheduler_app.domain.track import JobStats
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import SchedulerError
 from scheduler_app.services.context import Context
 from scheduler_app.services.forecast import running_times
-from scheduler_app.store import engines, jobs, spans, tracks
+from scheduler_app.services.reckoning import Reckoning
+from scheduler_app.store import engines, facts, jobs, plans, spans, tracks
+from scheduler_app.store.plans import Hours
 
 HOURS_OF_A_WEEK = 168
-MOST_JOBS = 500
+MOST_SLICES = 10
+MOST_JOBS = 300
 MOST_BARS = 2_000
-MOST_PLANNED = 100
+MOST_PLANNED = 60
+TOLD_APART = 600
+# of bars that are merged the worst state is shown
+WORSE = (
+    RunState.SUCCEEDED,
+    RunState.CANCELLED,
+    RunState.TIMED_OUT,
+    RunState.LOST,
+    RunState.FAILED,
+)
 THRESHOLD = 4
 MINUTE = timedelta(minutes=1)
 
@@ -101,29 +117,25 @@ class Timeline:
 
 
 def week(start: datetime, *, ctx: Context) -> list[HourPlan]:
-    """Return what is planned in each of the 168 hours from that of `start` on."""
-    begin = start.replace(minute=0, second=0, microsecond=0)
-    plans = {begin + n * HOUR: HourPlan(at=begin + n * HOUR, firings=0, busy_seconds=0.0) for n in range(168)}
+    """Return what is planned in each of the 168 hours from that of `start` on, as an engine has reckoned it.
+
+    Where none has yet, as in a new store, what the first jobs will do is reckoned here.
+    """
+    begin = hour_of(start)
     end = begin + HOURS_OF_A_WEEK * HOUR
     with ctx.database.read() as tx:
-        found = jobs.soonest(tx, end, MOST_JOBS)
-        stats = tracks.of_jobs(tx, [job.key for job in found])
-    for job in found:
-        usual = stats[job.key].usual or 0.0
-        for hour, number in _hours(job, end):
-            if (plan := plans.get(hour)) is not None:
-                busy = plan.busy_seconds + number * usual
-                plans[hour] = replace(plan, firings=plan.firings + number, busy_seconds=busy)
-    return list(plans.values())
+        until = plans.reckoned_until(tx)
+        hours = plans.read(tx, begin, end) if until is not None else _reckoned(tx, ctx.clock.now())
+    planned = ((at, hours.get(at, (0, 0.0))) for at in (begin + number * HOUR for number in range(HOURS_OF_A_WEEK)))
+    return [HourPlan(at=at, firings=firings, busy_seconds=busy) for at, (firings, busy) in planned]
 
 
-def _hours(job: Job, end: datetime) -> Iterable[tuple[datetime, int]]:
-    if job.trigger is None or job.next_run_time is None:
-        return []
-    try:
-        return list(per_hour(parse_trigger(job.trigger, now=job.created_at), job.next_run_time, end))
-    except SchedulerError:
-        return []
+def _reckoned(tx: sa.Connection, now: datetime) -> Hours:
+    reckoning = Reckoning(since=now)
+    for _ in range(MOST_SLICES):
+        if not reckoning.step(tx):
+            break
+    return reckoning.hours
 
 
 def timeline(start: datetime, end: datetime, *, limit: int, sort: Sort = "next", ctx: Context) -> Timeline:
@@ -131,37 +143,62 @@ def timeline(start: datetime, end: datetime, *, limit: int, sort: Sort = "next",
     now = ctx.clock.now()
     with ctx.database.read() as tx:
         ran = spans.between(tx, start, end, MOST_BARS + 1)
-        coming = jobs.soonest(tx, end, MOST_JOBS) if end > now else []
+        is_paused = facts.get(tx, facts.PAUSE) is not None
+        coming = jobs.soonest(tx, end, MOST_JOBS) if end > now and not is_paused else []
         found = {job.key: job for job in [*coming, *jobs.by_keys(tx, {span.job_key for span in ran})]}
         stats = tracks.of_jobs(tx, list(found))
         total = sum(engine.slots for engine in engines.live(tx))
-    bars: dict[int, list[Bar]] = {}
-    for span in ran[:MOST_BARS]:
-        bar = Bar(run_id=span.run_id, state=span.state, begin=span.begin, end=span.end)
-        bars.setdefault(span.job_key, []).append(bar)
+    bars = _bars(ran[:MOST_BARS], (end - start) / TOLD_APART)
+    expected = {job.key: _planned(job, now, max(now, start), end, stats[job.key]) for job in coming}
     rows = [
-        TimelineRow(
-            job=job,
-            bars=tuple(sorted(bars.get(job.key, []), key=lambda bar: bar.begin)),
-            planned=_planned(job, now, max(now, start), end, stats.get(job.key, NO_STATS)),
-        )
-        for job in found.values()
+        TimelineRow(job=job, bars=tuple(bars.get(key, ())), planned=expected.get(key, ()))
+        for key, job in found.items()
+        if key in bars or expected.get(key)
     ]
-    rows = _sorted([row for row in rows if row.bars or row.planned], sort)
+    cut = len(ran) > MOST_BARS or len(coming) >= MOST_JOBS or MOST_PLANNED in map(len, expected.values())
     return Timeline(
-        rows=tuple(rows[:limit]),
+        rows=tuple(_sorted(rows, sort)[:limit]),
         collisions=tuple(_collisions(rows)),
         slots=Slots(total=total, busy=tuple(_busy(rows, now, start, end))),
-        complete=len(rows) <= limit and len(ran) <= MOST_BARS and len(coming) < MOST_JOBS,
+        complete=len(rows) <= limit and not cut,
     )
 
 
+def _bars(ran: Sequence[spans.Span], least: timedelta) -> dict[int, list[Bar]]:
+    """Return the bars of each job; what began so soon after the last that nobody could tell them apart is one bar."""
+    bars: dict[int, list[Bar]] = {}
+    for span in sorted(ran, key=lambda span: (span.begin, span.run_id)):
+        of_job = bars.setdefault(span.job_key, [])
+        bar = Bar(run_id=span.run_id, state=span.state, begin=span.begin, end=span.end)
+        if of_job and bar.end is not None and of_job[-1].end is not None and bar.begin - of_job[-1].begin < least:
+            of_job[-1] = _merged(of_job[-1], bar)
+        else:
+            of_job.append(bar)
+    return bars
+
+
+def _merged(one: Bar, other: Bar) -> Bar:
+    assert one.end is not None and other.end is not None
+    state = max(one.state, other.state, key=WORSE.index)
+    return replace(other, state=state, begin=one.begin, end=max(one.end, other.end), count=one.count + other.count)
+
+
 def _planned(job: Job, now: datetime, start: datetime, end: datetime, stats: JobStats) -> tuple[Planned, ...]:
+    """Return the firings to come of a job, the first 60 of them."""
     try:
-        times = islice(running_times(job, job.skip_count, now), MOST_PLANNED)
-        return tuple(Planned(at=at, usual=stats.usual) for at in times if start <= at < end)
+        times = running_times(job, job.skip_count, now) if start <= now else _times_from(job, start)
+        coming = takewhile(lambda at: at < end, (at for at in times if at >= start))
+        return tuple(Planned(at=at, usual=stats.usual) for at in islice(coming, MOST_PLANNED))
     except SchedulerError:
         return ()
+
+
+def _times_from(job: Job, start: datetime) -> Iterator[datetime]:
+    """Yield the firings of a job in a span that has not begun."""
+    if job.trigger is None:
+        return iter(())
+    since = max(start, job.paused_until or start, job.next_run_time or start)
+    return firings(parse_trigger(job.trigger, now=job.created_at), since - MICROSECOND)
 
 
 def _sorted(rows: Sequence[TimelineRow], sort: Sort) -> list[TimelineRow]:

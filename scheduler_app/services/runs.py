@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from scheduler_app.domain.change import What, of_run
 from scheduler_app.domain.run import Reason, Run, RunState
+from scheduler_app.domain.same_error import error_key
 from scheduler_app.errors import Conflict, NotFound
 from scheduler_app.services.context import Context
 from scheduler_app.services.trail import noting
@@ -14,6 +15,7 @@ from scheduler_app.store.following import End, follow
 from scheduler_app.store.runs import RunPlace
 
 MOST_LOG_BYTES = 256 * 1024
+MOST_ERRORS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,14 @@ class Page:
 
     runs: list[Run]
     after: RunPlace | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SameError:
+    """What the same errors have in common, and how many runs `before`, in a row, had the same one; at most 200."""
+
+    key: str
+    before: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +51,24 @@ def get_run(run_id: int, *, ctx: Context) -> Run:
     """Return a run; NotFound when there is none."""
     with ctx.database.read() as tx:
         return find(tx, run_id)
+
+
+def same_error(run: Run, *, ctx: Context) -> SameError | None:
+    """Return how many runs of its job before a run, in a row, failed by the same error; None when it has none."""
+    with ctx.database.read() as tx:
+        return same_error_of(tx, run)
+
+
+def same_error_of(tx: sa.Connection, run: Run) -> SameError | None:
+    """Return the same in a transaction."""
+    if run.error is None:
+        return None
+    key, before = error_key(run.error), 0
+    for error in runs.errors_before(tx, run, MOST_ERRORS):
+        if error is None or error_key(error) != key:
+            break
+        before += 1
+    return SameError(key=key, before=before)
 
 
 def list_runs(where: runs.RunFilter, *, after: RunPlace | None, limit: int, ctx: Context) -> Page:

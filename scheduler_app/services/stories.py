@@ -1,22 +1,18 @@
 """The story of a run: what it did, beside what is usual for its job and the runs around it."""
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from scheduler_app.domain.job import Job
-from scheduler_app.domain.run import Run, RunError
+from scheduler_app.domain.run import Run
 from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.services.context import Context
-from scheduler_app.services.runs import find
+from scheduler_app.services.runs import find, same_error_of
 from scheduler_app.store import jobs, kin, logs, tracks
 from scheduler_app.store.logs import AttemptLog, LogChunk
 
-COMPARED = 90
 MOST_BYTES = 4 * logs.KEPT_END
-_VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +39,7 @@ class Story:
     job: Job | None
     stats: JobStats
     node: str | None
-    previous: Run | None
+    previous: int | None
     next: int | None
     same_error: int
     log: AttemptText
@@ -55,15 +51,15 @@ def tell(run_id: int, *, attempt: int | None, ctx: Context) -> Story:
         run = find(tx, run_id)
         job = jobs.find(tx, run.job_id)
         kept = job if job is not None and job.key == run.job_key else None
-        before = kin.before(tx, run, COMPARED if run.error else 1)
+        same = same_error_of(tx, run)
         return Story(
             run=run,
             job=kept,
             stats=tracks.of_jobs(tx, [run.job_key]).get(run.job_key, NO_STATS),
             node=kin.node(tx, run.engine),
-            previous=before[0] if before else None,
+            previous=kin.before(tx, run),
             next=kin.behind(tx, run),
-            same_error=0 if run.error is None else same_error(run.error, before),
+            same_error=0 if same is None else same.before,
             log=_log(tx, run, attempt),
         )
 
@@ -82,17 +78,3 @@ def _log(tx: sa.Connection, run: Run, attempt: int | None) -> AttemptText:
     chunks = logs.read(tx, run.id, offset=of.start, limit=MOST_BYTES)
     own = tuple(chunk for chunk in chunks if chunk.start < of.end)
     return AttemptText(attempts=tuple(attempts), attempt=of.attempt, chunks=own, end=of.end)
-
-
-def same_error(error: RunError, before: Iterable[Run]) -> int:
-    """Return how many of the runs right before failed with the same error; numbers in its message may differ."""
-    number = 0
-    for run in before:
-        if run.error is None or _kind(run.error) != _kind(error):
-            break
-        number += 1
-    return number
-
-
-def _kind(error: RunError) -> tuple[str, str]:
-    return error.type, _VARYING.sub("#", error.message)

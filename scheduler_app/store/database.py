@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from statistics import median
 
 import sqlalchemy as sa
 
@@ -73,6 +74,12 @@ class Connections:
     def commits(self) -> int:
         """How many transactions have been begun to write, those of others included that write here."""
         return self._writer.commits + self.foreign
+
+    @property
+    def commit_seconds(self) -> float | None:
+        """How long the last commits have taken, as their median."""
+        took = list(self._opened.writer.took)
+        return median(took) if took else None
 
     def close(self) -> None:
         """Close everything; the last connection's checkpoint too runs behind the gate."""
@@ -190,6 +197,11 @@ class Database:
     def commits(self) -> int:
         """How many transactions this process has begun to write."""
         return self.connections.commits
+
+    @property
+    def commit_seconds(self) -> float | None:
+        """How long the last commits of this process have taken, as their median; None before the first."""
+        return self.connections.commit_seconds
 
     def close(self) -> None:
         """Close every connection of this process. Using the database again opens it again."""

@@ -16,6 +16,9 @@ from scheduler_app.store.rows import micros, moment
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import engines
 
+# that it keeps roll-ups and the statistics of jobs; an older version says nothing
+BOOKS = 1
+
 
 class EngineState(StrEnum):
     """Whether an engine takes work, ends, or has ended."""
@@ -39,6 +42,7 @@ BEAT = Statement(
         tasks=sa.bindparam("tasks_"),
         executors=sa.func.coalesce(sa.bindparam("executors_", type_=sa.Text), engines.c.executors),
         last_pass_at=sa.bindparam("passed_"),
+        commit_seconds=sa.bindparam("commit_"),
     )
 )
 LIVE_ENGINES = Statement(sa.select(engines).where(sa.text("state IN ('running', 'draining')")).order_by(engines.c.id))
@@ -57,6 +61,7 @@ class EngineRow(Identity):
     started_at: datetime
     beat_at: datetime
     last_pass_at: datetime | None
+    commit_seconds: float | None
 
 
 def register(
@@ -74,6 +79,7 @@ def register(
         "executors": compact(executors or {"thread": {"slots": slots}}),
         "tasks": compact(sorted(tasks)),
         "state": EngineState.RUNNING,
+        "books": BOOKS,
         "beat": 1,
         "started_at": to_micros(now),
         "beat_at": to_micros(now),
@@ -88,6 +94,7 @@ def raise_beat(
     tasks: Collection[str],
     executors: Executors | None = None,
     passed_at: datetime | None,
+    commit_seconds: float | None = None,
     now: datetime,
 ) -> bool:
     """Raise an engine's beat, and say what it executes and where; False when others hold it for dead."""
@@ -95,6 +102,7 @@ def raise_beat(
         "tasks_": compact(sorted(tasks)),
         "executors_": None if executors is None else compact(executors),
         "passed_": micros(passed_at),
+        "commit_": commit_seconds,
         "now_": to_micros(now),
     }
     return BEAT.run(tx, engine_=engine, **values) == 1
@@ -118,6 +126,12 @@ def declare_dead(tx: sa.Connection, engine: int, *, beat: int) -> bool:
 def live(tx: sa.Connection) -> list[EngineRow]:
     """Return the engines that have not ended."""
     return [_engine(row) for row in LIVE_ENGINES.rows(tx)]
+
+
+def is_oldest(tx: sa.Connection, engine: int | None) -> bool:
+    """Whether none of the engines that have not ended is older than this one."""
+    found = live(tx)
+    return engine is not None and (not found or found[0].id == engine)
 
 
 def known(tx: sa.Connection, most_ended: int) -> list[EngineRow]:
@@ -146,4 +160,5 @@ def _engine(row: sa.Row[Any]) -> EngineRow:
         started_at=from_micros(row.started_at),
         beat_at=from_micros(row.beat_at),
         last_pass_at=moment(row.last_pass_at),
+        commit_seconds=row.commit_seconds,
     )

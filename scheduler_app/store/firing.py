@@ -23,8 +23,10 @@ from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.policy import POLICY_NAMES, Overlap, Policies
 from scheduler_app.domain.retry import RetryPolicy
 from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
-from scheduler_app.store import places
+from scheduler_app.store import endings, places
+from scheduler_app.store.endings import ENDING, Firings
 from scheduler_app.store.jobs import finish_idle
+from scheduler_app.store.lanes import notes
 from scheduler_app.store.rows import READ_ERRORS, due_moment, micros, policies_from, read_object, told
 from scheduler_app.store.starting import Starter, write_firings
 from scheduler_app.store.statement import Among, Statement, still
@@ -92,6 +94,7 @@ SUPERSEDE = Statement(
         runs.c.origin == Origin.SCHEDULE,
     )
     .values(state=RunState.CANCELLED, reason=Reason.OVERLAP, finished_at=sa.bindparam("now_"))
+    .returning(*ENDING)
 )
 CANCEL_RUNNING = Statement(
     runs.update()
@@ -176,6 +179,7 @@ def record(
     valid = [entry for entry, changed in zip(free, advanced, strict=True) if changed]
     if not valid:
         return 0
+    notes(tx).append(Firings([to_micros(job.next_run_time) for job, _ in valid], to_micros(now)))
     _insert_firings(tx, valid, now, starter)
     finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
     return len(valid)
@@ -265,7 +269,7 @@ def _insert_superseding(
 
 def _superseding(tx: sa.Connection, job: DueJob, scheduled_at: datetime, now: datetime) -> dict[str, Any]:
     """Make way for a firing, and return its row in the place that it has then."""
-    SUPERSEDE.run(tx, job_=job.key, now_=to_micros(now))
+    endings.note_rows(tx, SUPERSEDE.rows(tx, job_=job.key, now_=to_micros(now)))
     CANCEL_RUNNING.run(tx, job_=job.key)
     places.unblock(tx, [job.key], [job.policies.concurrency_key], now)
     return Line.of(tx, [job]).place(job, scheduled_at, now)

@@ -22,11 +22,12 @@ from scheduler_app.domain.job import JobState
 from scheduler_app.domain.run import MissedRange, ParentRun, Reason, RunState
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.errors import InvalidInput
+from scheduler_app.store import endings
 from scheduler_app.store.facts import PAUSE, pause_of
 from scheduler_app.store.firing import DueJob, Unreadable, mark_broken, missed_row, placed, readable, skipped_row
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import job_of, parent_run_of
-from scheduler_app.store.starting import FIRED
+from scheduler_app.store.starting import FIRED, ending_of
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import facts, jobs, runs
 
@@ -55,7 +56,7 @@ FREE = Statement(
         ),
     )
 )
-INSERT = Statement(runs.insert(), columns=(*FIRED, "parent_run"))
+INSERT = Statement(runs.insert().returning(runs.c.id), columns=(*FIRED, "parent_run"))
 SKIP = Statement(jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(skip_count=jobs.c.skip_count - 1))
 PARENTS = Statement(
     sa.select(
@@ -127,7 +128,9 @@ def _fire(tx: sa.Connection, row: Any, ends: Sequence[End], paused_since: dateti
         if record["reason"] == Reason.REQUESTED:
             SKIP.run(tx, key_=row.key)
             row = row._replace(skip_count=row.skip_count - 1)
-        INSERT.run(tx, **record, parent_run=end.run)
+        run_id = INSERT.scalar(tx, **record, parent_run=end.run)
+        if record["finished_at"] is not None:
+            endings.note(tx, [ending_of(record, run_id)])
 
 
 @lru_cache(maxsize=1024)

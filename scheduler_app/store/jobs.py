@@ -12,7 +12,8 @@ from scheduler_app.clock import to_micros
 from scheduler_app.domain.compact import compact
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.domain.policy import POLICY_NAMES
-from scheduler_app.store.lanes import wake_others
+from scheduler_app.store.endings import PLANS, Gone
+from scheduler_app.store.lanes import notes, wake_others
 from scheduler_app.store.rows import PolicyColumns, job_of, job_values
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import FINISHED, HELD, OPEN, job_tags, jobs, runs
@@ -69,6 +70,8 @@ def insert(tx: sa.Connection, job: Job, values: Mapping[str, Any]) -> int | None
         return None
     _wake_for(tx, values)
     insert_tags(tx, key, job.policies.tags)
+    if job.trigger is not None:
+        notes(tx).append(PLANS)
     return key
 
 
@@ -125,6 +128,7 @@ def update(tx: sa.Connection, job: Job, *, version: int | None) -> bool:
     """Write a changed job if it still has `version`, when one is given; whether it had."""
     values = job_values(job)
     _wake_for(tx, values)
+    notes(tx).append(PLANS)
     if version is not None and not job.unreadable:
         return UPDATE.run(tx, key_=job.key, version_=version, **values) == 1
     still = sa.true() if version is None else jobs.c.version == version
@@ -145,6 +149,7 @@ def delete(tx: sa.Connection, key: int) -> None:
     """Remove a job; its runs stay."""
     delete_tags(tx, key)
     DELETE.run(tx, key_=key)
+    notes(tx).append(Gone(key))
 
 
 def page(

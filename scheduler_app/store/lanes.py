@@ -1,25 +1,42 @@
 """Connections that stay open between transactions, and transactions that cost what the driver's own cost."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
 
+from scheduler_app.clock import SystemClock
 from scheduler_app.errors import SchedulerError
 
 WAKES = "scheduler_wakes"
+CLOCK = SystemClock()
+MOST_TIMED = 50
+NOTES = "scheduler_notes"
 # where a server tells that something is due
 CHANNEL = "scheduler_due"
 
 
-class Lanes:
-    """A stack of connections of one engine; as many as there are transactions at one time."""
+Conclude = Callable[[sa.Connection, list[Any]], None]
 
-    def __init__(self, engine: sa.Engine, begin: str) -> None:
+
+def _ignore(_tx: sa.Connection, _noted: list[Any]) -> None:
+    pass
+
+
+class Lanes:
+    """A stack of connections of one engine; as many as there are transactions at one time.
+
+    What a transaction has noted is handed to `conclude` right before its COMMIT.
+    """
+
+    def __init__(self, engine: sa.Engine, begin: str, conclude: Conclude = _ignore) -> None:
         self._engine = engine
         self._begin = begin
+        self._conclude = conclude
         self._idle: list[sa.Connection] = []
+        self.took: deque[float] = deque(maxlen=MOST_TIMED)
 
     @contextmanager
     def transaction(self, *, within: float | None = None) -> Iterator[sa.Connection]:
@@ -31,8 +48,14 @@ class Lanes:
         driver = driver_of(connection)
         try:
             yield connection
+            noted = connection.info.pop(NOTES, None)
+            if noted:
+                self._conclude(connection, noted)
+            began = CLOCK.monotonic()
             self._commit(connection, driver)
+            self.took.append(CLOCK.monotonic() - began)
         except SchedulerError:
+            connection.info.pop(NOTES, None)
             driver.rollback()
             self._idle.append(connection)
             raise
@@ -77,14 +100,22 @@ def wake_others(tx: sa.Connection) -> None:
     tx.info[WAKES] = True
 
 
+def notes(tx: sa.Connection) -> list[Any]:
+    """Return what is noted for the end of a transaction: it is undone with what noted it."""
+    noted: list[Any] = tx.info.setdefault(NOTES, [])
+    return noted
+
+
 @contextmanager
 def savepoint(connection: sa.Connection) -> Iterator[None]:
     """Undo only what is done inside when that raises."""
-    driver = driver_of(connection)
+    driver, noted = driver_of(connection), notes(connection)
+    before = len(noted)
     driver.execute("SAVEPOINT scheduler_write")
     try:
         yield
     except BaseException:
+        del noted[before:]
         driver.execute("ROLLBACK TO scheduler_write")
         driver.execute("RELEASE scheduler_write")
         raise
@@ -94,11 +125,13 @@ def savepoint(connection: sa.Connection) -> Iterator[None]:
 @contextmanager
 def undone(connection: sa.Connection) -> Iterator[None]:
     """Undo what is done inside, whatever comes of it."""
-    driver = driver_of(connection)
+    driver, noted = driver_of(connection), notes(connection)
+    before = len(noted)
     driver.execute("SAVEPOINT scheduler_rehearsal")
     try:
         yield
     finally:
+        del noted[before:]
         driver.execute("ROLLBACK TO scheduler_rehearsal")
         driver.execute("RELEASE scheduler_rehearsal")
 

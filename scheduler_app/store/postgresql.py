@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import SystemClock
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.store.backend import Opened, T, Work, shown, translated
+from scheduler_app.store.books import conclude
 from scheduler_app.store.lanes import CHANNEL, WAKES, Lanes, driver_of, drop
 from scheduler_app.store.outage import NoAnswer, Outage, Places
 
@@ -170,7 +171,7 @@ class ServerLanes(Lanes):
     """Connections to a server, a limited number of them; those that it has closed meanwhile are replaced."""
 
     def __init__(self, engine: sa.Engine, begin: str, places: Places) -> None:
-        super().__init__(engine, begin)
+        super().__init__(engine, begin, conclude)
         self._places = places
 
     @contextmanager

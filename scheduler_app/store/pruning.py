@@ -18,6 +18,8 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.run import FINAL_STATES, Origin, RunState
+from scheduler_app.store import rollups, tracks
+from scheduler_app.store.endings import ENDING
 from scheduler_app.store.rows import micros
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import job_tags, jobs, logs, runs
@@ -91,7 +93,7 @@ DELETE_RUNS = Statement(
         sa.or_(*(runs.c.state == state for state in FINAL_STATES)),
         ~sa.and_(runs.c.origin == Origin.SCHEDULE, runs.c.scheduled_at == _newest_firing, _fires_again),
     )
-    .returning(runs.c.id, runs.c.job_key, runs.c.origin, runs.c.scheduled_at, runs.c.missed_until)
+    .returning(*ENDING, runs.c.missed_until)
 )
 # what another program has locked is left for the next sweep
 UNLOCKED = Statement(sa.select(runs.c.id).where(Among(runs.c.id, "ids")).with_for_update(skip_locked=True))
@@ -199,6 +201,8 @@ def prune(tx: sa.Connection, ids: Sequence[int]) -> Pruned:
     ended = [row.key for row in DELETE_JOBS.rows(tx, keys=list({row.job_key for row in gone}))]
     if ended:
         DELETE_TAGS.run(tx, keys=ended)
+        tracks.forget(tx, ended)
+    rollups.note_pruned(tx, [(row.finished_at, row.state) for row in gone])
     _note(tx, gone)
     return Pruned(runs=len(gone), jobs=len(ended))
 

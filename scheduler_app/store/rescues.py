@@ -11,7 +11,8 @@ from scheduler_app.clock import to_micros
 from scheduler_app.domain.outcome import MANY_CRASHES, MOST_CRASHES_ALONE
 from scheduler_app.domain.policy import Delivery, Executor
 from scheduler_app.domain.run import FINAL_STATES, Reason, RunState
-from scheduler_app.store import engines
+from scheduler_app.store import endings, engines
+from scheduler_app.store.endings import Ending
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.lanes import wake_others
@@ -31,6 +32,9 @@ RUNNING = sa.select(
     runs.c.crashes_alone,
     runs.c.cancel_requested,
     runs.c.concurrency_key,
+    runs.c.origin,
+    runs.c.scheduled_at,
+    runs.c.started_at,
 ).where(sa.text("state = 'running'"))
 HELD = Statement(RUNNING.where(runs.c.engine == sa.bindparam("engine")))
 CLAIMED = Statement(RUNNING.where(Among(runs.c.id, "ids")))
@@ -118,6 +122,7 @@ def _conclude(tx: sa.Connection, held: Sequence[Any], ends: Sequence[dict[str, A
     if not held:
         return Rescue()
     END.many(tx, ends)
+    endings.note(tx, _endings(held, ends))
     wake_others(tx)
     keys = {row.job_key for row in held}
     unblock(tx, keys, {row.concurrency_key for row in held}, now)
@@ -131,6 +136,13 @@ def _ends(held: Sequence[Any], ends: Sequence[dict[str, Any]], now: datetime) ->
     for row, end in zip(held, ends, strict=True):
         if end["state_"] in FINAL_STATES:
             yield End(run=row.id, job_id=row.job_id, state=end["state_"], at=now)
+
+
+def _endings(held: Sequence[Any], ends: Sequence[dict[str, Any]]) -> Iterator[Ending]:
+    for row, end in zip(held, ends, strict=True):
+        if end["state_"] in FINAL_STATES:
+            job = endings.job_of(row.job_key, row.origin)
+            yield Ending(job, row.id, end["state_"], row.scheduled_at, row.started_at, end["finished_"])
 
 
 def _summary(ends: Sequence[dict[str, Any]]) -> Rescue:

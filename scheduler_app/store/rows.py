@@ -228,7 +228,7 @@ def run_of(row: sa.Row[Any]) -> Run:
         cancel_requested=bool(values["cancel_requested"]),
         progress=_progress(values),
         result=None if values["result"] is None else json.loads(values["result"]),
-        error=_error(values),
+        error=error_of(values),
         missed=_missed(values),
     )
 
@@ -245,7 +245,7 @@ def parent_run_of(row: Any) -> ParentRun:
         started_at=moment(values["started_at"]),
         finished_at=moment(values["finished_at"]),
         result=None if values["result"] is None else json.loads(values["result"]),
-        error=_error(values),
+        error=error_of(values),
     )
 
 
@@ -257,7 +257,8 @@ def _progress(values: Mapping[str, Any]) -> Progress | None:
     )
 
 
-def _error(values: Mapping[str, Any]) -> RunError | None:
+def error_of(values: Mapping[str, Any]) -> RunError | None:
+    """Return the error that the columns of a run hold."""
     if values["error_type"] is None:
         return None
     return RunError(

@@ -8,10 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
-from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunState
-from scheduler_app.store import by_end
+from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunError, RunState
+from scheduler_app.store import by_end, endings
+from scheduler_app.store.endings import ENDING
 from scheduler_app.store.lanes import wake_others
-from scheduler_app.store.rows import run_of
+from scheduler_app.store.rows import error_of, run_of
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import OPEN_RUNS, UNWELL, runs
 
@@ -91,6 +92,24 @@ def find(tx: sa.Connection, run_id: int) -> Run | None:
     return next((run_of(row) for row in FIND.rows(tx, id_=run_id)), None)
 
 
+ERRORS_BEFORE = Statement(
+    sa.select(runs.c.state, runs.c.error_type, runs.c.error_message, runs.c.error_traceback)
+    .where(
+        runs.c.job_id == sa.bindparam("job"),
+        runs.c.id < sa.bindparam("before"),
+        sa.text("state IN ('succeeded', 'failed', 'timed_out', 'lost')"),
+    )
+    .order_by(runs.c.id.desc())
+    .limit(sa.bindparam("most"))
+)
+
+
+def errors_before(tx: sa.Connection, run: Run, most: int) -> Iterator[RunError | None]:
+    """Yield the errors of the runs of a job before one of it, the last first; None for one without."""
+    for row in ERRORS_BEFORE.rows(tx, job=run.job_id, before=run.id, most=most):
+        yield error_of(row._asdict())
+
+
 def page(tx: sa.Connection, where: RunFilter, *, after: RunPlace | None, limit: int) -> list[tuple[Run, RunPlace]]:
     """Return the runs that fit, newest or last finished first, beginning after a place; each with its own."""
     rows = _by_end(tx, where, after, limit) if where.sort == "-finished_at" else _by_id(tx, where, after, limit)
@@ -134,12 +153,14 @@ def _conditions(where: RunFilter) -> Iterator[sa.ColumnElement[bool]]:
 def cancel_waiting(tx: sa.Connection, run_id: int, *, reason: Reason, now: datetime) -> bool:
     """Cancel a run that has not started; False when it has."""
     wake_others(tx)  # what it kept waiting may start
-    changed = tx.execute(
+    cancelled = tx.execute(
         runs.update()
         .where(runs.c.id == run_id, runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]))
         .values(state=RunState.CANCELLED, reason=reason, finished_at=to_micros(now))
-    ).rowcount
-    return changed == 1
+        .returning(*ENDING)
+    ).all()
+    endings.note_rows(tx, cancelled)
+    return len(cancelled) == 1
 
 
 def request_cancel(tx: sa.Connection, run_id: int) -> bool:
@@ -158,7 +179,7 @@ CANCEL_WAITING_OF_JOB = Statement(
         sa.text("state IN ('scheduled', 'queued', 'running') AND state <> 'running'"),
     )
     .values(state=RunState.CANCELLED, reason=sa.bindparam("reason_"), finished_at=sa.bindparam("now_"))
-    .returning(runs.c.id, runs.c.started_at)
+    .returning(*ENDING)
 )
 
 
@@ -166,6 +187,7 @@ def cancel_waiting_of_job(tx: sa.Connection, key: int, *, reason: Reason, now: d
     """Cancel every run of a job that waits; return those that had been started before."""
     wake_others(tx)
     cancelled = CANCEL_WAITING_OF_JOB.rows(tx, key_=key, reason_=reason, now_=to_micros(now))
+    endings.note_rows(tx, cancelled)
     return [row.id for row in cancelled if row.started_at is not None]
 
 

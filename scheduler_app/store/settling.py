@@ -5,7 +5,7 @@ timed out or cancelled meanwhile, is refused, and that is counted on the run. Wh
 failed at a commit that happened all the same, is not late: its own end stands in the row.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.outcome import Outcome, Settlement
 from scheduler_app.domain.run import Claim, Reason, RunState
+from scheduler_app.store import endings
+from scheduler_app.store.endings import Ending
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.places import leave
 from scheduler_app.store.rows import micros
@@ -68,10 +70,12 @@ def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) 
     """Write how attempts ended, queue what waited for their places, and return the outcomes that came too late."""
     if not settlements:
         return []
-    written = WRITE.each(tx, map(_values, settlements))
+    values = [_values(settlement) for settlement in settlements]
+    written = WRITE.each(tx, values)
     valid = [settlement for settlement, changed in zip(settlements, written, strict=True) if changed]
     if valid:
         orphans = _cancel_orphans(tx, valid)
+        endings.note(tx, _endings(settlements, values, written, {end.run for end in orphans}))
         keys = {settlement.outcome.claim.job_key for settlement in valid}
         leave(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
         final = (_end(settlement) for settlement in valid if settlement.state is not RunState.SCHEDULED)
@@ -107,6 +111,19 @@ def _end(settlement: Settlement, state: RunState | None = None) -> End:
     claim = settlement.outcome.claim
     at = settlement.outcome.finished_at
     return End(run=claim.run_id, job_id=claim.job_id, state=state or settlement.state, at=at)
+
+
+def _endings(
+    settlements: Sequence[Settlement], values: Sequence[dict[str, Any]], written: Sequence[int], cancelled: set[int]
+) -> Iterator[Ending]:
+    """Yield how the runs ended that will not be tried again."""
+    for settlement, value, changed in zip(settlements, values, written, strict=True):
+        claim, state = settlement.outcome.claim, settlement.state
+        if claim.run_id in cancelled:
+            state = RunState.CANCELLED
+        if changed and state is not RunState.SCHEDULED:
+            job, scheduled_at = endings.job_of(claim.job_key, claim.origin), to_micros(claim.scheduled_at)
+            yield Ending(job, claim.run_id, state, scheduled_at, value["started_"], value["finished_"])
 
 
 def _cancel_orphans(tx: sa.Connection, settlements: Sequence[Settlement]) -> list[End]:

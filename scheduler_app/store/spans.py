@@ -17,13 +17,23 @@ SPAN = (runs.c.id, runs.c.job_key, runs.c.state, runs.c.started_at, runs.c.finis
 ENDED = Statement(
     sa.select(*SPAN)
     .where(
-        sa.text("finished_at IS NOT NULL"),
         runs.c.finished_at >= sa.bindparam("start"),
-        runs.c.started_at < sa.bindparam("end"),
+        runs.c.finished_at < sa.bindparam("end"),
+        runs.c.started_at.is_not(None),
+        sa.text("state NOT IN ('scheduled', 'queued', 'running')"),
     )
     .order_by(runs.c.finished_at.desc(), runs.c.id.desc())
     .limit(sa.bindparam("most"))
 )
+_next_ended = (
+    sa.select(*SPAN)
+    .where(runs.c.finished_at >= sa.bindparam("end"), sa.text("state NOT IN ('scheduled', 'queued', 'running')"))
+    .order_by(runs.c.finished_at, runs.c.id)
+    .limit(MOST_RUNNING)
+    .subquery()
+)
+# what ran at the end of the span, among the next thousand that ended
+ACROSS = Statement(sa.select(_next_ended).where(_next_ended.c.started_at < sa.bindparam("end")))
 RUNNING = Statement(
     sa.select(*SPAN).where(sa.text("state = 'running'"), runs.c.started_at < sa.bindparam("end")).limit(MOST_RUNNING)
 )
@@ -43,7 +53,8 @@ class Span:
 def between(tx: sa.Connection, start: datetime, end: datetime, most: int) -> list[Span]:
     """Return what runs, and at most so many of those that ended last, if they were executed between two moments."""
     ended = ENDED.rows(tx, start=to_micros(start), end=to_micros(end), most=most)
-    return [_span(row) for row in [*RUNNING.rows(tx, end=to_micros(end)), *ended]]
+    across = ACROSS.rows(tx, end=to_micros(end))
+    return [_span(row) for row in [*RUNNING.rows(tx, end=to_micros(end)), *across, *ended]]
 
 
 def _span(row: Any) -> Span:

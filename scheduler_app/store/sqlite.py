@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
 from scheduler_app.store.backend import Opened, T, Work, shown, translated
+from scheduler_app.store.books import conclude
 from scheduler_app.store.gate import Gate
 from scheduler_app.store.lanes import Lanes
 from scheduler_app.store.snapshot import look
@@ -100,7 +101,7 @@ class SQLite:
             gate = Gate(self._file.with_name(self._file.name + ".gate"))
         except OSError as error:
             raise StoreUnavailable(f"cannot open {self._file}: {error.strerror}") from error
-        writer = FileLanes(self._engine(writes=True), "BEGIN IMMEDIATE")
+        writer = FileLanes(self._engine(writes=True), "BEGIN IMMEDIATE", conclude)
         return Opened(reader=Lanes(self._engine(writes=False), "BEGIN"), writer=writer, patient=writer, gate=gate)
 
     def _engine(self, *, writes: bool) -> sa.Engine:

@@ -14,6 +14,8 @@ from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.run import Claim, RunState
+from scheduler_app.store import endings
+from scheduler_app.store.endings import MANY, Ending
 from scheduler_app.store.runs import BY_HAND
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import runs
@@ -21,6 +23,7 @@ from scheduler_app.store.tables import runs
 FIRED = (*BY_HAND, "finished_at", "missed_since", "missed_until", "missed_count")
 # a clock that was set back may find a time that has fired already
 INSERT = Statement(postgresql.insert(runs).on_conflict_do_nothing(), columns=FIRED)
+RECORD = Statement(postgresql.insert(runs).on_conflict_do_nothing().returning(runs.c.id), columns=FIRED)
 START = Statement(
     postgresql.insert(runs).on_conflict_do_nothing().returning(runs.c.id),
     columns=(*FIRED, "attempt", "engine", "token", "started_at"),
@@ -76,17 +79,31 @@ def _newborn(row: dict[str, Any]) -> Newborn:
 
 def write_firings(tx: sa.Connection, rows: Sequence[dict[str, Any]], starter: Starter | None = None) -> None:
     """Write firings in their order."""
-    if starter is None:
-        INSERT.many(tx, rows)
-        return
-    starter.mark(rows)
-    for starts, group in groupby(rows, key=lambda row: row["state"] == RunState.RUNNING):
-        if starts:
-            written = list(group)
-            ids = START.firsts(tx, written)
-            starter.taken += [_claim(row, key) for row, key in zip(written, ids, strict=True) if key is not None]
+    if starter is not None:
+        starter.mark(rows)
+    for statement, group in groupby(rows, key=_statement_for):
+        written = list(group)
+        if statement is INSERT:
+            INSERT.many(tx, written)
+            continue
+        ids = statement.firsts(tx, written)
+        known = [(row, key) for row, key in zip(written, ids, strict=True) if key is not None]
+        if starter is not None and statement is START:
+            starter.taken += [_claim(row, key) for row, key in known]
         else:
-            INSERT.many(tx, group)
+            endings.note(tx, (ending_of(row, key) for row, key in known))
+
+
+def _statement_for(row: dict[str, Any]) -> Statement:
+    return START if row["state"] == RunState.RUNNING else RECORD if row["finished_at"] is not None else INSERT
+
+
+def ending_of(row: dict[str, Any], run_id: int) -> Ending:
+    """Return how a firing ends that is not executed."""
+    firings = 1
+    if row["state"] == RunState.MISSED:
+        firings = MANY if row["missed_count"] is None else row["missed_count"]
+    return Ending(row["job_key"], run_id, row["state"], row["scheduled_at"], None, row["finished_at"], firings)
 
 
 def _claim(row: dict[str, Any], run_id: int) -> Claim:

@@ -174,6 +174,60 @@ sa.Index("scheduler_jobs_task", jobs.c.task, jobs.c.id)
 # store.following
 _partial("scheduler_jobs_after", jobs.c.after_job, where="after_job IS NOT NULL")
 
+# what is kept of runs that have ended, written with their ends: store.books
+rollups = sa.Table(
+    "scheduler_rollups",
+    metadata,
+    sa.Column("step", Text, primary_key=True),
+    sa.Column("at", sa.BigInteger, primary_key=True),
+    sa.Column("state", Text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("firings", sa.BigInteger, nullable=False),
+    sa.Column("pruned", sa.BigInteger, nullable=False, server_default="0"),
+    sqlite_with_rowid=False,
+)
+job_stats = sa.Table(
+    "scheduler_job_stats",
+    metadata,
+    sa.Column("job_key", Key, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("last_run", sa.BigInteger, nullable=False),
+    sa.Column("unwell", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("failing_since", sa.BigInteger),
+    sa.Column("last_success", sa.BigInteger),
+    sa.Column("last_failure", sa.BigInteger),
+    sa.Column("usual", sa.BigInteger),
+    sa.Column("marks", sa.LargeBinary, nullable=False),
+    sa.Column("older", sa.LargeBinary, nullable=False),
+)
+# store.jobs.page, by what jobs usually take and by when they last failed
+_partial("scheduler_job_stats_usual", job_stats.c.usual, job_stats.c.job_key, where="usual IS NOT NULL")
+_partial("scheduler_job_stats_failed", job_stats.c.last_failure, job_stats.c.job_key, where="last_failure IS NOT NULL")
+lags = sa.Table(
+    "scheduler_lags",
+    metadata,
+    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("grade", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("most", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+samples = sa.Table(
+    "scheduler_samples",
+    metadata,
+    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("backlog", sa.Integer, nullable=False),
+    sa.Column("overdue", sa.Integer, nullable=False),
+)
+forecast = sa.Table(
+    "scheduler_forecast",
+    metadata,
+    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("firings", sa.BigInteger, nullable=False),
+    sa.Column("busy", sa.Float, nullable=False),
+)
+
 logs = sa.Table(
     "scheduler_logs",
     metadata,
@@ -203,6 +257,8 @@ engines = sa.Table(
     sa.Column("beat_at", sa.BigInteger, nullable=False),
     sa.Column("last_pass_at", sa.BigInteger),
     sa.Column("executors", Text),
+    sa.Column("books", sa.Integer),
+    sa.Column("commit_seconds", sa.Float),
     sqlite_autoincrement=True,
 )
 

@@ -1,6 +1,6 @@
 """Reading and cancelling runs over HTTP."""
 
-from scheduler_app.schemas.run import LogOut, RunList, RunOut
+from scheduler_app.schemas.run import LogOut, RunDetailOut, RunList
 from scheduler_app.services.context import Context
 from scheduler_app.store import logs
 from tests.api.conftest import Caller, SettableClock, assert_problem, pointers
@@ -10,8 +10,8 @@ def test_a_run_tells_every_field_of_the_contract(call: Caller) -> None:
     call.given_job("a")
     run = call("GET", f"/runs/{call.given_run('a')['id']}").get_json()
 
-    RunOut.model_validate(run)
-    assert set(run) == {field.alias or name for name, field in RunOut.model_fields.items()}
+    RunDetailOut.model_validate(run)
+    assert set(run) == {field.alias or name for name, field in RunDetailOut.model_fields.items()}
     assert run["scheduled_at"] == run["queued_at"] == "2030-01-01T12:00:00Z"
     assert (run["missed"], run["error"], run["result"], run["progress"]) == (None, None, None, None)
     assert (run["attempt"], run["max_attempts"], run["duration"], run["lateness"]) == (0, 3, None, None)

@@ -16,9 +16,12 @@ from scheduler_app.domain.policy import Overrides
 from scheduler_app.domain.task import Registry
 from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.services.admission import admit
+from scheduler_app.services.reckoning import Reckoning
+from scheduler_app.store import facts, filling, lags, plans
 from scheduler_app.store import jobs as job_rows
 from scheduler_app.store.database import Database
-from scheduler_app.store.tables import engines, job_tags, jobs, logs, runs
+from scheduler_app.store.endings import Firings
+from scheduler_app.store.tables import engines, job_tags, jobs, logs, runs, samples
 from tests.dashboard.world import NOW, Work
 
 Tell = Callable[[str], None]
@@ -60,7 +63,7 @@ def fill(database: Database, works: Sequence[Work], registry: Registry, *, numbe
         written += len(batch)
         tell(f"{written:,} runs written")
     database.write_alone(lambda tx: _present(tx, {one.work.id: one for one in known}, registry))
-    derive(database)
+    derive(database, firings)
     tell("done")
 
 
@@ -70,8 +73,33 @@ def _batched(things: Iterable[T]) -> Iterator[list[T]]:
         yield batch
 
 
-def derive(database: Database) -> None:
-    """Compute every table that is derived from runs and jobs."""
+def derive(database: Database, firings: Sequence[tuple[int, int]]) -> None:
+    """Compute every table that is derived from runs and jobs, as an engine that keeps books does."""
+    database.write_alone(lambda tx: facts.drop(tx, filling.FACT))
+    while database.write_alone(lambda tx: filling.step(tx, NOW)):
+        pass
+    reckoning = Reckoning(since=NOW)
+    while database.write_alone(reckoning.step):
+        pass
+    database.write_alone(
+        lambda tx: plans.replace(tx, reckoning.hours, NOW.replace(minute=0, second=0), reckoning.until)
+    )
+    database.write_alone(lambda tx: _measure(tx, firings))
+
+
+def _measure(tx: sa.Connection, firings: Sequence[tuple[int, int]]) -> None:
+    """Write how late jobs fired in the last three hours, and how many runs waited in each minute."""
+    luck = random.Random(5)
+    begin = to_micros(NOW - timedelta(hours=3))
+    for at, _ in firings:
+        if at >= begin:
+            late = luck.uniform(0.01, 0.05) + (luck.uniform(0.1, 0.3) if _was_slow(at) else 0)
+            lags.add(tx, [Firings(at=at + int(SECOND * late), due=[at])], at=None)
+    waits = 7
+    for minute in range(180, 0, -1):
+        waits = 60 if minute == 109 else max(luck.randrange(6, 11), int(waits * 0.88))
+        place = begin // SECOND // 60 * 60 * SECOND + (180 - minute) * 60 * SECOND
+        tx.execute(samples.insert(), {"at": place, "backlog": waits, "overdue": 0})
 
 
 def _job(work: Work, registry: Registry) -> Job:
@@ -221,7 +249,15 @@ def _present(tx: sa.Connection, known: dict[str, Known], registry: Registry) -> 
     ):
         executors = {"thread": {"slots": 16}, "process": {"slots": 2}, "celery": {"slots": 12}}
         row = {"id": number, "node": host, "host": host, "pid": pid, "process_start": "1", "parent_pid": 1, "slots": 16}
-        row |= {"parent_start": "1", "version": "0.1.0", "tasks": json.dumps(names), "state": state, "beat": up // 10}
+        row |= {
+            "books": 1,
+            "commit_seconds": 0.0018,
+            "parent_start": "1",
+            "version": "0.1.0",
+            "tasks": json.dumps(names),
+            "state": state,
+            "beat": up // 10,
+        }
         row |= {"started_at": now - up * SECOND, "beat_at": now - beat * SECOND, "executors": json.dumps(executors)}
         if number == 1 or known:
             tx.execute(engines.insert(), row | {"last_pass_at": now - beat * SECOND - 400_000})

@@ -4,7 +4,6 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -50,16 +49,13 @@ def test_the_newest_runs_come_first_fifty_on_a_page_forth_and_back(visit: Visit)
     assert shown(visitor.get(link(second, "Previous"))) == shown(first)
 
 
-@pytest.mark.parametrize("state", ["failed", "skipped", "missed", "running"])
-def test_a_state_is_filtered_and_counted(visit: Visit, state: str) -> None:
+def test_states_are_filtered(visit: Visit) -> None:
     visitor = visit("full")
-    page = visitor.get(f"/runs?state={state}&from=2026-11-20T00:00")
-
-    with visitor.database.read() as tx:
-        where = (runs.c.state == state, runs.c.scheduled_at >= to_micros(NOW - timedelta(days=2, hours=16.3)))
-        expected = tx.execute(sa.select(runs.c.id).where(*where).order_by(runs.c.id.desc()).limit(50)).scalars().all()
-    assert set(shown(page)) <= set(expected) | set(shown(page))
-    assert len(shown(page)) == min(50, len(expected))
+    for state in ("failed", "skipped", "missed", "running"):
+        with visitor.database.read() as tx:
+            query = sa.select(runs.c.id).where(runs.c.state == state).order_by(runs.c.id.desc()).limit(50)
+            expected = list(tx.execute(query).scalars())
+        assert shown(visitor.get(f"/runs?state={state}")) == expected
 
 
 def test_job_task_and_origin_are_filtered(visit: Visit) -> None:
@@ -98,26 +94,25 @@ def test_a_job_has_its_own_counts(visit: Visit) -> None:
         assert counted(page) == tx.execute(ended).scalar()
 
 
-@pytest.mark.parametrize(
-    ("query", "bar"),
-    [
+def test_bars_are_of_a_round_length(visit: Visit) -> None:
+    visitor = visit("full")
+    for query, bar in (
         ("", "10 m"),
         ("from=2026-11-22T12:00&to=2026-11-22T12:30", "10 m"),
-        ("from=2026-11-20T12:00&to=2026-11-20T12:30", "1 m"),
+        ("from=2026-11-21T12:00&to=2026-11-21T12:30", "1 m"),
+        ("from=2026-11-20T12:00&to=2026-11-20T12:30", "1 h"),
         ("from=2026-11-15T00:00", "3 h"),
         ("from=2025-01-01T00:00", "7 d"),
-        ("to=2026-11-01T00:00", "15 m"),
+        ("to=2026-11-01T00:00", "1 h"),
         ("from=1970-01-01T00:00Z", "7 d"),
         ("from=9000-01-01T00:00", "10 m"),
-    ],
-)
-def test_bars_are_of_a_round_length(visit: Visit, query: str, bar: str) -> None:
-    assert f"bar = {bar}<" in visit("full").get(f"/runs?{query}")
+    ):
+        assert f"bar = {bar}<" in visitor.get(f"/runs?{query}"), query
 
 
-@pytest.mark.parametrize(
-    ("query", "told"),
-    [
+def test_a_wrong_filter_is_told_on_a_page(visit: Visit) -> None:
+    visitor = visit("empty")
+    for query, told in (
         ("state=failled", "failed"),
         ("origin=x", "origin must be one of"),
         ("from=yesterday", "from must be a time"),
@@ -125,13 +120,10 @@ def test_bars_are_of_a_round_length(visit: Visit, query: str, bar: str) -> None:
         ("page=1", "page must be an address"),
         ("page=" + "9" * 30 + "-1", "page must be an address"),
         ("job=" + ",".join(map(str, range(200))), "at most 100"),
-    ],
-)
-def test_a_wrong_filter_is_told_on_a_page(visit: Visit, query: str, told: str) -> None:
-    answer = visit("full").open("GET", f"/runs?{query}")
-
-    assert answer.status_code == 422
-    assert told in answer.text and answer.content_type.startswith("text/html")
+    ):
+        answer = visitor.open("GET", f"/runs?{query}")
+        assert answer.status_code == 422, query
+        assert told in answer.text and answer.content_type.startswith("text/html")
 
 
 def test_an_empty_list_says_which_filter_and_offers_to_clear_it(visit: Visit) -> None:
@@ -172,12 +164,12 @@ def test_no_cell_of_the_csv_is_a_formula(visit: Visit) -> None:
     assert tame("fine") == "fine"
 
 
-@pytest.mark.parametrize("path", ["/runs", "/timeline", "/search?q=%3Cscript%3E", "/keys", "/runs?job=%3Cscript%3E"])
 @pytest.mark.parametrize("store", ["full", "empty", "hostile"])
-def test_the_pages_keep_their_policy_and_show_what_people_wrote_as_text(visit: Visit, store: str, path: str) -> None:
-    answer = visit(store).open("GET", path)
-
-    assert answer.status_code == 200, answer.text
-    assert "unsafe" not in answer.headers["Content-Security-Policy"]
-    assert not re.search(r"\sstyle\s*=|\son[a-z]+\s*=\s*[\"']|<style|<script(?![^>]*\ssrc=)", answer.text)
-    assert len(answer.data) < 200_000
+def test_the_pages_keep_their_policy_and_show_what_people_wrote_as_text(visit: Visit, store: str) -> None:
+    visitor = visit(store)
+    for path in ("/runs", "/timeline", "/search?q=%3Cscript%3E", "/keys", "/runs?job=%3Cscript%3E"):
+        answer = visitor.open("GET", path)
+        assert answer.status_code == 200, answer.text
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        assert not re.search(r"\sstyle\s*=|\son[a-z]+\s*=\s*[\"']|<style|<script(?![^>]*\ssrc=)", answer.text)
+        assert len(answer.data) < 200_000

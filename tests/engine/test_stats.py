@@ -124,3 +124,39 @@ def test_a_timeline_has_what_ran_what_runs_and_what_is_planned(scheduler, fake_c
     assert [(hit.at, hit.firings) for hit in told.collisions] == [(START + minutes(20), 6)]
     assert told.complete
     assert not outlooks.timeline(START, START + minutes(25), limit=2, ctx=ctx).complete
+
+
+def test_runs_that_nobody_could_tell_apart_are_one_bar_in_the_worst_state_of_them(scheduler, fake_clock, ctx):
+    outcomes = iter([True, False, True, True])
+
+    @scheduler.task
+    def sometimes() -> None:
+        if not next(outcomes):
+            raise ValueError
+
+    scheduler.add_job("job", sometimes, trigger="interval", minutes=1)
+    fake_clock.advance(minutes=4)
+    (row,) = outlooks.timeline(START, START + minutes(10), limit=10, ctx=ctx).rows
+    assert [(bar.state, bar.count) for bar in row.bars] == [
+        ("succeeded", 1),
+        ("failed", 1),
+        ("succeeded", 1),
+        ("succeeded", 1),
+    ]
+    (row,) = outlooks.timeline(START, START + timedelta(days=2), limit=10, ctx=ctx).rows
+    assert [(bar.state, bar.count, bar.run_id) for bar in row.bars] == [("failed", 4, 4)]
+    assert len(row.planned) == 60
+
+
+def test_a_span_that_is_past_has_what_ran_in_it_and_one_to_come_what_will(scheduler, fake_clock, ctx):
+    @scheduler.task
+    def takes() -> None:
+        fake_clock.jump(minutes=30)
+
+    scheduler.add_job("job", takes, trigger="interval", hours=1)
+    fake_clock.advance(hours=5)
+    (row,) = outlooks.timeline(START + minutes(70), START + minutes(130), limit=10, ctx=ctx).rows
+    assert [bar.begin for bar in row.bars] == [START + minutes(60), START + minutes(120)]
+    assert row.planned == ()
+    (row,) = outlooks.timeline(START + timedelta(days=3), START + timedelta(days=3, hours=2), limit=10, ctx=ctx).rows
+    assert [planned.at for planned in row.planned] == [START + timedelta(days=3, hours=number) for number in (0, 1)]

@@ -10,24 +10,49 @@ from scheduler_app.store import (
     claims,
     engines,
     facts,
+    filling,
     firing,
     following,
     idempotency,
     jobs,
+    lags,
     outlook,
     pauses,
     places,
+    plans,
     pruning,
     rescues,
+    rollups,
     runs,
     schema,
     settling,
+    spans,
     starting,
+    tracks,
 )
 from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
 
-ROOMS = (claims, facts, firing, following, idempotency, jobs, pauses, places, pruning, rescues, settling, starting)
+ROOMS = (
+    claims,
+    facts,
+    filling,
+    firing,
+    following,
+    idempotency,
+    jobs,
+    lags,
+    pauses,
+    places,
+    plans,
+    pruning,
+    rescues,
+    rollups,
+    settling,
+    spans,
+    starting,
+    tracks,
+)
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
     for room in ROOMS
@@ -40,8 +65,8 @@ STATEMENTS = {
 }
 COMPOSED = {"outlook.AHEAD": outlook.AHEAD, "outlook.PRESENT": outlook.PRESENT}
 # partial indexes that hold only open work are read from their beginning on purpose
-# the jobs of a thousand runs are told apart
-SORTED = {"pruning.CROWDED"}
+# the jobs of a thousand runs are told apart, the minutes of a slice are added up
+SORTED = {"pruning.CROWDED", "filling.COUNT"}
 IN_ORDER = {
     "claims.CANDIDATES": "scheduler_runs_queue",
     "claims.HIGHEST": "scheduler_runs_queue",
@@ -49,6 +74,10 @@ IN_ORDER = {
     "jobs.COUNT_OPEN": "scheduler_jobs_open",
     "jobs.COUNT_FINISHED": "scheduler_jobs_finished",
     "pauses.NEXT_LAPSE": "scheduler_jobs_lapsing",
+    "spans.RUNNING": "scheduler_runs_running",
+    # of engines that ended few are kept
+    "filling.OLDER": "scheduler_engines",
+    "filling.OLDER_LIVE": "scheduler_engines",
 }
 
 
