@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
-from tests.dashboard.conftest import Browser, StandingClock, assert_no_inline, text_of
+from tests.dashboard.conftest import Browser, Visitor, assert_no_inline, text_of
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -163,7 +162,7 @@ def test_many_jobs_are_paused_after_a_question(browser: Browser) -> None:
     assert "2 paused" in browser.get(done.headers["Location"])
 
 
-def test_of_many_jobs_each_refusal_is_told_with_its_reason(browser: Browser, clock: StandingClock) -> None:
+def test_of_many_jobs_each_refusal_is_told_with_its_reason(browser: Browser) -> None:
     browser.given_job("a")
 
     told = text_of(browser.post("/jobs/actions", {"do": "resume", "id": ["a", "gone"]}, status=200).text)
@@ -244,15 +243,11 @@ def test_hostile_names_appear_as_text(browser: Browser) -> None:
     assert HOSTILE in text_of(pages[0])
 
 
-def test_a_job_that_failed_last_is_failing_and_one_that_missed_a_day_ago_needs_no_look(
-    browser: Browser, clock: StandingClock
-) -> None:
-    browser.given_job("a", misfire_grace_time=1)
-    clock.moment += timedelta(hours=1)
+def test_a_job_whose_newest_runs_failed_is_failing(visit: Callable[[str], Visitor]) -> None:
+    page = visit("full").get("/jobs?look=failing")
 
-    page = browser.get("/jobs?look=failing")
-
-    assert "No job fits." in page
+    assert titles(page) == ["import-bank-statements"]
+    assert re.search(r'class="icon is-failed"', page)
 
 
 def _href(page: str, told: str) -> str:
