@@ -23,6 +23,7 @@ REST_FACTOR = 9.0
 ANSWERS_AT_ONCE = 100
 CHANGES_AT_ONCE = 500
 RECOUNT_EVERY = 3600.0
+BOOKS_EVERY = 43_200.0
 PLANS_KEPT = timedelta(days=8)
 
 
@@ -48,6 +49,7 @@ class Pruner:
         self._next_at = clock.monotonic() + min(self._every, LOOK_EVERY)
         self._counted = 0
         self._recount_at = 0.0
+        self._books_at = 0.0
         self._runs = 0
         self._jobs = 0
 
@@ -86,8 +88,10 @@ class Pruner:
         yield from self._answers(now)
         yield from self._changes(now)
         yield from self._starts(now)
-        self._books(now)
-        yield
+        if self._clock.monotonic() >= self._books_at:
+            self._books_at = self._clock.monotonic() + BOOKS_EVERY
+            self._books(now)
+            yield
         yield from self._by_age(now)
         yield from self._by_number()
 
