@@ -119,46 +119,45 @@ def tiles(found: Facts, reader: Reader) -> Iterable[Tile]:
     """Return the seven numbers."""
     yield _tile_running(found)
     yield _tile_queued(found)
+    yield from _tiles_of_the_day(found)
+    yield _tile_lag(found)
+    yield _tile_engines(found, reader)
+
+
+def _tiles_of_the_day(found: Facts) -> Iterable[Tile]:
     since = rfc3339((found.now - DAY).replace(second=0, microsecond=0))
-    failed, before = found.day.last.failed, found.day.before.failed
+    last, before = found.day.last, found.day.before
     yield Tile(
         name="failed",
         title="Failed, 24 h",
-        value=f"{failed:,}",
-        note=f"the day before {before:,}",
-        tone="failed" if failed else "",
+        value=f"{last.failed:,}",
+        note=f"the day before {before.failed:,}",
+        tone="failed" if last.failed else "",
         shape="failed",
         states="failed,timed_out,lost",
         since=since,
     )
     jobs = len({run.job_key for run in found.seen.missed})
-    missed = found.day.last.missed
     yield Tile(
         name="missed",
         title="Missed, 24 h",
-        value=f"{missed:,}",
-        note=f"of {words.plural(jobs, 'job')}" if missed else "none",
-        tone="missed" if missed else "",
+        value=f"{last.missed:,}",
+        note=f"of {words.plural(jobs, 'job')}" if last.missed else "none",
+        tone="missed" if last.missed else "",
         shape="missed",
         states="missed",
         since=since,
     )
-    last = found.day.last
     ended = last.succeeded + last.failed
-    share = words.share(last.succeeded, ended)
-    note = f"of {words.plural(ended, 'run')}" if ended else "nothing ended"
-    unit = "%" if ended else ""
     yield Tile(
         name="success",
         title="Success, 24 h",
-        value=share,
-        unit=unit,
-        note=note,
+        value=words.share(last.succeeded, ended),
+        unit="%" if ended else "",
+        note=f"of {words.plural(ended, 'run')}" if ended else "nothing ended",
         states="succeeded,failed,timed_out,lost",
         since=since,
     )
-    yield _tile_lag(found)
-    yield _tile_engines(found, reader)
 
 
 def _tile_running(found: Facts) -> Tile:
