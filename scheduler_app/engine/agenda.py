@@ -45,7 +45,8 @@ class Agenda:
     outranked: set[tuple[int, int]] = field(default_factory=set)
     queues: set[Executor] = field(default_factory=set)
     unseen: bool = False
-    planned: list[tuple[firing.DueJob, FiringPlan]] = field(default_factory=list)
+    planned: list[firing.Planned] = field(default_factory=list)
+    fired: Sequence[firing.Planned] = ()
     broken: list[tuple[firing.DueJob | firing.Unreadable | Job, str]] = field(default_factory=list)
     lapsed: list[tuple[Job, FiringPlan]] = field(default_factory=list)
     live: list[Execution] = field(default_factory=list)

@@ -28,7 +28,8 @@ from scheduler_app.engine.settlement import is_given_back, keep_news, run_ended,
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import FiringsMissed, JobBroke, LateResultRefused
 from scheduler_app.store import claims, firing, pauses
-from scheduler_app.store.outlook import Outlook, look_ahead, look_around
+from scheduler_app.store.outlook import Outlook, look_ahead
+from scheduler_app.store.standing import standing
 
 BATCH = 250
 FEW = 8
@@ -205,12 +206,12 @@ class Pass:
             failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
         agenda.claimed, agenda.ahead = [], None
-        is_paused, is_any_queued = look_around(tx)
-        if is_paused:  # perhaps since the look
+        how = (None if agenda.stale else agenda.settled.standing) or standing(tx)
+        if how.paused_since is not None:  # perhaps since the look
             return
         works = not agenda.paused and self._ctx.may_work()
-        starter = self._claimer.starter(agenda) if works and not is_any_queued else None
-        firing.record(tx, agenda.planned, agenda.now, starter)
+        starter = self._claimer.starter(agenda) if works and not how.is_any_queued else None
+        agenda.fired = firing.record(tx, agenda.planned, agenda.now, starter, how)
         if agenda.planned:
             failpoint("fire.before_commit")
         for paused, plan in agenda.lapsed:
@@ -230,9 +231,9 @@ class Pass:
     def _few_due(self, tx: sa.Connection, agenda: Agenda) -> Sequence[firing.DueJob | firing.Unreadable]:
         """Return the jobs that fire next after others have fired, if they are few: the next pass need not look."""
         ahead = agenda.ahead
-        if not agenda.planned or ahead is None or ahead.due is None or ahead.busy or ahead.paused_since:
+        if not agenda.fired or ahead is None or ahead.due is None or ahead.busy or ahead.paused_since:
             return ()
-        due = firing.due(tx, ahead.due, FEW)
+        due = firing.due_again(tx, ahead.due, FEW, agenda.fired)
         return due if len(due) < FEW else ()
 
     def _announce(self, agenda: Agenda) -> None:

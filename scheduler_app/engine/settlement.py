@@ -13,16 +13,21 @@ from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import Ended
 from scheduler_app.signals import RunEnded
 from scheduler_app.store import claims, logs, rescues, runs, settling
+from scheduler_app.store.standing import Standing
 
 NO_CRASHES = rescues.Rescue()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settled:
-    """The outcomes that came too late, and what became of the runs whose worker processes died."""
+    """The outcomes that came too late, what became of the runs whose worker processes died, and how things stand then.
+
+    `standing` is None when it may have changed since.
+    """
 
     late: Sequence[outcomes.Outcome] = ()
     crashes: rescues.Rescue = NO_CRASHES
+    standing: Standing | None = None
 
 
 NOTHING_SETTLED = Settled()
@@ -35,7 +40,8 @@ def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> Settled:
     deaths = {outcome.claim.held: outcome.error.message for _, outcome in ended if outcome.error and is_crash(outcome)}
     crashes = rescues.crash(tx, deaths, now) if deaths else NO_CRASHES
     rest = [outcome for _, outcome in ended if not (is_given_back(outcome) or is_crash(outcome))]
-    return Settled(late=settling.settle(tx, [outcomes.settle(outcome) for outcome in rest], now), crashes=crashes)
+    settled = settling.settle(tx, [outcomes.settle(outcome) for outcome in rest], now)
+    return Settled(late=settled.late, crashes=crashes, standing=settled.standing)
 
 
 def is_given_back(outcome: outcomes.Outcome) -> bool:

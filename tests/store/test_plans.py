@@ -22,6 +22,7 @@ from scheduler_app.store import (
     runs,
     schema,
     settling,
+    standing,
     starting,
 )
 from scheduler_app.store.database import Database
@@ -38,7 +39,7 @@ STATEMENTS = {
     "runs.FIND": runs.FIND,
     "runs.CANCEL_WAITING_OF_JOB": runs.CANCEL_WAITING_OF_JOB,
 }
-COMPOSED = {"outlook.AHEAD": outlook.AHEAD, "outlook.PRESENT": outlook.PRESENT}
+COMPOSED = {"outlook.AHEAD": outlook.AHEAD, "standing.STANDING": standing.STANDING}
 # partial indexes that hold only open work are read from their beginning on purpose
 # the jobs of a thousand runs are told apart
 SORTED = {"pruning.CROWDED"}
