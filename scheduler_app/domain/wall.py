@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from scheduler_app.clock import MICROSECOND
 from scheduler_app.domain.schedule import END, FIRST, budgeted, count_by_walking
 from scheduler_app.domain.wall_table import WallTable
-from scheduler_app.domain.zone import SECOND, Span, spans_back_from, spans_from
+from scheduler_app.domain.zone import SECOND, Span, span_of, spans_back_from
 
 # Over so long a stretch a clock change can neither hide a match nor bring one back.
 FAR = timedelta(days=3)
@@ -60,7 +60,7 @@ class WallSchedule:
     def _from(self, moment: datetime) -> datetime | None:
         """Return the first firing at or after `moment` (naive UTC, whole seconds)."""
         for _ in budgeted(count()):
-            span = next(spans_from(self.zone, moment), None)
+            span = span_of(self.zone, moment)
             if span is None:
                 return None
             begin = self._begin(span)

@@ -76,5 +76,5 @@ class Agenda:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        work = (self.ended, self.stale, self.planned, self.broken, self.lapsed)
-        return not any((*work, self.live, self.ready, self.queues))
+        coming = self.planned or self.broken or self.lapsed or self.ready or self.queues
+        return not (coming or self.ended or self.stale or self.live)

@@ -8,7 +8,8 @@ import io
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from scheduler_app.clock import rfc3339
@@ -27,7 +28,7 @@ def install() -> None:
     with _lock:
         _users += 1
         if _users == 1:
-            _undo.extend([_capture_records(), *(_capture_stream(name) for name in ("stdout", "stderr"))])
+            _undo.extend([_capture_records(), _capture_stream("stdout"), _capture_stream("stderr")])
 
 
 def uninstall() -> None:
@@ -38,6 +39,16 @@ def uninstall() -> None:
         if _users == 0:
             while _undo:
                 _undo.pop()()
+
+
+@contextmanager
+def capturing() -> Iterator[None]:
+    """Capture inside the block."""
+    install()
+    try:
+        yield
+    finally:
+        uninstall()
 
 
 def _capture_records() -> Callable[[], None]:

@@ -15,6 +15,7 @@ from scheduler_app.store.logs import LogPiece
 LOGGER = logging.getLogger("scheduler_app.run")
 LOGGER.setLevel(logging.DEBUG)
 MOST_MESSAGE = 1024
+MAKING = threading.Lock()
 
 
 class Execution:
@@ -24,7 +25,7 @@ class Execution:
         self.claim = claim
         self.clock = clock
         self.log = RunLog()
-        self.cancelled = threading.Event()
+        self._cancelled: threading.Event | None = None
         self.claimed_at = clock.monotonic()
         self.started_at: datetime | None = None
         self.deadline: float | None = None
@@ -35,6 +36,14 @@ class Execution:
         self._on_cancel: Callable[[], None] | None = None
         self._written_progress: Progress | None = None
         self._pieces: list[LogPiece] = []
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set when the task is asked to stop; made when somebody wants to know, which is rare."""
+        if self._cancelled is None:
+            with MAKING:
+                self._cancelled = self._cancelled or threading.Event()
+        return self._cancelled
 
     def start(self) -> None:
         """Note that the attempt begins now."""

@@ -48,10 +48,15 @@ class Pruner:
         self._runs = 0
         self._jobs = 0
 
+    @property
+    def is_due(self) -> bool:
+        """Whether there is a step to do."""
+        return self._sweep is not None or self._clock.monotonic() >= self._next_at
+
     def poll(self) -> float:
         """Do one step if a sweep is due, and return how long to wait."""
         began = self._clock.monotonic()
-        if self._sweep is None and (began < self._next_at or not self._is_mine()):
+        if self._sweep is None and not (self.is_due and self._is_mine()):
             return min(LOOK_EVERY, max(1.0, self._next_at - began))
         sweep, self._sweep = self._sweep or self._steps(), None
         if next(sweep, self) is self:
@@ -72,8 +77,7 @@ class Pruner:
         if engine is None:
             return False
         with self._database.read() as tx:
-            live = engines.live(tx)
-        return not live or live[0].id == engine
+            return engines.oldest(tx) in (None, engine)
 
     def _finish(self) -> None:
         now = self._clock.monotonic()

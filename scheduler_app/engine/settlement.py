@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from scheduler_app.domain import outcome as outcomes
 from scheduler_app.domain.policy import Delivery
-from scheduler_app.domain.run import Reason
+from scheduler_app.domain.run import Reason, RunState
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import Ended
 from scheduler_app.signals import RunEnded
@@ -35,6 +35,9 @@ NOTHING_SETTLED = Settled()
 
 def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> Settled:
     """Settle what has ended: give back, let crashes count as such, write the rest."""
+    if all(outcome.reason is None for _, outcome in ended):  # as a rule: neither is without a reason
+        settled = settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended], now)
+        return Settled(late=settled.late, standing=settled.standing)
     given_back = [outcome.claim.held for _, outcome in ended if is_given_back(outcome)]
     claims.give_back(tx, given_back, now)
     deaths = {outcome.claim.held: outcome.error.message for _, outcome in ended if outcome.error and is_crash(outcome)}
@@ -82,7 +85,7 @@ def _keep(tx: sa.Connection, execution: Execution) -> None:
 
 def run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: datetime, *, again: bool) -> RunEnded:
     """Return the event that tells how an attempt ended; `again` when it crashed and is made again."""
-    follows = outcomes.settle(outcome)
+    is_over = outcome.state is RunState.SUCCEEDED or is_crash(outcome)
     return RunEnded(
         at=now,
         run_id=outcome.claim.run_id,
@@ -92,7 +95,7 @@ def run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: date
         state=outcome.state,
         duration=(outcome.finished_at - outcome.started_at).total_seconds(),
         error=None if outcome.error is None else outcome.error.traceback or outcome.error.message,
-        will_retry=again or (follows.ready_at is not None and not is_crash(outcome)),
+        will_retry=again or not (is_over or outcomes.settle(outcome).ready_at is None),
         scheduled_at=outcome.claim.scheduled_at,
         result=outcome.result,
         exception=raised,

@@ -43,6 +43,10 @@ BEAT = Statement(
 )
 LIVE_ENGINES = Statement(sa.select(engines).where(sa.text("state IN ('running', 'draining')")).order_by(engines.c.id))
 
+OLDEST = Statement(
+    sa.select(engines.c.id).where(sa.text("state IN ('running', 'draining')")).order_by(engines.c.id).limit(1)
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineRow(Identity):
@@ -118,6 +122,12 @@ def declare_dead(tx: sa.Connection, engine: int, *, beat: int) -> bool:
 def live(tx: sa.Connection) -> list[EngineRow]:
     """Return the engines that have not ended."""
     return [_engine(row) for row in LIVE_ENGINES.rows(tx)]
+
+
+def oldest(tx: sa.Connection) -> int | None:
+    """Return the first of the engines that have not ended."""
+    found: int | None = OLDEST.scalar(tx)
+    return found
 
 
 def known(tx: sa.Connection, most_ended: int) -> list[EngineRow]:

@@ -15,8 +15,7 @@ behind one lock: first a lock in the process, then a POSIX record lock on `<data
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from scheduler_app.errors import StoreUnavailable
@@ -31,9 +30,12 @@ class Gate:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._left_behind: _Waiter | None = None
 
-    @contextmanager
-    def held(self, patience: float) -> Iterator[None]:
+    def held(self, patience: float) -> AbstractContextManager[None]:
         """Hold the gate; StoreUnavailable when it does not open within `patience` seconds."""
+        return _Held(self, patience)
+
+    def enter(self, patience: float) -> None:
+        """Wait until it is ours; who calls this must `leave`."""
         if not self._inner.acquire(timeout=patience):
             raise StoreUnavailable(f"another writer held the store for {patience:g} s; try again")
         try:
@@ -41,10 +43,6 @@ class Gate:
         except BaseException:
             self._inner.release()
             raise
-        try:
-            yield
-        finally:
-            self._leave()
 
     def _enter(self, patience: float) -> None:
         waiter, self._left_behind = self._left_behind, None
@@ -58,7 +56,8 @@ class Gate:
             waiter.start()
             self._wait(waiter, patience)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Let the next one in."""
         fcntl.lockf(self._file, fcntl.LOCK_UN)
         self._inner.release()
 
@@ -71,6 +70,20 @@ class Gate:
     def close(self) -> None:
         """Close the file; only when no one of this process uses the store any more."""
         os.close(self._file)
+
+
+class _Held(AbstractContextManager[None]):
+    __slots__ = ("_gate", "_patience")
+
+    def __init__(self, gate: Gate, patience: float) -> None:
+        self._gate = gate
+        self._patience = patience
+
+    def __enter__(self) -> None:
+        self._gate.enter(self._patience)
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.leave()
 
 
 class _Waiter(threading.Thread):

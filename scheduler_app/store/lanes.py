@@ -1,7 +1,7 @@
 """Connections that stay open between transactions, and transactions that cost what the driver's own cost."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,29 +21,35 @@ class Lanes:
         self._begin = begin
         self._idle: list[sa.Connection] = []
 
-    @contextmanager
-    def transaction(self, *, within: float | None = None) -> Iterator[sa.Connection]:
+    def transaction(self, *, within: float | None = None) -> AbstractContextManager[sa.Connection]:
         """Begin, and commit at the end; when something raises roll back, and drop a connection that may be at fault.
 
         `within`: what is left of the seconds that beginning may take, where waiting for others has cost some already.
         """
-        connection = self._begun(within)
-        driver = driver_of(connection)
+        return _Transaction(self, within)
+
+    def end(self, connection: sa.Connection, error: BaseException | None) -> None:
+        """Commit, or roll back what has raised."""
+        if error is not None:
+            self._undo(connection, error)
+            return
         try:
-            yield connection
-            self._commit(connection, driver)
-        except SchedulerError:
-            driver.rollback()
-            self._idle.append(connection)
-            raise
-        except BaseException:
-            with suppress(Exception):
-                driver.rollback()
-            drop(connection)
+            self._commit(connection, driver_of(connection))
+        except BaseException as fault:
+            self._undo(connection, fault)
             raise
         self._idle.append(connection)
 
-    def _begun(self, within: float | None) -> sa.Connection:
+    def _undo(self, connection: sa.Connection, error: BaseException) -> None:
+        if isinstance(error, SchedulerError):
+            driver_of(connection).rollback()
+            self._idle.append(connection)
+            return
+        with suppress(Exception):
+            driver_of(connection).rollback()
+        drop(connection)
+
+    def begun(self, within: float | None) -> sa.Connection:
         """Return a connection with a transaction that has begun."""
         try:
             connection = self._idle.pop()
@@ -67,6 +73,23 @@ class Lanes:
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
+
+
+class _Transaction(AbstractContextManager[sa.Connection]):
+    """From begin to commit; a class of its own, since a generator costs more than all that it does here."""
+
+    __slots__ = ("_connection", "_lanes", "_within")
+
+    def __init__(self, lanes: Lanes, within: float | None) -> None:
+        self._lanes = lanes
+        self._within = within
+
+    def __enter__(self) -> sa.Connection:
+        self._connection = self._lanes.begun(self._within)
+        return self._connection
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        self._lanes.end(self._connection, error)
 
 
 def wake_others(tx: sa.Connection) -> None:

@@ -10,7 +10,7 @@ from scheduler_app.domain.choosing import Room
 from scheduler_app.domain.outcome import Outcome
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Claim, Reason, RunState
-from scheduler_app.engine import capture
+from scheduler_app.engine.capture import capturing
 from scheduler_app.engine.engine import Engine
 from scheduler_app.engine.execution import Execution, executing
 from scheduler_app.engine.heartbeat import BEAT_EVERY
@@ -81,11 +81,10 @@ class InlinePool:
         if execution.claim.timeout is not None:
             at = self._clock.monotonic() + execution.claim.timeout
             alarm = self._clock.set_alarm(at, lambda: self._time_out(execution))
-        capture.install()
         try:
-            return execute(execution, self._surroundings)
+            with capturing():
+                return execute(execution, self._surroundings)
         finally:
-            capture.uninstall()
             if alarm is not None:
                 self._clock.clear_alarm(alarm)
             self._executing.remove(execution)
@@ -251,7 +250,7 @@ class Bench:
 
     def tidy(self) -> None:
         """Prune, when it is time."""
-        if self._engine.is_free and not self._engine.pool.held():
+        if self._engine.pruner.is_due and self._engine.is_free and not self._engine.pool.held():
             self._engine.pruner.finish_sweep()
 
     def next_event(self) -> datetime | None:
