@@ -59,6 +59,10 @@ class Connections:
         """
         return self._writer.write(work)
 
+    def gathering(self) -> AbstractContextManager[None]:
+        """Let the writes of this block share transactions."""
+        return self._opened.writer.gathering()
+
     def write_alone(self, work: Work[T]) -> T:
         """Run `work` in a write transaction of its own, however long it takes and however long others write before."""
         opened = self._opened
@@ -152,6 +156,10 @@ class Database:
         It may be called a second time, after all that the first call wrote was undone.
         """
         return self.connections.write(work)
+
+    def gathering(self) -> AbstractContextManager[None]:
+        """Let the writes of this block share transactions: for a test's own store, which nobody else looks at."""
+        return self.connections.gathering()
 
     def write_alone(self, work: Work[T]) -> T:
         """Run `work` in a write transaction of its own, however long it takes and however long others write before."""

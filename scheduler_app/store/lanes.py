@@ -1,7 +1,7 @@
 """Connections that stay open between transactions, and transactions that cost what the driver's own cost."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from scheduler_app.errors import SchedulerError
 WAKES = "scheduler_wakes"
 # where a server tells that something is due
 CHANNEL = "scheduler_due"
+LONG_ENOUGH = 1.5
 
 
 class Lanes:
@@ -49,6 +50,10 @@ class Lanes:
             driver_of(connection).rollback()
         drop(connection)
 
+    def gathering(self) -> AbstractContextManager[None]:
+        """Let the writes of this block share transactions, where that is possible."""
+        return nullcontext()
+
     def begun(self, within: float | None) -> sa.Connection:
         """Return a connection with a transaction that has begun."""
         try:
@@ -73,6 +78,19 @@ class Lanes:
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
+
+
+class FileLanes(Lanes):
+    """Connections that write; whoever has waited at the gate waits the less for other programs behind it."""
+
+    def _execute_begin(self, driver: Any, within: float | None) -> None:
+        if within is None or within > LONG_ENOUGH:
+            driver.execute(self._begin)
+            return
+        usual = driver.execute("PRAGMA busy_timeout").fetchone()[0]
+        driver.execute(f"PRAGMA busy_timeout = {max(1, int(within * 1000))}")
+        driver.execute(self._begin)
+        driver.execute(f"PRAGMA busy_timeout = {usual}")
 
 
 class _Transaction(AbstractContextManager[sa.Connection]):

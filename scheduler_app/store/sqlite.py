@@ -12,7 +12,8 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
 from scheduler_app.store.backend import Opened, T, Work, shown, translated
 from scheduler_app.store.gate import Gate
-from scheduler_app.store.lanes import Lanes
+from scheduler_app.store.gathering import Gatherer, GathererGate, Observers
+from scheduler_app.store.lanes import FileLanes, Lanes
 from scheduler_app.store.snapshot import look
 
 NETWORK_FILE_SYSTEMS = frozenset(
@@ -49,20 +50,6 @@ HELD = (
 
 
 LOOK_EVERY = 0.05
-LONG_ENOUGH = 1.5
-
-
-class FileLanes(Lanes):
-    """Connections that write; whoever has waited at the gate waits the less for other programs behind it."""
-
-    def _execute_begin(self, driver: Any, within: float | None) -> None:
-        if within is None or within > LONG_ENOUGH:
-            driver.execute(self._begin)
-            return
-        usual = driver.execute("PRAGMA busy_timeout").fetchone()[0]
-        driver.execute(f"PRAGMA busy_timeout = {max(1, int(within * 1000))}")
-        driver.execute(self._begin)
-        driver.execute(f"PRAGMA busy_timeout = {usual}")
 
 
 def explain(error: Exception) -> str | None:
@@ -100,6 +87,10 @@ class SQLite:
             gate = Gate(self._file.with_name(self._file.name + ".gate"))
         except OSError as error:
             raise StoreUnavailable(f"cannot open {self._file}: {error.strerror}") from error
+        if self._synchronous == UNFORCED:
+            gatherer = Gatherer(self._engine(writes=True), "BEGIN IMMEDIATE", gate)
+            reader = Observers(self._engine(writes=False), "BEGIN", gatherer.settle)
+            return Opened(reader=reader, writer=gatherer, patient=gatherer, gate=GathererGate(gatherer, gate))
         writer = FileLanes(self._engine(writes=True), "BEGIN IMMEDIATE")
         return Opened(reader=Lanes(self._engine(writes=False), "BEGIN"), writer=writer, patient=writer, gate=gate)
 

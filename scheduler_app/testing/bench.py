@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -154,12 +154,15 @@ class InlinePool:
 class Bench:
     """Drives one engine: fire, claim, execute, settle, beat and rescue, in the order of simulated time.
 
-    What succeeded, and nothing waits for, is settled with the next firing in one transaction, at the latest by `rest`:
-    that makes a simulated year half as long.
+    `is_alone`: nobody else looks at the store. What succeeded, and nothing waits for, is settled with the next firing in
+    one transaction, at the latest by `rest`: that makes a simulated year half as long.
     """
 
-    def __init__(self, engine: Engine, clock: FakeClock, faults: Faults | None = None) -> None:
+    def __init__(
+        self, engine: Engine, clock: FakeClock, faults: Faults | None = None, *, is_alone: bool = False
+    ) -> None:
         self._engine = engine
+        self._is_alone = is_alone
         self._clock = clock
         self._beaten_at = clock.monotonic()
         self._beat_every = BEAT_EVERY
@@ -169,6 +172,13 @@ class Bench:
         self._pool = InlinePool(engine.ctx.slots, surroundings, clock, faults)
         engine.assemble(dict.fromkeys(Executor, self._pool))
         engine.retire()
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Do once what each run would need, while time moves; a store of the test's own commits in larger steps."""
+        gathering = self._engine.ctx.database.gathering() if self._is_alone else nullcontext()
+        with capturing(), gathering:
+            yield
 
     def run_due(self, horizon: datetime) -> None:
         """Poll until nothing is left that is due at `horizon`; inside a task this is left to the outer poll."""

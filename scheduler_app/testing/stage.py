@@ -46,9 +46,9 @@ class How:
 
 
 class Stage:
-    """An app whose engine a fake clock drives, on a store of its own."""
+    """An app whose engine a fake clock drives, on a store of its own, `alone` on it or not."""
 
-    def __init__(self, app: Flask, clock: FakeClock, database: str, how: How) -> None:
+    def __init__(self, app: Flask, clock: FakeClock, database: str, how: How, *, alone: bool = False) -> None:
         self.app = app
         self.scheduler = scheduler_of(app)
         self.clock = clock
@@ -70,7 +70,7 @@ class Stage:
         )
         self.core.distribution.is_simulated = True
         self.core.open()  # in a database of the user's it could not be made while a transaction of theirs writes
-        self.bench = Bench(self.core.engine, clock, self.faults)
+        self.bench = Bench(self.core.engine, clock, self.faults, is_alone=alone)
         clock.drive(self.bench)
 
     def drain(self, most: int = MOST_DRAINED) -> list[Run]:
@@ -143,7 +143,7 @@ def simulated(
         stack.callback(clock.stop)
         clock.start()
         stack.enter_context(simulated_sleep())
-        stage = Stage(app, clock, url, how)
+        stage = Stage(app, clock, url, how, alone=database is None)
         stack.callback(stage.core.close)
         stack.enter_context(borrowed(stage.scheduler, app, stage.core))
         stack.callback(stage.bench.close)
