@@ -8,8 +8,7 @@ import io
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from scheduler_app.clock import rfc3339
@@ -39,16 +38,6 @@ def uninstall() -> None:
         if _users == 0:
             while _undo:
                 _undo.pop()()
-
-
-@contextmanager
-def capturing() -> Iterator[None]:
-    """Capture inside the block."""
-    install()
-    try:
-        yield
-    finally:
-        uninstall()
 
 
 def _capture_records() -> Callable[[], None]:

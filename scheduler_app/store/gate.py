@@ -17,6 +17,7 @@ import os
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
 from scheduler_app.errors import StoreUnavailable
 
@@ -32,7 +33,7 @@ class Gate:
 
     def held(self, patience: float) -> AbstractContextManager[None]:
         """Hold the gate; StoreUnavailable when it does not open within `patience` seconds."""
-        return _Held(self, patience)
+        return Held(self, patience)
 
     def enter(self, patience: float) -> None:
         """Wait until it is ours; who calls this must `leave`."""
@@ -72,18 +73,30 @@ class Gate:
         os.close(self._file)
 
 
-class _Held(AbstractContextManager[None]):
-    __slots__ = ("_gate", "_patience")
+class Door(Protocol):
+    """What is entered and left."""
 
-    def __init__(self, gate: Gate, patience: float) -> None:
-        self._gate = gate
+    def enter(self, patience: float) -> None:
+        """Wait until it is ours."""
+
+    def leave(self) -> None:
+        """Let the next one in."""
+
+
+class Held(AbstractContextManager[None]):
+    """From entering to leaving; a class of its own, since a generator costs as much as the lock."""
+
+    __slots__ = ("_door", "_patience")
+
+    def __init__(self, door: Door, patience: float) -> None:
+        self._door = door
         self._patience = patience
 
     def __enter__(self) -> None:
-        self._gate.enter(self._patience)
+        self._door.enter(self._patience)
 
     def __exit__(self, *_: object) -> None:
-        self._gate.leave()
+        self._door.leave()
 
 
 class _Waiter(threading.Thread):

@@ -8,12 +8,12 @@ A commit is a fifth of what a simulated firing costs. Invariants kept here, by w
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import sqlalchemy as sa
 
 from scheduler_app.errors import StoreUnavailable
-from scheduler_app.store.gate import Gate
+from scheduler_app.store.gate import Gate, Held
 from scheduler_app.store.lanes import FileLanes, Lanes, driver_of
 
 MOST = 64
@@ -103,14 +103,9 @@ class GathererGate:
         self._gatherer = gatherer
         self._gate = gate
 
-    @contextmanager
-    def held(self, patience: float) -> Iterator[None]:
+    def held(self, patience: float) -> AbstractContextManager[None]:
         """Be inside; StoreUnavailable when that is not possible within `patience` seconds."""
-        self._gatherer.enter(patience)
-        try:
-            yield
-        finally:
-            self._gatherer.leave()
+        return Held(self._gatherer, patience)
 
     def close(self) -> None:
         """Close the file."""

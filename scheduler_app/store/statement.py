@@ -144,9 +144,9 @@ class Compiled:
 
     def best_for(self, parameters: Mapping[str, Any]) -> "Compiled":
         """Return the text for lists of one value, if these are such."""
-        if self.for_one is None or any(len(parameters[name]) != 1 for name, _ in self.lists):
+        if self.for_one is None:
             return self
-        return self.for_one
+        return self.for_one if all(len(parameters[name]) == 1 for name, _ in self.lists) else self
 
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the parameters in the order of the text; a list becomes JSON."""

@@ -10,7 +10,7 @@ from scheduler_app.domain.choosing import Room
 from scheduler_app.domain.outcome import Outcome
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Claim, Reason, RunState
-from scheduler_app.engine.capture import capturing
+from scheduler_app.engine import capture
 from scheduler_app.engine.engine import Engine
 from scheduler_app.engine.execution import Execution, executing
 from scheduler_app.engine.heartbeat import BEAT_EVERY
@@ -81,10 +81,11 @@ class InlinePool:
         if execution.claim.timeout is not None:
             at = self._clock.monotonic() + execution.claim.timeout
             alarm = self._clock.set_alarm(at, lambda: self._time_out(execution))
+        capture.install()
         try:
-            with capturing():
-                return execute(execution, self._surroundings)
+            return execute(execution, self._surroundings)
         finally:
+            capture.uninstall()
             if alarm is not None:
                 self._clock.clear_alarm(alarm)
             self._executing.remove(execution)
@@ -154,8 +155,8 @@ class InlinePool:
 class Bench:
     """Drives one engine: fire, claim, execute, settle, beat and rescue, in the order of simulated time.
 
-    `is_alone`: nobody else looks at the store. What succeeded, and nothing waits for, is settled with the next firing in
-    one transaction, at the latest by `rest`: that makes a simulated year half as long.
+    `is_alone`: nobody else looks at the store. What succeeded, and nothing waits for, is settled with the next firing
+    in one transaction, at the latest by `rest`: that makes a simulated year half as long.
     """
 
     def __init__(
@@ -177,8 +178,12 @@ class Bench:
     def moving(self) -> Iterator[None]:
         """Do once what each run would need, while time moves; a store of the test's own commits in larger steps."""
         gathering = self._engine.ctx.database.gathering() if self._is_alone else nullcontext()
-        with capturing(), gathering:
-            yield
+        capture.install()
+        try:
+            with gathering:
+                yield
+        finally:
+            capture.uninstall()
 
     def run_due(self, horizon: datetime) -> None:
         """Poll until nothing is left that is due at `horizon`; inside a task this is left to the outer poll."""
