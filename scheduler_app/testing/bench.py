@@ -233,12 +233,13 @@ class Bench:
         return passes.rests_after and untouched and self._pool.all_succeeded
 
     def _poll(self) -> None:
-        self._beat()
+        has_beaten = self._beat()
         self._engine.prepare()
         self._engine.passes.poll()
         if self._pool.has_crashed:
             self._begin_anew()
-        self.tidy()
+        if has_beaten:
+            self.tidy()
 
     def _begin_anew(self) -> None:
         """Be another process after one that died: what had ended is on record, the rescuer takes over what had not."""
@@ -248,15 +249,18 @@ class Bench:
         self._engine.prepare()
         self._engine.rescuer.poll()
 
-    def _beat(self) -> None:
+    def _beat(self) -> bool:
         """Beat and rescue when time begins to move, and then once a day: who could look is driven by this clock."""
         self._engine.heartbeat.reset()
-        if self._clock.monotonic() - self._beaten_at >= self._beat_every:
-            self._beaten_at = self._clock.monotonic()
-            self._beat_every = BEAT_AT_LEAST_EVERY
-            self._engine.heartbeat.poll()
-            self._engine.rescuer.poll()
-            self._follow()
+        now = self._clock.monotonic()
+        if now - self._beaten_at < self._beat_every:
+            return False
+        self._beaten_at = now
+        self._beat_every = BEAT_AT_LEAST_EVERY
+        self._engine.heartbeat.poll()
+        self._engine.rescuer.poll()
+        self._follow()
+        return True
 
     def _follow(self) -> None:
         """Let stored jobs follow the defaults of the tasks."""
