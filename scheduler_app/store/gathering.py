@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from scheduler_app.errors import StoreUnavailable
 from scheduler_app.store.gate import Gate, Held
-from scheduler_app.store.lanes import FileLanes, Lanes, driver_of
+from scheduler_app.store.lanes import FileLanes, Lanes, driver_of, drop
 
 MOST = 64
 
@@ -83,9 +83,14 @@ class Gatherer(FileLanes):
         if self._open is None:
             super().end(connection, error)
             return
-        if error is not None:
-            driver_of(connection).execute("ROLLBACK TO gathered")
-        driver_of(connection).execute("RELEASE gathered")
+        try:
+            if error is not None:
+                driver_of(connection).execute("ROLLBACK TO gathered")
+            driver_of(connection).execute("RELEASE gathered")
+        except BaseException:  # SQLite has undone all of it, as when the disk is full
+            self._open, self._writes = None, 0
+            drop(connection)
+            raise
         self._writes += 1
         if self._writes >= MOST:
             self._commit_open()

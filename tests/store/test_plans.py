@@ -71,9 +71,11 @@ def test_a_hot_statement_has_no_parameter_but_those_that_its_caller_gives(name):
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_no_hot_statement_scans_a_table_or_sorts(database: Database, name):
+@pytest.mark.parametrize("for_one", [False, True], ids=["many", "one"])
+def test_no_hot_statement_scans_a_table_or_sorts(database: Database, name, for_one):
     with database.read() as tx:
         compiled = STATEMENTS[name]._of(tx)
+        compiled = (for_one and compiled.for_one) or compiled
         rows = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled.text}", tuple([None] * len(compiled.order))).all()
     plan = [row[3] for row in rows]
     assert name in SORTED or not any("TEMP B-TREE" in step for step in plan), plan
