@@ -28,6 +28,7 @@ from scheduler_app.engine.settlement import is_given_back, keep_news, run_ended,
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import FiringsMissed, JobBroke, LateResultRefused
 from scheduler_app.store import claims, firing, pauses
+from scheduler_app.store.foreseen import due_again
 from scheduler_app.store.outlook import Outlook, look_ahead
 from scheduler_app.store.standing import standing
 
@@ -61,6 +62,10 @@ class Pass:
 
     def poll(self) -> float:
         """Do what there is to do and return how many seconds to wait for more."""
+        return self._wait(self.step())
+
+    def step(self) -> Agenda:
+        """Do what there is to do, and return what that was."""
         ctx = self._ctx
         agenda = Agenda(now=ctx.clock.now(), engine=ctx.engine_id())
         ctx.pool.expire()
@@ -73,7 +78,7 @@ class Pass:
         self.rests_after = not agenda.more and agenda.ahead is not None and not agenda.ahead.busy
         self.idle = not (agenda.claimed or agenda.more or not ctx.pool.has_room)
         self.next_at = agenda.next_at
-        return self._wait(agenda)
+        return agenda
 
     def settle_all(self, tx: sa.Connection, now: datetime) -> None:
         """Settle what has ended, outside a pass, when the engine stops."""
@@ -233,7 +238,7 @@ class Pass:
         ahead = agenda.ahead
         if not agenda.fired or ahead is None or ahead.due is None or ahead.busy or ahead.paused_since:
             return ()
-        due = firing.due_again(tx, ahead.due, FEW, agenda.fired)
+        due = due_again(tx, ahead.due, FEW, agenda.fired)
         return due if len(due) < FEW else ()
 
     def _announce(self, agenda: Agenda) -> None:

@@ -49,22 +49,6 @@ class DueJob:
     skip_count: int
     version: int
 
-    def advanced(self, plan: FiringPlan) -> "DueJob":
-        """Return the job as it stands after what was planned of it, which has a next time."""
-        assert plan.next_run_time is not None
-        return DueJob(
-            key=self.key,
-            id=self.id,
-            task=self.task,
-            args=self.args,
-            kwargs=self.kwargs,
-            trigger=self.trigger,
-            policies=self.policies,
-            next_run_time=plan.next_run_time,
-            skip_count=self.skip_count - len(plan.skipped),
-            version=self.version,
-        )
-
 
 Planned = tuple[DueJob, FiringPlan]
 DUE = Statement(
@@ -77,7 +61,6 @@ DUE = Statement(
     .order_by(jobs.c.next_run_time)
     .limit(sa.bindparam("most"))
 )
-KEYS_DUE = Statement(DUE.select.with_only_columns(jobs.c.key, jobs.c.version))
 NEXT_DUE = Statement(
     sa.select(jobs.c.next_run_time)
     .where(jobs.c.state == sa.literal_column("'active'"), jobs.c.next_run_time.is_not(None))
@@ -139,16 +122,6 @@ class Unreadable:
 def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob | Unreadable]:
     """Return the jobs whose next time has come, the longest overdue first."""
     return [readable(row) for row in DUE.rows(tx, now=to_micros(now), most=limit)]
-
-
-def due_again(tx: sa.Connection, now: datetime, limit: int, fired: Sequence[Planned]) -> Sequence[DueJob | Unreadable]:
-    """Return what `due` does; when all of them have just fired in this transaction, none is read once more."""
-    known = {(job.key, job.version): job.advanced(plan) for job, plan in fired if plan.next_run_time == now}
-    if known:
-        keys = [(row.key, row.version) for row in KEYS_DUE.rows(tx, now=to_micros(now), most=limit)]
-        if all(key in known for key in keys):
-            return [known[key] for key in keys]
-    return due(tx, now, limit)
 
 
 def readable(row: Any) -> DueJob | Unreadable:

@@ -235,7 +235,7 @@ class Bench:
     def _poll(self) -> None:
         has_beaten = self._beat()
         self._engine.prepare()
-        self._engine.passes.poll()
+        self._engine.passes.step()
         if self._pool.has_crashed:
             self._begin_anew()
         if has_beaten:

@@ -12,6 +12,7 @@ from scheduler_app.store import (
     facts,
     firing,
     following,
+    foreseen,
     idempotency,
     jobs,
     outlook,
@@ -28,7 +29,21 @@ from scheduler_app.store import (
 from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
 
-ROOMS = (claims, facts, firing, following, idempotency, jobs, pauses, places, pruning, rescues, settling, starting)
+ROOMS = (
+    claims,
+    facts,
+    firing,
+    following,
+    foreseen,
+    idempotency,
+    jobs,
+    pauses,
+    places,
+    pruning,
+    rescues,
+    settling,
+    starting,
+)
 STATEMENTS = {
     f"{room.__name__.rpartition('.')[2]}.{name}": statement
     for room in ROOMS
