@@ -90,18 +90,20 @@ NO_PEERS = Peers()
 
 def choose(candidates: Sequence[C], room: Room, now: datetime, peers: Peers = NO_PEERS) -> Choice[C]:
     """Pick from the queue, given in the order in which the runs should start."""
-    suspects = [run for run in candidates if _wants_solitude(run, now)]
+    suspects = [run for run in candidates if run.suspicions and _wants_solitude(run, now)]
+    if not suspects:
+        return Choice(runs=_fill(candidates, room))
     strict = [run for run in suspects if run.suspicions >= STRICTLY_ALONE_FROM]
     if peers.may_isolate:
         if strict and not room.idle and peers.makes_room:
             return Choice(runs=())
-        if suspects and room.idle and (strict or candidates[0] is suspects[0]):
+        if room.idle and (strict or candidates[0] is suspects[0]):
             return Choice(runs=(strict or suspects)[:1], alone=True)
     return Choice(runs=_fill([run for run in candidates if run not in suspects], room))
 
 
 def _wants_solitude(run: Candidate, now: datetime) -> bool:
-    return run.suspicions > 0 and insists_on_solitude(run.suspicions, (to_micros(now) - run.ready_at) / 1e6)
+    return insists_on_solitude(run.suspicions, (to_micros(now) - run.ready_at) / 1e6)
 
 
 def insists_on_solitude(suspicions: int, seconds: float) -> bool:

@@ -66,5 +66,6 @@ def _never(fields: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _kind_of(year: int) -> tuple[bool, int]:
     return isleap(year), date(year, 1, 1).weekday()

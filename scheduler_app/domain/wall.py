@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from scheduler_app.clock import MICROSECOND
 from scheduler_app.domain.schedule import END, FIRST, STEP_BUDGET, budgeted, count_by_walking
 from scheduler_app.domain.wall_table import WallTable
-from scheduler_app.domain.zone import SECOND, Span, spans_back_from, spans_from
+from scheduler_app.domain.zone import SECOND, Span, span_of, spans_back_from
 
 # Over so long a stretch a clock change can neither hide a match nor bring one back.
 FAR = timedelta(days=3)
@@ -56,7 +56,7 @@ class WallSchedule:
     def count(self, since: datetime, until: datetime) -> int | None:
         """Return how many firings lie from `since` (a firing) to `until`; None when over 10,000."""
         first, last = _naive(since), _naive(until)
-        span = next(spans_from(self.zone, first), None)
+        span = span_of(self.zone, first)
         if span is None or first - span.start < FAR or last >= span.end or last - first > FAR:
             return count_by_walking(self.after, since, until)
         counted = self.table.count(first + span.offset, min(last, _naive(self.end or END)) + span.offset)
@@ -65,7 +65,7 @@ class WallSchedule:
     def _from(self, moment: datetime) -> datetime | None:
         """Return the first firing at or after `moment` (naive UTC, whole seconds)."""
         for _ in budgeted(count()):
-            span = next(spans_from(self.zone, moment), None)
+            span = span_of(self.zone, moment)
             if span is None:
                 return None
             begin = self._begin(span)

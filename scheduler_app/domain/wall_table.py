@@ -36,9 +36,9 @@ class WallTable:
 
     def at_or_after(self, wall: datetime) -> datetime | None:
         """Return the first match at or after the naive local time `wall` (whole seconds), or None."""
-        day = wall.date()
-        if self.has_day(day) and (second := self._time_from(_second_of_day(wall))) != NONE:
-            return _at(day, second)
+        day, present = wall.date(), _second_of_day(wall)
+        if self.has_day(day) and (second := self._time_from(present)) != NONE:
+            return wall + timedelta(seconds=second - present)
         later = self._day_from(day + DAY)
         return None if later is None else _at(later, self._time_from(0))
 

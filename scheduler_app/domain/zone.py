@@ -72,6 +72,13 @@ def spans_from(zone: ZoneInfo, moment: datetime) -> Iterator[Span]:
         yield from (span for span in spans(zone, year) if span.end > moment)
 
 
+def span_of(zone: ZoneInfo, moment: datetime) -> Span | None:
+    """Return the span that holds `moment` (naive UTC); None at the end of time."""
+    if moment.year >= END.year:
+        return None
+    return next(span for span in spans(zone, moment.year) if span.end > moment)
+
+
 def spans_back_from(zone: ZoneInfo, moment: datetime) -> Iterator[Span]:
     """Yield the span that holds `moment` (naive UTC) and those before it, down to the begin of time."""
     for year in range(moment.year, FIRST.year - 1, -1):

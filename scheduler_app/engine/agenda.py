@@ -50,7 +50,8 @@ class Agenda:
     outranked: set[tuple[int, int]] = field(default_factory=set)
     queues: set[Executor] = field(default_factory=set)
     unseen: bool = False
-    planned: list[tuple[firing.DueJob, FiringPlan]] = field(default_factory=list)
+    planned: list[firing.Planned] = field(default_factory=list)
+    fired: Sequence[firing.Planned] = ()
     broken: list[tuple[firing.DueJob | firing.Unreadable | Job, str]] = field(default_factory=list)
     lapsed: list[tuple[Job, FiringPlan]] = field(default_factory=list)
     live: list[Execution] = field(default_factory=list)
@@ -81,5 +82,5 @@ class Agenda:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        work = (self.ended, self.stale, self.planned, self.broken, self.lapsed)
-        return not any((*work, self.live, self.ready, self.queues))
+        coming = self.planned or self.broken or self.lapsed or self.ready or self.queues
+        return not (coming or self.ended or self.stale or self.live)

@@ -27,7 +27,7 @@ def install() -> None:
     with _lock:
         _users += 1
         if _users == 1:
-            _undo.extend([_capture_records(), *(_capture_stream(name) for name in ("stdout", "stderr"))])
+            _undo.extend([_capture_records(), _capture_stream("stdout"), _capture_stream("stderr")])
 
 
 def uninstall() -> None:

@@ -16,6 +16,7 @@ LOGGER = logging.getLogger("scheduler_app.run")
 LOGGER.setLevel(logging.DEBUG)
 MOST_MESSAGE = 1024
 MOST_SLOW = 0.05
+MAKING = threading.Lock()
 
 
 class Execution:
@@ -25,7 +26,7 @@ class Execution:
         self.claim = claim
         self.clock = clock
         self.log = RunLog()
-        self.cancelled = threading.Event()
+        self._cancelled: threading.Event | None = None
         self.claimed_at = clock.monotonic()
         self.started_at: datetime | None = None
         self._begun_at: datetime | None = None
@@ -39,6 +40,14 @@ class Execution:
         self._on_cancel: Callable[[], None] | None = None
         self._written_progress: Progress | None = None
         self._pieces: list[LogPiece] = []
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set when the task is asked to stop; made when somebody wants to know, which is rare."""
+        if self._cancelled is None:
+            with MAKING:
+                self._cancelled = self._cancelled or threading.Event()
+        return self._cancelled
 
     def start(self) -> None:
         """Note that the attempt begins now."""

@@ -28,7 +28,9 @@ from scheduler_app.engine.settlement import announce, keep_news, settle
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import FiringsMissed, JobBroke
 from scheduler_app.store import claims, endings, firing, pauses
-from scheduler_app.store.outlook import Outlook, look_ahead, look_around
+from scheduler_app.store.foreseen import due_again
+from scheduler_app.store.outlook import Outlook, look_ahead
+from scheduler_app.store.standing import standing
 
 BATCH = 250
 FEW = 8
@@ -60,6 +62,10 @@ class Pass:
 
     def poll(self) -> float:
         """Do what there is to do and return how many seconds to wait for more."""
+        return self._wait(self.step())
+
+    def step(self) -> Agenda:
+        """Do what there is to do, and return what that was."""
         ctx = self._ctx
         agenda = Agenda(now=ctx.clock.now(), engine=ctx.engine_id())
         ctx.pool.expire()
@@ -72,7 +78,7 @@ class Pass:
         self.rests_after = not agenda.more and agenda.ahead is not None and not agenda.ahead.busy
         self.idle = not (agenda.claimed or agenda.more or not ctx.pool.has_room)
         self.next_at = agenda.next_at
-        return self._wait(agenda)
+        return agenda
 
     def may_claim(self, tx: sa.Connection) -> bool:
         """Whether anything waits that could be claimed now."""
@@ -220,12 +226,12 @@ class Pass:
         claims.give_back(tx, agenda.stale, agenda.now)
         self._claimer.uncount(tx, agenda)
         agenda.claimed, agenda.ahead, agenda.held = [], None, {}
-        is_paused, is_any_queued = look_around(tx)
-        if is_paused:  # perhaps since the look
+        how = (None if agenda.stale else agenda.settled.standing) or standing(tx)
+        if how.paused_since is not None:  # perhaps since the look
             return
         works = not agenda.paused and self._ctx.may_work()
-        starter = self._claimer.starter(agenda) if works and not is_any_queued else None
-        firing.record(tx, agenda.planned, agenda.now, starter)
+        starter = self._claimer.starter(agenda) if works and not how.is_any_queued else None
+        agenda.fired = firing.record(tx, agenda.planned, agenda.now, starter, how)
         if agenda.planned:
             endings.commits_at(tx, self._ctx.clock.now())
             failpoint("fire.before_commit")
@@ -251,9 +257,9 @@ class Pass:
     def _few_due(self, tx: sa.Connection, agenda: Agenda) -> Sequence[firing.DueJob | firing.Unreadable]:
         """Return the jobs that fire next after others have fired, if they are few: the next pass need not look."""
         ahead = agenda.ahead
-        if not agenda.planned or ahead is None or ahead.due is None or ahead.busy or ahead.paused_since:
+        if not agenda.fired or ahead is None or ahead.due is None or ahead.busy or ahead.paused_since:
             return ()
-        due = firing.due(tx, ahead.due, FEW)
+        due = due_again(tx, ahead.due, FEW, agenda.fired)
         return due if len(due) < FEW else ()
 
     def _announce(self, agenda: Agenda) -> None:

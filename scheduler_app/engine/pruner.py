@@ -53,10 +53,15 @@ class Pruner:
         self._runs = 0
         self._jobs = 0
 
+    @property
+    def is_due(self) -> bool:
+        """Whether there is a step to do."""
+        return self._sweep is not None or self._clock.monotonic() >= self._next_at
+
     def poll(self) -> float:
         """Do one step if a sweep is due, and return how long to wait."""
         began = self._clock.monotonic()
-        if self._sweep is None and (began < self._next_at or not self._is_mine()):
+        if self._sweep is None and not (self.is_due and self._is_mine()):
             return min(LOOK_EVERY, max(1.0, self._next_at - began))
         sweep, self._sweep = self._sweep or self._steps(), None
         if next(sweep, self) is self:
@@ -73,8 +78,11 @@ class Pruner:
 
     def _is_mine(self) -> bool:
         """Whether this is the engine that prunes. What is not in the books yet stays until it is."""
+        engine = self._engine_id()
+        if engine is None:
+            return False
         with self._database.read() as tx:
-            return engines.is_oldest(tx, self._engine_id()) and filling.is_complete(tx)
+            return engines.oldest(tx) in (None, engine) and filling.is_complete(tx)
 
     def _finish(self) -> None:
         now = self._clock.monotonic()

@@ -1,7 +1,6 @@
 """Execute one attempt. Whatever a task does, an outcome comes back and the thread lives on."""
 
 import contextvars
-import json
 import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from scheduler_app.domain.compact import compact
+from scheduler_app.domain.compact import NULL, compact, parse
 from scheduler_app.domain.outcome import Outcome
 from scheduler_app.domain.run import Claim, Reason, RunError, RunState
 from scheduler_app.domain.task import Registry
@@ -58,7 +57,7 @@ def _attempt(execution: Execution, surroundings: Surroundings) -> Outcome:
 def _call(execution: Execution, surroundings: Surroundings) -> Any:
     claim = execution.claim
     task = surroundings.registry.get(claim.task)
-    args, kwargs = task.bind(json.loads(claim.args), json.loads(claim.kwargs))
+    args, kwargs = task.bind(parse(claim.args), parse(claim.kwargs))
     with surroundings.context():
         failpoint("run.before_start")
         result = task.function(*args, **kwargs)
@@ -109,6 +108,8 @@ def never_started(execution: Execution) -> Outcome:
 
 
 def _encode(result: Any, execution: Execution) -> str | None:
+    if result is None:
+        return NULL
     try:
         text = compact(result)
         size = len(text.encode())

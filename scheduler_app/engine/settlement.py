@@ -8,21 +8,26 @@ import sqlalchemy as sa
 
 from scheduler_app.domain import outcome as outcomes
 from scheduler_app.domain.policy import Delivery
-from scheduler_app.domain.run import Reason
+from scheduler_app.domain.run import Reason, RunState
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import Ended
 from scheduler_app.signals import Bus, LateResultRefused, RunEnded
 from scheduler_app.store import claims, limits, logs, rescues, runs, settling
+from scheduler_app.store.standing import Standing
 
 NO_CRASHES = rescues.Rescue()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settled:
-    """The outcomes that came too late, and what became of the runs whose worker processes died."""
+    """The outcomes that came too late, what became of the runs whose worker processes died, and how things stand then.
+
+    `standing` is None when it may have changed since.
+    """
 
     late: Sequence[outcomes.Outcome] = ()
     crashes: rescues.Rescue = NO_CRASHES
+    standing: Standing | None = None
 
 
 NOTHING_SETTLED = Settled()
@@ -30,12 +35,16 @@ NOTHING_SETTLED = Settled()
 
 def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> Settled:
     """Settle what has ended: give back, let crashes count as such, write the rest."""
+    if all(outcome.reason is None for _, outcome in ended):  # as a rule: neither is without a reason
+        settled = settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended], now)
+        return Settled(late=settled.late, standing=settled.standing)
     given_back = [outcome.claim.held for _, outcome in ended if is_given_back(outcome)]
     claims.give_back(tx, given_back, now)
     deaths = {outcome.claim.held: outcome.error.message for _, outcome in ended if outcome.error and is_crash(outcome)}
     crashes = rescues.crash(tx, deaths, now) if deaths else NO_CRASHES
     rest = [outcome for _, outcome in ended if not (is_given_back(outcome) or is_crash(outcome))]
-    return Settled(late=settling.settle(tx, [outcomes.settle(outcome) for outcome in rest], now), crashes=crashes)
+    settled = settling.settle(tx, [outcomes.settle(outcome) for outcome in rest], now)
+    return Settled(late=settled.late, crashes=crashes, standing=settled.standing)
 
 
 def is_given_back(outcome: outcomes.Outcome) -> bool:
@@ -90,7 +99,7 @@ def announce(bus: Bus, ended: Sequence[Ended], settled: Settled, now: datetime) 
 
 def _run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: datetime, *, again: bool) -> RunEnded:
     """Return the event that tells how an attempt ended; `again` when it crashed and is made again."""
-    follows = outcomes.settle(outcome)
+    is_over = outcome.state is RunState.SUCCEEDED or is_crash(outcome)
     return RunEnded(
         at=now,
         run_id=outcome.claim.run_id,
@@ -100,7 +109,7 @@ def _run_ended(outcome: outcomes.Outcome, raised: BaseException | None, now: dat
         state=outcome.state,
         duration=(outcome.finished_at - outcome.started_at).total_seconds(),
         error=None if outcome.error is None else outcome.error.traceback or outcome.error.message,
-        will_retry=again or (follows.ready_at is not None and not is_crash(outcome)),
+        will_retry=again or not (is_over or outcomes.settle(outcome).ready_at is None),
         scheduled_at=outcome.claim.scheduled_at,
         result=outcome.result,
         exception=raised,

@@ -4,14 +4,15 @@ import atexit
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from flask.ctx import AppContext
 
 from scheduler_app.aps.desk import Desk
 from scheduler_app.aps.jobstore import InnerStore
@@ -115,7 +116,7 @@ def build(app: Flask, kit: Kit) -> Core:
             processes=processes_of(settings, kit.whence),
             limits={Executor(name): most for name, most in settings.executor_limits.items()},
             retention=retention_of(settings),
-            context=lambda: task_context(app),
+            context=lambda: TaskContext(app),
             upkeep=lambda: desk.upkeep(engine.id),
             publisher=lambda: distribution.publisher(lambda: engine.ctx),
         )
@@ -203,19 +204,22 @@ def default_database(app: Flask) -> str:
     return default_url(Path(app.instance_path))
 
 
-@contextmanager
-def task_context(app: Flask) -> Iterator[Any]:
-    """Push the app's context around a task; the request, which has ended by then, is explained."""
-    try:
-        with app.app_context() as context:
-            yield context
-    except RuntimeError as error:
-        if "outside of request context" not in str(error):
-            raise
-        raise RequestInTask(
-            "a task runs after the request has been answered, so `request` and `session` are gone; read what you need "
-            "in the view and pass it as an argument: task.delay(user_id=current_user.id)"
-        ) from error
+class TaskContext(AbstractContextManager[AppContext]):
+    """Pushes the app's context around a task; the request, which has ended by then, is explained."""
+
+    def __init__(self, app: Flask) -> None:
+        self._context = app.app_context()
+
+    def __enter__(self) -> AppContext:
+        return self._context.__enter__()
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        self._context.__exit__(kind, error, traceback)
+        if isinstance(error, RuntimeError) and "outside of request context" in str(error):
+            raise RequestInTask(
+                "a task runs after the request has been answered, so `request` and `session` are gone; read what you "
+                "need in the view and pass it as an argument: task.delay(user_id=current_user.id)"
+            ) from error
 
 
 def retire_former(app: Flask) -> None:

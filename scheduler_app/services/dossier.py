@@ -13,7 +13,7 @@ from scheduler_app.errors import SchedulerError
 from scheduler_app.services.context import Context
 from scheduler_app.services.forecast import Forecast, forecast, running_times
 from scheduler_app.services.jobs import find
-from scheduler_app.store import engines, jobs, runs, standing, tracks
+from scheduler_app.store import attention, engines, jobs, runs, tracks
 from scheduler_app.store.runs import RunFilter, RunPlace
 
 COMING = 10
@@ -50,7 +50,7 @@ def view_job(job_id: str, *, ctx: Context) -> Dossier:
     with ctx.database.read() as tx:
         job = find(tx, job_id)
         running = runs.page(tx, RunFilter(job_ids=(job_id,), states=(RunState.RUNNING,)), after=None, limit=RUNS_SHOWN)
-        oldest = standing.oldest_run(tx, job_id)
+        oldest = attention.oldest_run(tx, job_id)
         skips = jobs.skips(tx, [job.key]).get(job.key, 0)
         return Dossier(
             job=job,
@@ -59,11 +59,11 @@ def view_job(job_id: str, *, ctx: Context) -> Dossier:
             times=_times(job, ahead, skips, ctx.clock.now()),
             skips=skips,
             why=ahead.why,
-            runs_kept=standing.count_runs(tx, job_id, MOST_COUNTED + 1),
+            runs_kept=attention.count_runs(tx, job_id, MOST_COUNTED + 1),
             since=None if oldest is None else from_micros(oldest),
             upstream=parent_of(job.trigger),
             nodes={engine.id: engine.node for engine in engines.known(tx, ENGINES_SHOWN)},
-            downstream=standing.followers(tx, job_id, MOST_LINKS),
+            downstream=attention.followers(tx, job_id, MOST_LINKS),
         )
 
 

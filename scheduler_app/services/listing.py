@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.services.context import Context
-from scheduler_app.store import jobs, orders, orphans, standing, tracks
+from scheduler_app.store import attention, jobs, orders, orphans, tracks
 from scheduler_app.store.jobs import JobFilter, JobPlace
 
 MOST_COUNTED = 10_000
@@ -135,12 +135,12 @@ def matching_ids(choice: Choice, *, limit: int, ctx: Context) -> list[str]:
 
 
 def _standing(tx: sa.Connection, now: datetime) -> Standing:
-    suspects = standing.lately_failed(tx, NEWEST)[:MOST_FAILING]
+    suspects = attention.lately_failed(tx, NEWEST)[:MOST_FAILING]
     stats = tracks.of_jobs(tx, suspects)
     return Standing(
         failing=tuple(key for key in suspects if stats.get(key, NO_STATS).failing_since is not None),
-        missed=tuple(standing.lately_missed(tx, now - DAY, NEWEST)),
-        running=tuple(standing.running(tx)),
+        missed=tuple(attention.lately_missed(tx, now - DAY, NEWEST)),
+        running=tuple(attention.running(tx)),
     )
 
 

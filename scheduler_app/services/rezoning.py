@@ -102,4 +102,4 @@ def _fire(tx: sa.Connection, move: Move, now: datetime) -> bool:
     ):
         return False
     plan = plan_firing(promised(move.trigger, due.next_run_time), due.next_run_time, due.policies, now, due.skip_count)
-    return firing.record(tx, [(due, plan)], now) == 1
+    return len(firing.record(tx, [(due, plan)], now)) == 1

@@ -1,7 +1,7 @@
 """What a database has to offer so that the rest of the store is the same on all of them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -76,13 +76,20 @@ def shown(url: sa.URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
-@contextmanager
-def translated(explain: Callable[[Exception], str | None]) -> Iterator[None]:
+def translated(explain: Callable[[Exception], str | None]) -> AbstractContextManager[None]:
     """Turn what the driver raises when the store is busy or gone into StoreUnavailable."""
-    try:
-        yield
-    except Exception as error:
-        what = explain(error)
-        if what is None:
-            raise
-        raise StoreUnavailable(what) from error
+    return _Translated(explain)
+
+
+class _Translated(AbstractContextManager[None]):
+    __slots__ = ("_explain",)
+
+    def __init__(self, explain: Callable[[Exception], str | None]) -> None:
+        self._explain = explain
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, Exception) and (what := self._explain(error)) is not None:
+            raise StoreUnavailable(what) from error

@@ -11,7 +11,7 @@ import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -149,11 +149,9 @@ class Database:
                 self._prepare(connections)
             connections.is_prepared = True
 
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self) -> AbstractContextManager[sa.Connection]:
         """Read one consistent snapshot; StoreUnavailable when the store does not answer."""
-        with self.connections.read() as connection:
-            yield connection
+        return self.connections.read()
 
     def write(self, work: Work[T]) -> T:
         """Run `work` in a write transaction that it may share, and return its result once that is committed.

@@ -47,6 +47,10 @@ BEAT = Statement(
 )
 LIVE_ENGINES = Statement(sa.select(engines).where(sa.text("state IN ('running', 'draining')")).order_by(engines.c.id))
 
+OLDEST = Statement(
+    sa.select(engines.c.id).where(sa.text("state IN ('running', 'draining')")).order_by(engines.c.id).limit(1)
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineRow(Identity):
@@ -128,10 +132,10 @@ def live(tx: sa.Connection) -> list[EngineRow]:
     return [_engine(row) for row in LIVE_ENGINES.rows(tx)]
 
 
-def is_oldest(tx: sa.Connection, engine: int | None) -> bool:
-    """Whether none of the engines that have not ended is older than this one."""
-    found = live(tx)
-    return engine is not None and (not found or found[0].id == engine)
+def oldest(tx: sa.Connection) -> int | None:
+    """Return the first of the engines that have not ended."""
+    found: int | None = OLDEST.scalar(tx)
+    return found
 
 
 def known(tx: sa.Connection, most_ended: int) -> list[EngineRow]:

@@ -28,9 +28,12 @@ from scheduler_app.store.endings import ENDING, Firings
 from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.lanes import notes
 from scheduler_app.store.rows import READ_ERRORS, due_moment, micros, policies_from, read_object, told
+from scheduler_app.store.standing import Standing
 from scheduler_app.store.starting import Starter, write_firings
 from scheduler_app.store.statement import Among, Statement, still
 from scheduler_app.store.tables import jobs, runs
+
+SCHEDULE = str(Origin.SCHEDULE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +52,7 @@ class DueJob:
     version: int
 
 
+Planned = tuple[DueJob, FiringPlan]
 DUE = Statement(
     sa.select(jobs)
     .where(
@@ -168,26 +172,29 @@ def next_due(tx: sa.Connection) -> datetime | None:
 
 
 def record(
-    tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]], now: datetime, starter: Starter | None = None
-) -> int:
-    """Write what the plans say, of those jobs that still stand as planned; return how many did.
+    tx: sa.Connection,
+    planned: Sequence[Planned],
+    now: datetime,
+    starter: Starter | None = None,
+    how: Standing | None = None,
+) -> Sequence[Planned]:
+    """Write what the plans say, of those jobs that still stand as planned; return those.
 
-    With a `starter` what may start at once is claimed by it.
+    With a `starter` what may start at once is claimed by it; `how` things stand may save looking at each job.
     """
     free = _free(tx, planned)
     moves = [_advance(job, plan) for job, plan in free]
     advanced = ADVANCE.each(tx, moves)
     valid = [entry for entry, changed in zip(free, advanced, strict=True) if changed]
-    if not valid:
-        return 0
-    due = [move["from_"] for move, changed in zip(moves, advanced, strict=True) if changed]
-    notes(tx).append(Firings(due, to_micros(now)))
-    _insert_firings(tx, valid, now, starter)
-    finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
-    return len(valid)
+    if valid:
+        due = [move["from_"] for move, changed in zip(moves, advanced, strict=True) if changed]
+        notes(tx).append(Firings(due, to_micros(now)))
+        _insert_firings(tx, valid, now, starter, how)
+        finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
+    return valid
 
 
-def _free(tx: sa.Connection, planned: Sequence[tuple[DueJob, FiringPlan]]) -> Sequence[tuple[DueJob, FiringPlan]]:
+def _free(tx: sa.Connection, planned: Sequence[Planned]) -> Sequence[Planned]:
     """Return what nobody else has locked, and lock it; SQLite has one writer at a time."""
     if not planned or tx.dialect.name == "sqlite":
         return planned
@@ -207,11 +214,12 @@ def _advance(job: DueJob, plan: FiringPlan) -> dict[str, Any]:
 
 
 def _insert_firings(
-    tx: sa.Connection, valid: Sequence[tuple[DueJob, FiringPlan]], now: datetime, starter: Starter | None
+    tx: sa.Connection, valid: Sequence[Planned], now: datetime, starter: Starter | None, how: Standing | None
 ) -> None:
     """Write the firings job by job, each in the place that those before it leave."""
     firing_jobs = [job for job, plan in valid if plan.runs]
-    line = Line.of(tx, firing_jobs)
+    nothing_open = how is not None and not how.is_any_open
+    line = Line(rooms={}, locked=set()) if nothing_open else Line.of(tx, firing_jobs)
     rows: list[dict[str, Any]] = []
     for job, plan in valid:
         rows += [missed_row(job, missed, reason, now) for missed, reason in plan.missed]
@@ -294,13 +302,15 @@ def _placed_row(job: DueJob, scheduled_at: datetime, room: Places, now: datetime
     ready = max(now, ready_at(job.key, scheduled_at, jitter_of(job.trigger)))
     if ready > now and _may_wait(job, state):
         state, reason = RunState.SCHEDULED, Reason.JITTER
-    return _row(job, scheduled_at, now) | {
-        "ready_at": to_micros(ready),
-        "state": state,
-        "reason": reason,
-        "queued_at": to_micros(now) if state is RunState.QUEUED else None,
-        "finished_at": to_micros(now) if state is RunState.SKIPPED else None,
-    }
+    row = _row(job, scheduled_at, now)
+    row["state"], row["reason"] = state, reason
+    if state is RunState.QUEUED:
+        row["queued_at"] = row["ready_at"]
+    elif state is RunState.SKIPPED:
+        row["finished_at"] = row["ready_at"]
+    if ready > now:
+        row["ready_at"] = to_micros(ready)
+    return row
 
 
 def _may_wait(job: DueJob, state: RunState) -> bool:
@@ -338,7 +348,7 @@ def _row(job: DueJob | Job, scheduled_at: datetime, now: datetime) -> dict[str, 
         "task": job.task,
         "args": job.args if isinstance(job.args, str) else compact(job.args),
         "kwargs": job.kwargs if isinstance(job.kwargs, str) else compact(job.kwargs),
-        "origin": Origin.SCHEDULE,
+        "origin": SCHEDULE,
         "scheduled_at": to_micros(scheduled_at),
         "ready_at": to_micros(now),
         "queued_at": None,
@@ -358,9 +368,9 @@ def work_values(policies: Policies) -> dict[str, Any]:
         "priority": policies.priority,
         "concurrency_key": policies.concurrency_key,
         "timeout": policies.timeout,
-        "delivery": policies.delivery,
+        "delivery": str(policies.delivery),
         "retry": None if retry is None else retry.to_json(),
-        "executor": policies.executor,
+        "executor": str(policies.executor),
     }
 
 

@@ -23,20 +23,14 @@ from scheduler_app.domain.run import MissedRange, ParentRun, Reason, RunState
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.errors import InvalidInput
 from scheduler_app.store import endings
-from scheduler_app.store.facts import PAUSE, pause_of
 from scheduler_app.store.firing import DueJob, Unreadable, mark_broken, missed_row, placed, readable, skipped_row
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import job_of, parent_run_of
+from scheduler_app.store.standing import Standing, standing
 from scheduler_app.store.starting import FIRED, ending_of
 from scheduler_app.store.statement import Among, Statement
-from scheduler_app.store.tables import facts, jobs, runs
+from scheduler_app.store.tables import jobs, runs
 
-STANDING = Statement(
-    sa.select(
-        sa.select(facts.c.value).where(facts.c.name == PAUSE).scalar_subquery().label("pause"),
-        sa.exists().where(jobs.c.after_job.is_not(None)).label("followed"),
-    )
-)
 FOLLOWERS = Statement(sa.select(jobs).where(jobs.c.after_job.is_not(None), Among(jobs.c.after_job, "ids")))
 TAKEN = Statement(
     sa.select(runs.c.scheduled_at).where(
@@ -85,24 +79,9 @@ class End:
     at: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
-    """What a transaction that writes ends must know: since when everything is paused, and whether any job comes after
-    another one. Both in one statement, since a server's answer takes longer than the question."""
-
-    paused_since: datetime | None
-    is_any_after: bool
-
-
-def standing(tx: sa.Connection) -> Standing:
-    """Return how things stand; in a transaction that writes they stay so until its end."""
-    (row,) = STANDING.rows(tx)
-    return Standing(paused_since=pause_of(row.pause), is_any_after=bool(row.followed))
-
-
-def follow(tx: sa.Connection, ends: Iterable[End], now: datetime) -> None:
-    """Fire what comes after these ends, which are written in this transaction."""
-    how = standing(tx)
+def follow(tx: sa.Connection, ends: Iterable[End], now: datetime, how: Standing | None = None) -> None:
+    """Fire what comes after these ends, which are written in this transaction; `how` things stand is asked else."""
+    how = how or standing(tx)
     if not how.is_any_after:
         return
     in_order = sorted(ends, key=lambda end: (end.at, end.run))

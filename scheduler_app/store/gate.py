@@ -15,9 +15,9 @@ behind one lock: first a lock in the process, then a POSIX record lock on `<data
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
 from scheduler_app.errors import StoreUnavailable
 
@@ -35,9 +35,12 @@ class Gate:
         self._never = threading.Lock()
         self._never.acquire()
 
-    @contextmanager
-    def held(self, patience: float) -> Iterator[None]:
+    def held(self, patience: float) -> AbstractContextManager[None]:
         """Hold the gate; StoreUnavailable when it does not open within `patience` seconds."""
+        return Held(self, patience)
+
+    def enter(self, patience: float) -> None:
+        """Wait until it is ours; who calls this must `leave`."""
         if not self._inner.acquire(timeout=patience):
             raise StoreUnavailable(f"another writer held the store for {patience:g} s; try again")
         try:
@@ -45,10 +48,6 @@ class Gate:
         except BaseException:
             self._inner.release()
             raise
-        try:
-            yield
-        finally:
-            self._leave()
 
     def _enter(self, patience: float) -> None:
         waiter, self._left_behind = self._left_behind, None
@@ -71,7 +70,8 @@ class Gate:
                 return True
         return False
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Let the next one in."""
         fcntl.lockf(self._file, fcntl.LOCK_UN)
         self._inner.release()
 
@@ -84,6 +84,32 @@ class Gate:
     def close(self) -> None:
         """Close the file; only when no one of this process uses the store any more."""
         os.close(self._file)
+
+
+class Door(Protocol):
+    """What is entered and left."""
+
+    def enter(self, patience: float) -> None:
+        """Wait until it is ours."""
+
+    def leave(self) -> None:
+        """Let the next one in."""
+
+
+class Held(AbstractContextManager[None]):
+    """From entering to leaving; a class of its own, since a generator costs as much as the lock."""
+
+    __slots__ = ("_door", "_patience")
+
+    def __init__(self, door: Door, patience: float) -> None:
+        self._door = door
+        self._patience = patience
+
+    def __enter__(self) -> None:
+        self._door.enter(self._patience)
+
+    def __exit__(self, *_: object) -> None:
+        self._door.leave()
 
 
 class _Waiter(threading.Thread):

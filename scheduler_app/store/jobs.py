@@ -15,7 +15,7 @@ from scheduler_app.domain.policy import POLICY_NAMES
 from scheduler_app.store.endings import PLANS, Gone
 from scheduler_app.store.lanes import notes, wake_others
 from scheduler_app.store.rows import PolicyColumns, job_of, job_values
-from scheduler_app.store.statement import Statement
+from scheduler_app.store.statement import Among, Insert, Statement
 from scheduler_app.store.tables import FINISHED, HELD, OPEN, job_tags, jobs, runs
 
 LARGEST = 2**63 - 1
@@ -57,15 +57,16 @@ def values_of(job: Job) -> dict[str, Any]:
     return job_values(job)
 
 
-INSERT = Statement(
-    postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["id"]).returning(jobs.c.key),
+INSERT = Insert(
+    postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["id"]),
+    jobs.c.key,
     columns=[column.name for column in jobs.columns if column.name not in ("key", "skip_count", "pruned_until")],
 )
 
 
 def insert(tx: sa.Connection, job: Job, values: Mapping[str, Any]) -> int | None:
     """Insert a job by its `values_of` and return its key; None when its id is taken."""
-    key: int | None = INSERT.scalar(tx, **values)
+    key = INSERT.key(tx, values)
     if key is None:
         return None
     _wake_for(tx, values)
@@ -307,11 +308,17 @@ def last_runs(tx: sa.Connection, job_ids: Sequence[str]) -> dict[int, LastRun]:
     return {row.job_key: LastRun(id=row.id, state=row.state) for row in rows}
 
 
+def finish_left(tx: sa.Connection, keys: Collection[int]) -> None:
+    """Finish those of these jobs, of which runs have ended, that have nothing due and no open run."""
+    finish_idle(tx, [row.key for row in FIRING_NO_MORE.rows(tx, keys=keys)])
+
+
 def finish_idle(tx: sa.Connection, keys: Iterable[int]) -> None:
     """Finish those of these jobs that have nothing due and no open run."""
     FINISH_IDLE.many(tx, [{"key_": key} for key in set(keys)])
 
 
+FIRING_NO_MORE = Statement(sa.select(jobs.c.key).where(Among(jobs.c.key, "keys"), jobs.c.next_run_time.is_(None)))
 FINISH_IDLE = Statement(
     jobs.update()
     .where(

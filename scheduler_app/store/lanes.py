@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ MOST_TIMED = 50
 NOTES = "scheduler_notes"
 # where a server tells that something is due
 CHANNEL = "scheduler_due"
+LONG_ENOUGH = 1.5
 
 
 Conclude = Callable[[sa.Connection, list[Any]], None]
@@ -38,35 +39,41 @@ class Lanes:
         self._idle: list[sa.Connection] = []
         self.took: deque[float] = deque(maxlen=MOST_TIMED)
 
-    @contextmanager
-    def transaction(self, *, within: float | None = None) -> Iterator[sa.Connection]:
+    def transaction(self, *, within: float | None = None) -> AbstractContextManager[sa.Connection]:
         """Begin, and commit at the end; when something raises roll back, and drop a connection that may be at fault.
 
         `within`: what is left of the seconds that beginning may take, where waiting for others has cost some already.
         """
-        connection = self._begun(within)
-        driver = driver_of(connection)
+        return _Transaction(self, within)
+
+    def end(self, connection: sa.Connection, error: BaseException | None) -> None:
+        """Commit, or roll back what has raised."""
+        if error is not None:
+            self._undo(connection, error)
+            return
         try:
-            yield connection
             noted = connection.info.pop(NOTES, None)
             if noted:
                 self._conclude(connection, noted)
             began = CLOCK.monotonic()
-            self._commit(connection, driver)
+            self._commit(connection, driver_of(connection))
             self.took.append(CLOCK.monotonic() - began)
-        except SchedulerError:
-            connection.info.pop(NOTES, None)
-            driver.rollback()
-            self._idle.append(connection)
-            raise
-        except BaseException:
-            with suppress(Exception):
-                driver.rollback()
-            drop(connection)
+        except BaseException as fault:
+            self._undo(connection, fault)
             raise
         self._idle.append(connection)
 
-    def _begun(self, within: float | None) -> sa.Connection:
+    def _undo(self, connection: sa.Connection, error: BaseException) -> None:
+        if isinstance(error, SchedulerError):
+            connection.info.pop(NOTES, None)
+            driver_of(connection).rollback()
+            self._idle.append(connection)
+            return
+        with suppress(Exception):
+            driver_of(connection).rollback()
+        drop(connection)
+
+    def begun(self, within: float | None) -> sa.Connection:
         """Return a connection with a transaction that has begun."""
         try:
             connection = self._idle.pop()
@@ -90,6 +97,36 @@ class Lanes:
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
+
+
+class FileLanes(Lanes):
+    """Connections that write; whoever has waited at the gate waits the less for other programs behind it."""
+
+    def _execute_begin(self, driver: Any, within: float | None) -> None:
+        if within is None or within > LONG_ENOUGH:
+            driver.execute(self._begin)
+            return
+        usual = driver.execute("PRAGMA busy_timeout").fetchone()[0]
+        driver.execute(f"PRAGMA busy_timeout = {max(1, int(within * 1000))}")
+        driver.execute(self._begin)
+        driver.execute(f"PRAGMA busy_timeout = {usual}")
+
+
+class _Transaction(AbstractContextManager[sa.Connection]):
+    """From begin to commit; a class of its own, since a generator costs more than all that it does here."""
+
+    __slots__ = ("_connection", "_lanes", "_within")
+
+    def __init__(self, lanes: Lanes, within: float | None) -> None:
+        self._lanes = lanes
+        self._within = within
+
+    def __enter__(self) -> sa.Connection:
+        self._connection = self._lanes.begun(self._within)
+        return self._connection
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        self._lanes.end(self._connection, error)
 
 
 def wake_others(tx: sa.Connection) -> None:

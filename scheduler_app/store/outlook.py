@@ -28,14 +28,6 @@ AHEAD = Statement(
 )
 
 
-PRESENT = Statement(
-    sa.select(
-        sa.select(facts.c.value).where(facts.c.name == PAUSE).scalar_subquery().label("pause"),
-        sa.exists().where(sa.text("scheduler_runs.state = 'queued'")).select_from(runs).label("queued"),
-    )
-)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outlook:
     """Since when everything is paused; when a job fires, a run may be queued and a pause ends next.
@@ -53,12 +45,6 @@ class Outlook:
     def next_at(self) -> datetime | None:
         """Return when there is something to do next."""
         return min((at for at in (self.due, self.ready, self.lapse) if at is not None), default=None)
-
-
-def look_around(tx: sa.Connection) -> tuple[bool, bool]:
-    """Return whether everything is paused, and whether any run is queued."""
-    (row,) = PRESENT.rows(tx)
-    return row.pause is not None, bool(row.queued)
 
 
 def look_ahead(tx: sa.Connection) -> Outlook:

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.firing import NO_RUNS, Places
 from scheduler_app.domain.run import Reason, RunState
-from scheduler_app.store.jobs import finish_idle
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.statement import Among, Statement
 from scheduler_app.store.tables import jobs, runs
@@ -54,16 +53,10 @@ LOCKED = Statement(
     )
 )
 WAITS = sa.exists().where(runs.c.job_key == jobs.c.key, IS_BLOCKED)
-# the jobs of which something waits, and those that fire no more
-LEFT = Statement(
-    sa.select(
-        jobs.c.key,
-        jobs.c.max_instances,
-        jobs.c.concurrency_key,
-        jobs.c.next_run_time,
-        TAKEN.label("taken"),
-        WAITS.label("waits"),
-    ).where(Among(jobs.c.key, "keys"), sa.or_(jobs.c.next_run_time.is_(None), WAITS))
+WAITING = Statement(
+    sa.select(jobs.c.key, jobs.c.max_instances, jobs.c.concurrency_key, TAKEN.label("taken")).where(
+        Among(jobs.c.key, "keys"), WAITS
+    )
 )
 NEXT_OF_JOB = Statement(
     sa.select(runs.c.id)
@@ -129,20 +122,9 @@ def has_room(tx: sa.Connection, job: int, *, most: int, concurrency_key: str | N
 
 def unblock(tx: sa.Connection, freed: Iterable[int], keys: Iterable[str | None], now: datetime) -> None:
     """Queue what waits for these jobs and these concurrency keys, as far as there is room."""
-    _fill(tx, set(freed), keys, now)
-
-
-def leave(tx: sa.Connection, left: Iterable[int], keys: Iterable[str | None], now: datetime) -> None:
-    """Do the same where runs have ended, and finish the jobs that have nothing left."""
-    rows = _fill(tx, set(left), keys, now)
-    finish_idle(tx, [row.key for row in rows if row.next_run_time is None])
-
-
-def _fill(tx: sa.Connection, freed: set[int], keys: Iterable[str | None], now: datetime) -> list[Any]:
-    """Queue what waits; return which of the jobs wait or fire no more."""
+    left = list(set(freed))
     _unlock(tx, {key for key in keys if key is not None}, now)
-    rows = LEFT.rows(tx, keys=list(freed)) if freed else []
-    waiting = [row for row in rows if row.waits]
+    waiting = WAITING.rows(tx, keys=left) if left else []
     held = locked(tx, {row.concurrency_key for row in waiting})
     for row in waiting:
         if row.concurrency_key is None:
@@ -150,7 +132,6 @@ def _fill(tx: sa.Connection, freed: set[int], keys: Iterable[str | None], now: d
         elif row.concurrency_key not in held and row.taken < row.max_instances:
             held.add(row.concurrency_key)
             _queue_next(tx, row.key, 1, now)
-    return rows
 
 
 def _unlock(tx: sa.Connection, keys: set[str], now: datetime) -> None:

@@ -190,7 +190,8 @@ class ServerLanes(Lanes):
             while True:
                 drop(self._idle.pop())
 
-    def _begun(self, within: float | None) -> sa.Connection:
+    def begun(self, within: float | None) -> sa.Connection:
+        """Return a connection with a transaction that has begun."""
         while self._idle:
             try:
                 connection = self._idle.pop()
@@ -204,7 +205,7 @@ class ServerLanes(Lanes):
                     raise
             else:
                 return connection
-        return super()._begun(within)
+        return super().begun(within)
 
     def _commit(self, connection: sa.Connection, driver: Any) -> None:
         driver.execute(NOTIFY if connection.info.pop(WAKES, False) else "COMMIT")

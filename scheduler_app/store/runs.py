@@ -13,7 +13,7 @@ from scheduler_app.store import by_end, endings
 from scheduler_app.store.endings import ENDING
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import error_of, run_of
-from scheduler_app.store.statement import Statement
+from scheduler_app.store.statement import Insert, Statement
 from scheduler_app.store.tables import OPEN_RUNS, UNWELL, runs
 
 
@@ -58,24 +58,26 @@ BY_HAND = (
     "retry",
     "executor",
 )
-INSERT = Statement(runs.insert().returning(runs.c.id), columns=BY_HAND)
+INSERT = Insert(runs.insert(), runs.c.id, columns=BY_HAND)
+INSERT_RETRY = Insert(runs.insert(), runs.c.id, columns=(*BY_HAND, "retry_of", "first_run", "parent_run"))
 
 
 def insert(tx: sa.Connection, values: dict[str, Any]) -> int:
     """Insert a run and return its id."""
-    if values["state"] == RunState.QUEUED:
-        wake_others(tx)
-    return int(INSERT.scalar(tx, **values))
-
-
-INSERT_RETRY = Statement(runs.insert().returning(runs.c.id), columns=(*BY_HAND, "retry_of", "first_run", "parent_run"))
+    return _insert(INSERT, tx, values)
 
 
 def insert_retry(tx: sa.Connection, values: dict[str, Any]) -> int:
     """Insert a run that a person asked for in place of another one, and return its id."""
+    return _insert(INSERT_RETRY, tx, values)
+
+
+def _insert(statement: Insert, tx: sa.Connection, values: dict[str, Any]) -> int:
     if values["state"] == RunState.QUEUED:
         wake_others(tx)
-    return int(INSERT_RETRY.scalar(tx, **values))
+    key = statement.key(tx, values)
+    assert key is not None
+    return key
 
 
 def first_run(tx: sa.Connection, run_id: int) -> int | None:

@@ -6,8 +6,9 @@ failed at a commit that happened all the same, is not late: its own end stands i
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,30 +19,40 @@ from scheduler_app.domain.run import Claim, Reason, RunState
 from scheduler_app.store import endings
 from scheduler_app.store.endings import Ending
 from scheduler_app.store.following import End, follow
-from scheduler_app.store.places import leave
+from scheduler_app.store.jobs import finish_left
+from scheduler_app.store.places import unblock
 from scheduler_app.store.rows import micros
+from scheduler_app.store.standing import Standing, standing
 from scheduler_app.store.statement import Among, Statement, still
 from scheduler_app.store.tables import jobs, runs
 
 HELD = Statement(sa.select(runs.c.id, runs.c.token).where(Among(runs.c.id, "ids"), runs.c.state == RunState.RUNNING))
-WRITE = Statement(
+END = (
     runs.update()
     .where(
         runs.c.id == sa.bindparam("id_"), runs.c.token == sa.bindparam("token_"), still(runs.c.state, RunState.RUNNING)
     )
     .values(
-        state=sa.bindparam("state_"),
-        reason=sa.bindparam("reason_"),
-        ready_at=sa.func.coalesce(sa.bindparam("ready_", type_=sa.BigInteger), runs.c.ready_at),
         started_at=sa.bindparam("started_"),
         finished_at=sa.bindparam("finished_"),
         result=sa.bindparam("result_"),
-        error_type=sa.bindparam("type_"),
-        error_message=sa.bindparam("message_"),
-        error_traceback=sa.bindparam("traceback_"),
         alone=False,
         cancel_requested=False,
     )
+)
+WRITE = Statement(
+    END.values(
+        state=sa.bindparam("state_"),
+        reason=sa.bindparam("reason_"),
+        ready_at=sa.func.coalesce(sa.bindparam("ready_", type_=sa.BigInteger), runs.c.ready_at),
+        error_type=sa.bindparam("type_"),
+        error_message=sa.bindparam("message_"),
+        error_traceback=sa.bindparam("traceback_"),
+    )
+)
+# most runs end well, and what need not be told costs the driver nothing
+WRITE_SUCCESS = Statement(
+    END.values(state=RunState.SUCCEEDED, reason=None, error_type=None, error_message=None, error_traceback=None)
 )
 WRITTEN = Statement(
     sa.select(runs.c.id, runs.c.token, runs.c.state, runs.c.error_type, runs.c.started_at, runs.c.finished_at).where(
@@ -66,26 +77,50 @@ def held(tx: sa.Connection, claims: Iterable[Claim]) -> set[tuple[int, int]]:
     return {(row.id, row.token) for row in HELD.rows(tx, ids=ids)} if ids else set()
 
 
-def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> list[Outcome]:
-    """Write how attempts ended, queue what waited for their places, and return the outcomes that came too late."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """The outcomes that came too late; and how things stand then, unless what followed may have changed that."""
+
+    late: Sequence[Outcome] = ()
+    standing: Standing | None = None
+
+
+def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> Settled:
+    """Write how attempts ended, queue what waited for their places, and fire what comes after them."""
     if not settlements:
-        return []
-    values = [_values(settlement) for settlement in settlements]
-    written = WRITE.each(tx, values)
-    valid = [settlement for settlement, changed in zip(settlements, written, strict=True) if changed]
+        return Settled()
+    valid, refused = _write(tx, settlements)
+    how = standing(tx)
     if valid:
-        orphans = _cancel_orphans(tx, valid)
-        endings.note(tx, _endings(settlements, values, written, {end.run for end in orphans}))
-        keys = {settlement.outcome.claim.job_key for settlement in valid}
-        leave(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in valid}, now)
-        final = (_end(settlement) for settlement in valid if settlement.state is not RunState.SCHEDULED)
-        follow(tx, chain(final, orphans), now)
-    if len(valid) == len(settlements):
-        return []
-    refused = [settlement for settlement, changed in zip(settlements, written, strict=True) if not changed]
+        _go_on(tx, valid, now, how)
     late = _late(tx, refused)
     refuse(tx, [outcome.claim for outcome in late])
-    return late
+    return Settled(late=late, standing=None if how.is_any_blocked or how.is_any_after else how)
+
+
+def _write(tx: sa.Connection, settlements: Sequence[Settlement]) -> tuple[list[Settlement], list[Settlement]]:
+    """Write how attempts ended, in their order; return those whose claims still held, and the others."""
+    held: list[Settlement] = []
+    refused: list[Settlement] = []
+    for is_success, group in groupby(settlements, key=lambda one: one.state is RunState.SUCCEEDED):
+        alike = list(group)
+        rows = map(_success, alike) if is_success else map(_values, alike)
+        for settlement, changed in zip(alike, (WRITE_SUCCESS if is_success else WRITE).each(tx, rows), strict=True):
+            (held if changed else refused).append(settlement)
+    return held, refused
+
+
+def _go_on(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime, how: Standing) -> None:
+    """Let go on what waited for these ends, and finish the jobs that have nothing left."""
+    orphans = _cancel_orphans(tx, settlements)
+    endings.note(tx, _endings(settlements, {end.run for end in orphans}))
+    keys = list({settlement.outcome.claim.job_key for settlement in settlements})
+    if how.is_any_blocked:
+        unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in settlements}, now)
+    finish_left(tx, keys)
+    if how.is_any_after:
+        final = (_end(settlement) for settlement in settlements if settlement.state is not RunState.SCHEDULED)
+        follow(tx, chain(final, orphans), now, how)
 
 
 def _late(tx: sa.Connection, settlements: Sequence[Settlement]) -> list[Outcome]:
@@ -113,17 +148,17 @@ def _end(settlement: Settlement, state: RunState | None = None) -> End:
     return End(run=claim.run_id, job_id=claim.job_id, state=state or settlement.state, at=at)
 
 
-def _endings(
-    settlements: Sequence[Settlement], values: Sequence[dict[str, Any]], written: Sequence[int], cancelled: set[int]
-) -> Iterator[Ending]:
+def _endings(settlements: Sequence[Settlement], cancelled: set[int]) -> Iterator[Ending]:
     """Yield how the runs ended that will not be tried again."""
-    for settlement, value, changed in zip(settlements, values, written, strict=True):
-        claim, state = settlement.outcome.claim, settlement.state
+    for settlement in settlements:
+        outcome, state = settlement.outcome, settlement.state
+        claim = outcome.claim
         if claim.run_id in cancelled:
             state = RunState.CANCELLED
-        if changed and state is not RunState.SCHEDULED:
+        if state is not RunState.SCHEDULED:
             job, scheduled_at = endings.job_of(claim.job_key, claim.origin), to_micros(claim.scheduled_at)
-            yield Ending(job, claim.run_id, state, scheduled_at, value["started_"], value["finished_"])
+            started_at, finished_at = to_micros(outcome.started_at), to_micros(outcome.finished_at)
+            yield Ending(job, claim.run_id, state, scheduled_at, started_at, finished_at)
 
 
 def _cancel_orphans(tx: sa.Connection, settlements: Sequence[Settlement]) -> list[End]:
@@ -135,18 +170,23 @@ def _cancel_orphans(tx: sa.Connection, settlements: Sequence[Settlement]) -> lis
     return [_end(retry, RunState.CANCELLED) for retry, changed in zip(retries, cancelled, strict=True) if changed]
 
 
-def _values(settlement: Settlement) -> dict[str, Any]:
+def _success(settlement: Settlement) -> dict[str, Any]:
     outcome = settlement.outcome
-    error = outcome.error
     return {
         "id_": outcome.claim.run_id,
         "token_": outcome.claim.token,
-        "state_": settlement.state,
-        "reason_": settlement.reason,
-        "ready_": micros(settlement.ready_at),
         "started_": to_micros(outcome.started_at),
         "finished_": to_micros(outcome.finished_at),
         "result_": outcome.result,
+    }
+
+
+def _values(settlement: Settlement) -> dict[str, Any]:
+    error = settlement.outcome.error
+    return _success(settlement) | {
+        "state_": settlement.state,
+        "reason_": settlement.reason,
+        "ready_": micros(settlement.ready_at),
         "type_": error.type if error else None,
         "message_": error.message if error else None,
         "traceback_": error.traceback if error else None,

@@ -13,7 +13,7 @@ from scheduler_app.errors import ConfigurationError, StoreUnavailable
 from scheduler_app.store.backend import Opened, T, Work, shown, translated
 from scheduler_app.store.books import conclude
 from scheduler_app.store.gate import Gate
-from scheduler_app.store.lanes import Lanes
+from scheduler_app.store.lanes import FileLanes, Lanes
 from scheduler_app.store.snapshot import look
 
 NETWORK_FILE_SYSTEMS = frozenset(
@@ -50,20 +50,6 @@ HELD = (
 
 
 LOOK_EVERY = 0.05
-LONG_ENOUGH = 1.5
-
-
-class FileLanes(Lanes):
-    """Connections that write; whoever has waited at the gate waits the less for other programs behind it."""
-
-    def _execute_begin(self, driver: Any, within: float | None) -> None:
-        if within is None or within > LONG_ENOUGH:
-            driver.execute(self._begin)
-            return
-        usual = driver.execute("PRAGMA busy_timeout").fetchone()[0]
-        driver.execute(f"PRAGMA busy_timeout = {max(1, int(within * 1000))}")
-        driver.execute(self._begin)
-        driver.execute(f"PRAGMA busy_timeout = {usual}")
 
 
 def explain(error: Exception) -> str | None:

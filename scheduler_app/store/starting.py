@@ -6,6 +6,7 @@ It is claimed as if it had been found in the queue within the same transaction: 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 from itertools import groupby
 from typing import Any
 
@@ -13,21 +14,34 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.domain.policy import Delivery
 from scheduler_app.domain.run import Claim, RunState
 from scheduler_app.store import endings
 from scheduler_app.store.endings import MANY, Ending
 from scheduler_app.store.runs import BY_HAND
-from scheduler_app.store.statement import Statement
+from scheduler_app.store.statement import Insert, Statement
 from scheduler_app.store.tables import runs
 
 FIRED = (*BY_HAND, "finished_at", "missed_since", "missed_until", "missed_count")
+STARTED = (*(name for name in BY_HAND if name != "reason"), "attempt", "engine", "token", "started_at")
 # a clock that was set back may find a time that has fired already
-INSERT = Statement(postgresql.insert(runs).on_conflict_do_nothing(), columns=FIRED)
-RECORD = Statement(postgresql.insert(runs).on_conflict_do_nothing().returning(runs.c.id), columns=FIRED)
-START = Statement(
-    postgresql.insert(runs).on_conflict_do_nothing().returning(runs.c.id),
-    columns=(*FIRED, "attempt", "engine", "token", "started_at"),
+UNLESS_FIRED = postgresql.insert(runs).on_conflict_do_nothing()
+INSERT = Statement(UNLESS_FIRED, columns=FIRED)
+RECORD = Insert(UNLESS_FIRED, runs.c.id, columns=FIRED)
+START = Insert(
+    UNLESS_FIRED,
+    runs.c.id,
+    columns=STARTED,
 )
+RUNNING = str(RunState.RUNNING)  # the driver takes three times as long to bind a member of an enumeration
+
+
+class Fate(Enum):
+    """What becomes of a firing as it is written."""
+
+    STARTS = auto()
+    WAITS = auto()
+    RECORDED = auto()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +75,7 @@ class Starter:
         """Let the rows of what is chosen say that it runs."""
         queued = sorted((row for row in rows if row["state"] == RunState.QUEUED), key=lambda row: -row["priority"])
         started = {
-            "state": RunState.RUNNING,
+            "state": RUNNING,
             "attempt": 1,
             "engine": self.engine,
             "token": self.token,
@@ -81,21 +95,23 @@ def write_firings(tx: sa.Connection, rows: Sequence[dict[str, Any]], starter: St
     """Write firings in their order."""
     if starter is not None:
         starter.mark(rows)
-    for statement, group in groupby(rows, key=_statement_for):
+    for state, group in groupby(rows, key=_fate):
         written = list(group)
-        if statement is INSERT:
+        if state is Fate.WAITS:
             INSERT.many(tx, written)
             continue
-        ids = statement.firsts(tx, written)
+        ids = (START if state is Fate.STARTS else RECORD).keys(tx, written)
         known = [(row, key) for row, key in zip(written, ids, strict=True) if key is not None]
-        if starter is not None and statement is START:
+        if starter is not None and state is Fate.STARTS:
             starter.taken += [_claim(row, key) for row, key in known]
         else:
             endings.note(tx, (ending_of(row, key) for row, key in known))
 
 
-def _statement_for(row: dict[str, Any]) -> Statement:
-    return START if row["state"] == RunState.RUNNING else RECORD if row["finished_at"] is not None else INSERT
+def _fate(row: dict[str, Any]) -> Fate:
+    if row["state"] == RUNNING:
+        return Fate.STARTS
+    return Fate.WAITS if row["finished_at"] is None else Fate.RECORDED
 
 
 def ending_of(row: dict[str, Any], run_id: int) -> Ending:
@@ -126,7 +142,7 @@ def _claim(row: dict[str, Any], run_id: int) -> Claim:
         priority=row["priority"],
         concurrency_key=row["concurrency_key"],
         timeout=row["timeout"],
-        delivery=row["delivery"],
+        delivery=Delivery(row["delivery"]),
         retry=row["retry"],
         first_run=run_id,
     )

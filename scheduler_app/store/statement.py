@@ -35,8 +35,20 @@ class Numbers(Members):
         return str(list(values))
 
 
+class Only(Members):
+    """The one value of a list."""
+
+    def encode(self, values: Collection[Any]) -> Any:
+        """Return the value."""
+        (value,) = values
+        return value
+
+
 class Among(sa.ColumnElement[bool]):
-    """`column IN (…)` for a list of any length under one parameter, so that the statement's text never changes."""
+    """`column IN (…)` for a list of any length under one parameter, so that the statement's text never changes.
+
+    SQLite takes 5 µs to open a list, so a list of one value has a text of its own there.
+    """
 
     inherit_cache = False
     type = sa.Boolean()
@@ -46,6 +58,7 @@ class Among(sa.ColumnElement[bool]):
         self.column = column
         kind = Numbers() if isinstance(column.type, sa.Integer) else Members()
         self.members: sa.BindParameter[str] = sa.bindparam(name, type_=kind)
+        self.only: sa.BindParameter[Any] = sa.bindparam(name, type_=Only())
         self.array: sa.BindParameter[Any] = sa.bindparam(name, type_=sa.ARRAY(column.type))
 
 
@@ -63,6 +76,8 @@ def still(column: sa.ColumnElement[Any], value: Any) -> sa.ColumnElement[bool]:
 @compiles(Among, "sqlite")
 def _among_sqlite(element: Among, compiler: SQLCompiler, **options: Any) -> str:
     column = compiler.process(element.column, **options)
+    if getattr(compiler, "is_for_one", False):
+        return f"{column} = {compiler.process(element.only, **options)}"
     return f"{column} IN (SELECT value FROM json_each({compiler.process(element.members, **options)}))"  # noqa: S608 - no values
 
 
@@ -84,11 +99,13 @@ def _getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ..
     return lambda given: tuple([given[name] for name in names])
 
 
-def _compiler_of(dialect: sa.Dialect) -> type[SQLCompiler]:
+def _compiler_of(dialect: sa.Dialect, for_one: bool) -> type[SQLCompiler]:
     base: Any = dialect.statement_compiler
 
     class Compiler(base):  # type: ignore[misc]
         """Writes constants into the text; what a caller gives remains a parameter."""
+
+        is_for_one = for_one
 
         def visit_bindparam(self, bindparam: sa.BindParameter[Any], **options: Any) -> str:
             if bindparam.required:
@@ -101,18 +118,35 @@ def _compiler_of(dialect: sa.Dialect) -> type[SQLCompiler]:
 
 
 class Compiled:
-    """A statement's text for one dialect, how its parameters are laid out and what its rows look like."""
+    """A statement's text for one dialect, how its parameters are laid out and what its rows look like.
+
+    `for_one`: for lists of one value.
+    """
 
     def __init__(
-        self, statement: sa.UpdateBase | sa.Select[Any] | sa.TextualSelect, dialect: sa.Dialect, columns: Sequence[str]
+        self,
+        statement: sa.UpdateBase | sa.Select[Any] | sa.TextualSelect,
+        dialect: sa.Dialect,
+        columns: Sequence[str],
+        *,
+        for_one: bool = False,
     ) -> None:
-        compiled = _compiler_of(dialect)(dialect, statement, column_keys=list(columns) or None)
+        compiled = _compiler_of(dialect, for_one)(dialect, statement, column_keys=list(columns) or None)
         self.text = compiled.string
         self.order: Sequence[str] = compiled.positiontup or ()
         self.ordered = _getter(self.order)
         self.lists = [(name, bind.type) for name, bind in compiled.binds.items() if isinstance(bind.type, Members)]
         names = [column.name for column in getattr(statement, "exported_columns", ())]
         self.row: Callable[[Iterable[Any]], Any] = _row_maker(names)
+        self.for_one: Compiled | None = None
+        if self.lists and not for_one:
+            self.for_one = Compiled(statement, dialect, columns, for_one=True)
+
+    def best_for(self, parameters: Mapping[str, Any]) -> "Compiled":
+        """Return the text for lists of one value, if these are such."""
+        if self.for_one is None:
+            return self
+        return self.for_one if all(len(parameters[name]) == 1 for name, _ in self.lists) else self
 
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the parameters in the order of the text; a list becomes JSON."""
@@ -141,18 +175,18 @@ class Statement:
 
     def rows(self, tx: sa.Connection, **parameters: Any) -> list[Any]:
         """Execute, and return the rows as named tuples of what the driver gives."""
-        compiled = self._of(tx)
+        compiled = self._of(tx).best_for(parameters)
         return list(map(compiled.row, driver_of(tx).execute(compiled.text, compiled.values(parameters))))
 
     def scalar(self, tx: sa.Connection, **parameters: Any) -> Any:
         """Execute, and return the first column of the first row, or None."""
-        compiled = self._of(tx)
+        compiled = self._of(tx).best_for(parameters)
         row = driver_of(tx).execute(compiled.text, compiled.values(parameters)).fetchone()
         return None if row is None else row[0]
 
     def run(self, tx: sa.Connection, **parameters: Any) -> int:
         """Execute, and return how many rows were changed."""
-        compiled = self._of(tx)
+        compiled = self._of(tx).best_for(parameters)
         return int(driver_of(tx).execute(compiled.text, compiled.values(parameters)).rowcount)
 
     def each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -168,23 +202,41 @@ class Statement:
             changed.append(int(cursor.rowcount))
         return changed
 
-    def firsts(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> list[Any]:
-        """Execute once for each row of parameters, and return the first column of the first row of each, or None."""
-        compiled = self._of(tx)
-        values = [compiled.values(row) for row in rows]
-        if tx.dialect.name == "sqlite" or len(values) < 2:
-            found = [driver_of(tx).execute(compiled.text, value).fetchone() for value in values]
-        else:
-            cursor = driver_of(tx).cursor()
-            cursor.executemany(compiled.text, values, returning=True)
-            found = [cursor.fetchone()]
-            while cursor.nextset():
-                found.append(cursor.fetchone())
-        return [None if row is None else row[0] for row in found]
-
     def many(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute once for each row of parameters; all rows have the same names."""
         compiled = self._of(tx)
         values = [compiled.ordered(row) for row in rows]
         if values:
             driver_of(tx).cursor().executemany(compiled.text, values)
+
+
+class Insert(Statement):
+    """An insert that tells the key of each row it makes; None when a row stands in its way.
+
+    SQLite knows the last key; RETURNING would make it keep a journal of each statement.
+    """
+
+    def __init__(self, insert: Any, key: sa.Column[Any], *, columns: Sequence[str]) -> None:
+        super().__init__(insert.returning(key), columns=columns)
+        self._silent = Statement(insert, columns=columns)
+
+    def key(self, tx: sa.Connection, row: Mapping[str, Any]) -> int | None:
+        """Execute, and return the key of the new row."""
+        if tx.dialect.name != "sqlite":
+            key: int | None = self.scalar(tx, **row)
+            return key
+        compiled = self._silent._of(tx)
+        cursor = driver_of(tx).execute(compiled.text, compiled.ordered(row))
+        return cursor.lastrowid if cursor.rowcount else None
+
+    def keys(self, tx: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[int | None]:
+        """Execute once for each row of parameters, and return the keys of the new rows."""
+        if tx.dialect.name == "sqlite" or len(rows) < 2:
+            return [self.key(tx, row) for row in rows]
+        compiled = self._of(tx)
+        cursor = driver_of(tx).cursor()
+        cursor.executemany(compiled.text, [compiled.ordered(row) for row in rows], returning=True)
+        found = [cursor.fetchone()]
+        while cursor.nextset():
+            found.append(cursor.fetchone())
+        return [None if row is None else row[0] for row in found]

@@ -30,8 +30,10 @@ class _Entry(Generic[T]):
 
     def ring(self) -> None:
         """Wake its thread, once or more; a bare lock takes fewer turns at the interpreter than an Event."""
-        with suppress(RuntimeError):
+        try:
             self._bell.release()
+        except RuntimeError:  # it is awake
+            return
 
     def wait(self, seconds: float) -> bool:
         """Whether it was rung within these seconds; it can be waited for again."""
@@ -71,8 +73,9 @@ class Writer:
                 self._commit_waiting()
         finally:
             self._turn.release()
-        with suppress(IndexError):
-            self._waiting[0].ring()
+        if self._waiting:
+            with suppress(IndexError):  # another one has begun it
+                self._waiting[0].ring()
 
     def _withdraw(self, entry: _Entry[Any]) -> None:
         """Give up a write that nobody has begun; one whose commit is under way is waited for."""
@@ -84,9 +87,11 @@ class Writer:
 
     def _next_entries(self) -> list[_Entry[Any]]:
         entries: list[_Entry[Any]] = []
-        with suppress(IndexError):
+        try:
             while len(entries) < MOST_WRITES_TOGETHER:
                 entries.append(self._waiting.popleft())
+        except IndexError:  # these are all
+            return entries
         return entries
 
     def _all_waiting(self) -> list[_Entry[Any]]:

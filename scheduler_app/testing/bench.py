@@ -171,6 +171,15 @@ class Bench:
         engine.assemble(dict.fromkeys(Executor, self._pool))
         engine.retire()
 
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Do once what each run would need, while time moves."""
+        capture.install()
+        try:
+            yield
+        finally:
+            capture.uninstall()
+
     def run_due(self, horizon: datetime) -> None:
         """Poll until nothing is left that is due at `horizon`; inside a task this is left to the outer poll."""
         if self._engine.pool.held():
@@ -219,12 +228,13 @@ class Bench:
         return passes.rests_after and untouched and self._pool.all_succeeded
 
     def _poll(self) -> None:
-        self._beat()
+        has_beaten = self._beat()
         self._engine.prepare()
-        self._engine.passes.poll()
+        self._engine.passes.step()
         if self._pool.has_crashed:
             self._begin_anew()
-        self.tidy()
+        if has_beaten:
+            self.tidy()
 
     def _begin_anew(self) -> None:
         """Be another process after one that died: what had ended is on record, the rescuer takes over what had not."""
@@ -234,15 +244,18 @@ class Bench:
         self._engine.prepare()
         self._engine.rescuer.poll()
 
-    def _beat(self) -> None:
+    def _beat(self) -> bool:
         """Beat and rescue when time begins to move, and then once a day: who could look is driven by this clock."""
         self._engine.heartbeat.reset()
-        if self._clock.monotonic() - self._beaten_at >= self._beat_every:
-            self._beaten_at = self._clock.monotonic()
-            self._beat_every = BEAT_AT_LEAST_EVERY
-            self._engine.heartbeat.poll()
-            self._engine.rescuer.poll()
-            self._follow()
+        now = self._clock.monotonic()
+        if now - self._beaten_at < self._beat_every:
+            return False
+        self._beaten_at = now
+        self._beat_every = BEAT_AT_LEAST_EVERY
+        self._engine.heartbeat.poll()
+        self._engine.rescuer.poll()
+        self._follow()
+        return True
 
     def _follow(self) -> None:
         """Let stored jobs follow the defaults of the tasks."""
@@ -251,7 +264,7 @@ class Bench:
 
     def tidy(self) -> None:
         """Prune, when it is time."""
-        if self._engine.is_free and not self._engine.pool.held():
+        if self._engine.pruner.is_due and self._engine.is_free and not self._engine.pool.held():
             self._engine.pruner.finish_sweep()
 
     def next_event(self) -> datetime | None:

@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -29,6 +30,9 @@ class Driven(Protocol):
 
     def next_due(self) -> datetime | None:
         """Return when something is due next, as it is now."""
+
+    def moving(self) -> AbstractContextManager[None]:
+        """Be told that time moves meanwhile."""
 
     def rest(self) -> None:
         """Leave nothing half done: time stands still now."""
@@ -135,11 +139,14 @@ class FakeClock:
             raise ValueError(f"{moment!r} has no zone; say which, as in 2026-03-29T09:00:00+02:00")
         if target < self._now:
             raise ValueError(f"time runs forward: it is {self._now.isoformat()}, asked for {target.isoformat()}")
-        self._run_due(self._now)
-        while (event := self._next_event()) is not None and event <= target:
-            self._set(max(event, self._now))
-            self._run_due(min(self._now, target))
-        self._rest()
+        with ExitStack() as moving:
+            for driven in self._driven:
+                moving.enter_context(driven.moving())
+            self._run_due(self._now)
+            while (event := self._next_event()) is not None and event <= target:
+                self._set(max(event, self._now))
+                self._run_due(min(self._now, target))
+            self._rest()
         self._set(max(target.astimezone(UTC), self._now))
         for driven in self._driven:
             driven.tidy()

@@ -1,7 +1,7 @@
 """The real thing on simulated time: engines that die and come back, and runs that end at a simulated moment."""
 
 import json
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -77,6 +77,10 @@ class Stage:
         self.clock = clock
         self.engine: Engine | None = None
         self.rise()
+
+    def moving(self) -> AbstractContextManager[None]:
+        """Nothing to do."""
+        return nullcontext()
 
     def rise(self) -> None:
         """Start an engine, as a new process would, and let it find what is left of the one before."""
