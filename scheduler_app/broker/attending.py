@@ -109,7 +109,7 @@ class Attendant:
         self.has_processes = False
         self._lifeline = (-1, -1)
         self._is_stopping = False
-        self._celery.task(name=TASK, base=_task_class(self))(self._run)
+        self._celery.task(name=TASK, base=_task_class(self), shared=False)(self._run)
         self._connect(load("celery.signals"))
 
     def _connect(self, signals: Any) -> None:

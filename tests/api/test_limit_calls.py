@@ -7,7 +7,7 @@ import pytest
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.task import Task
 from scheduler_app.engine.limiting import Limiter
-from scheduler_app.schemas.run import RunViewOut
+from scheduler_app.schemas.run import RunDetailOut
 from scheduler_app.schemas.scheduler import SchedulerOut
 from scheduler_app.schemas.task import TaskOut
 from scheduler_app.services.context import Context
@@ -71,7 +71,7 @@ def test_a_run_that_waits_for_a_limit_says_so(call: Caller, limited: Context, cl
     assert call("GET", f"/runs/{last}").get_json()["waits_for"] is None
     start(limited, clock, 2)
     run = call("GET", f"/runs/{last}").get_json()
-    RunViewOut.model_validate(run)
+    RunDetailOut.model_validate(run)
     assert run["waits_for"] == "rate_limit 2/m of ping is used up; the next start is free at 2030-01-01T12:01:00Z"
     assert call("GET", f"/runs/{first}").get_json()["waits_for"] is None
 

@@ -13,7 +13,7 @@ from scheduler_app.api.security import OPEN_ENDPOINTS
 from scheduler_app.services.roles import Role
 from tests.api.conftest import KEY, Caller, assert_problem, every
 
-PART = re.compile(r"<(?:\w+:)?(\w+)>")
+PART = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?([a-z_]+)>")
 BODIES: dict[str, Any] = {
     "jobs.create_job": {"task": "greet", "kwargs": {"name": "Ada"}},
     "jobs.put_job": {"task": "greet", "kwargs": {"name": "Ada"}, "trigger": every(minutes=5)},

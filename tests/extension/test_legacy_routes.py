@@ -38,7 +38,9 @@ def client(app: Flask, scheduler, fake_clock) -> FlaskClient:
 
 
 def test_without_the_setting_there_are_no_such_routes(tmp_path: Path):
-    assert made(tmp_path).test_client().get("/scheduler/jobs").status_code == 404
+    client = made(tmp_path).test_client()
+    assert client.get("/scheduler/jobs").json is None  # a page of that path
+    assert client.post("/scheduler/jobs", json={}).status_code in (404, 405)
 
 
 def test_they_and_version_1_are_served_under_one_prefix(client: FlaskClient):
