@@ -103,6 +103,25 @@ def create_api(
     wants one of the `pages`, which are served beside it, and is not signed in there, is sent to `login_url`.
     `listening` says how many may follow what changes.
     """
+    app = _bare()
+    app.extensions[CONTEXT] = ctx
+    app.extensions[READY] = ready
+    app.extensions[events.EXTENSION] = events.Streams(
+        hints=Hints(ctx), clock=ctx.clock, ending=listening.ending, most=listening.streams
+    )
+    errors.register(app)
+    guard = Guard(ctx, hosts, login, login_url)
+    guard.register(app)
+    for noun in NOUNS:
+        app.register_api(noun.calls)
+    app.register_blueprint(docs.pages)
+    if pages is not None:
+        _add(pages, app, guard)
+    return app
+
+
+def _bare() -> Api:
+    """Return an app of our habits, without calls."""
     app = Api(
         __name__,
         info=INFO,
@@ -117,19 +136,6 @@ def create_api(
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.extensions[CONTEXT] = ctx
-    app.extensions[READY] = ready
-    app.extensions[events.EXTENSION] = events.Streams(
-        hints=Hints(ctx), clock=ctx.clock, ending=listening.ending, most=listening.streams
-    )
-    errors.register(app)
-    guard = Guard(ctx, hosts, login, login_url)
-    guard.register(app)
-    for noun in NOUNS:
-        app.register_api(noun.calls)
-    app.register_blueprint(docs.pages)
-    if pages is not None:
-        _add(pages, app, guard)
     return app
 
 

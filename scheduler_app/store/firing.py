@@ -397,5 +397,4 @@ def mark_broken(tx: sa.Connection, job: DueJob | Unreadable | Job, reason: str, 
 
 def trigger_of(job: DueJob) -> dict[str, Any]:
     """Return the trigger of a due job as a JSON object."""
-    trigger: dict[str, Any] = json.loads(job.trigger)
-    return trigger
+    return dict(json.loads(job.trigger))
