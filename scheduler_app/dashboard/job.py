@@ -133,7 +133,7 @@ def _tab(found: Dossier, tab: str) -> dict[str, Any]:
         "ran": [(run, _outcome(run)) for run in ran],
         "older": ran[-1].id if has_more else None,
         "is_first": after is None,
-        "nodes": {},
+        "nodes": found.nodes,
     }
 
 

@@ -91,12 +91,16 @@ POLICY = (
 )
 
 
-def create_pages(ctx: Context) -> Blueprint:
-    """Build the pages over `ctx`, to be registered beside the API, whose guard stands before both."""
+def create_pages(ctx: Context, *, may_stream: bool = True) -> Blueprint:
+    """Build the pages over `ctx`, to be registered beside the API, whose guard stands before both.
+
+    Where no stream of events is held open, a page need not try: it looks every 10 s.
+    """
     pages = Blueprint("pages", __name__, template_folder="templates")
     pages.record(lambda state: state.app.extensions.update({EXTENSION: ctx}))
     pages.after_request(_confined)
     pages.add_app_template_filter(words.countdown, "countdown")
+    pages.add_app_template_global(lambda: may_stream, "may_stream")
     for module in MODULES:
         module.register(pages)
     return pages

@@ -37,15 +37,15 @@ class LazyApi:
     def _build(self, core: Core) -> tuple[Core, Flask]:
         with self._building:
             if self._built is None or self._built[0] is not core:
-                ready, pages = partial(readiness, core), pages_of(core)
+                ready, follow = partial(readiness, core), listening(core)
                 api = create_api(
                     core.ctx,
                     hosts=self._hosts,
                     ready=ready,
                     login=self._login,
                     login_url=core.settings.login_url,
-                    pages=pages,
-                    listening=listening(core),
+                    pages=pages_of(core, may_stream=follow.streams > 0),
+                    listening=follow,
                 )
                 api.before_request(lambda: _settle(core))
                 self._built = core, api
@@ -63,9 +63,9 @@ def listening(core: Core) -> Listening:
     return Listening(streams=few, ending=lambda: core.engine.draining)
 
 
-def pages_of(core: Core) -> Pages:
+def pages_of(core: Core, *, may_stream: bool) -> Pages:
     """Return the pages over the parts of an app."""
-    blueprint = dashboard.create_pages(core.ctx)
+    blueprint = dashboard.create_pages(core.ctx, may_stream=may_stream)
     return Pages(blueprint=blueprint, tell=dashboard.tell, needs=dashboard.NEEDS, open=dashboard.OPEN)
 
 

@@ -63,11 +63,10 @@ class Silent(WSGIRequestHandler):
 def built(database: Database, registry: Registry, clock: StandingClock) -> OpenAPI:
     """Return the app that answers."""
     ctx = Context(database=database, registry=registry, clock=clock, bus=Bus(), wake=lambda: None)  # type: ignore[arg-type]
-    pages = Pages(
-        blueprint=dashboard.create_pages(ctx), tell=dashboard.tell, needs=dashboard.NEEDS, open=dashboard.OPEN
-    )
     # a clock that stands would never end a stream
     none = Listening(streams=0)
+    blueprint = dashboard.create_pages(ctx, may_stream=False)
+    pages = Pages(blueprint=blueprint, tell=dashboard.tell, needs=dashboard.NEEDS, open=dashboard.OPEN)
     return create_api(ctx, hosts=(), ready=lambda: Readiness(ready=True), pages=pages, listening=none)
 
 

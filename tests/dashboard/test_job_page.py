@@ -1,13 +1,14 @@
 """The page of one job, and what is done with it without a script."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
 from scheduler_app.services.context import Context
 from scheduler_app.store.tables import jobs
-from tests.dashboard.conftest import Browser, text_of
+from tests.dashboard.conftest import Browser, Visitor, text_of
 
 BERLIN = "Europe/Berlin"
 SUNDAYS = {"type": "cron", "expression": "30 2 * * 0", "timezone": BERLIN}
@@ -157,6 +158,12 @@ def test_the_runs_of_a_job_are_paged(browser: Browser) -> None:
 
     assert len(re.findall('<td><span class="state', first)) == 20
     assert len(re.findall('<td><span class="state', browser.get(older[1]))) == 5
+
+
+def test_each_run_says_on_which_node_it_ran(visit: Callable[[str], Visitor]) -> None:
+    said = text_of(visit("full").get("/jobs/sync-products-us"))
+    assert "app-1 schedule" in said
+    assert "app-2 schedule" in said
 
 
 def test_a_job_that_there_is_not_is_told_as_a_page(browser: Browser) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from scheduler_app.store import orders
+from scheduler_app.store.jobs import JobFilter
 from tests.dashboard.conftest import Browser, Visitor, assert_no_inline, text_of
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -254,3 +256,19 @@ def _href(page: str, told: str) -> str:
     found = re.search(rf'href="([^"]*)">{told}', page)
     assert found is not None, told
     return found[1].replace("&amp;", "&")
+
+
+@pytest.mark.parametrize("order", ["-usual", "usual", "-last_failure", "next_run_time"])
+def test_a_list_in_the_order_of_what_its_jobs_do_is_paged_forth_and_back(
+    visit: Callable[[str], Visitor], order: str
+) -> None:
+    visitor, where = visit("full"), JobFilter(sort=order)
+    with visitor.database.read() as tx:
+        whole = orders.page(tx, where, after=None, limit=100)
+        first = orders.page(tx, where, after=None, limit=15)
+        second = orders.page(tx, where, after=first[-1][1], limit=15)
+        third = orders.page(tx, where, after=second[-1][1], limit=100)
+        assert orders.page(tx, where, after=second[0][1], limit=15, backward=True) == first
+        assert orders.page(tx, where, after=third[0][1], limit=15, backward=True) == second
+    assert first + second + third == whole
+    assert len(whole) > 40

@@ -50,7 +50,7 @@ async function lead(signal) {
 async function stream(signal) {
   for (let failures = 0; !signal.aborted; ) {
     try {
-      const isTaken = await follow(signal);
+      const isTaken = !("polls" in document.body.dataset) && (await follow(signal));
       failures = 0;
       if (isTaken) await pause(200, signal);
       else await poll(signal);
