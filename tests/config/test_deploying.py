@@ -150,7 +150,7 @@ def test_three_services_and_a_worker_share_one_postgresql_by_a_secret():
 
 
 def test_services_and_celery_workers_share_a_database_and_a_broker():
-    services = composed(CONFIG / "compose.celery.yaml")["services"]
+    services = composed(CONFIG / "compose.yaml")["services"]
     ours = [service for service in services.values() if "build" in service]
     assert [service["command"][0] for service in ours] == ["serve", "serve", "celery-worker"]
     assert services["worker"]["deploy"]["replicas"] == 2
