@@ -35,7 +35,7 @@ class WatchedGate:
     def __init__(self) -> None:
         self.waits: list[Span] = []
         self.holds: list[Span] = []
-        enter, leave = Gate._enter, Gate._leave
+        enter, leave = Gate.enter, Gate.leave
 
         def watched_enter(gate: Gate, patience: float) -> None:
             began = time.monotonic()
@@ -46,7 +46,7 @@ class WatchedGate:
             self.holds.append((self.waits[-1][1], time.monotonic()))
             leave(gate)
 
-        Gate._enter, Gate._leave = watched_enter, watched_leave  # type: ignore[method-assign]
+        Gate.enter, Gate.leave = watched_enter, watched_leave  # type: ignore[method-assign]
 
 
 def all_writing(store: Path, processes: int, seconds: float) -> list[Visits]:

@@ -291,10 +291,10 @@ class World:
         return taken < work.job.rules.max_instances and not locked
 
     def fill(self) -> None:
-        """Whoever waits and has room now may start, the most important first."""
+        """Whoever waits and has room now may start, the most important first; it stands in line from now on."""
         for work in self.in_order("blocked"):
             if self.has_room(work):
-                work.state, work.reason = "queued", None
+                work.state, work.reason, work.ready = "queued", None, self.now
 
     def in_order(self, state: str) -> list[Work]:
         self.open = [work for work in self.open if work.state in ("new", "queued", "running", "blocked")]
