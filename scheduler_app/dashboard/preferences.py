@@ -1,11 +1,11 @@
 """What a browser prefers: the theme, and the zone in which times are told. Kept in two cookies, and nowhere else."""
 
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
+from scheduler_app.dashboard import addresses
 from scheduler_app.domain.zone import find_zone, zone_names
 
 THEME = "scheduler_theme"
@@ -33,17 +33,9 @@ def register(pages: Blueprint) -> None:
 
 def set_preferences() -> Response:
     """Keep what is known of what was sent, and go back to the page it came from."""
-    answer = redirect(_back(), 303)
+    answer = redirect(addresses.back(url_for("pages.show_overview")), 303)
     for name, is_fit in ((THEME, THEMES.__contains__), (ZONE, zone_names().__contains__)):
         value = request.form.get(name, "")
         if value and is_fit(value):
             answer.set_cookie(name, value, max_age=YEAR, samesite="Strict", path=request.script_root or "/")
     return answer
-
-
-def _back() -> str:
-    """Return the page that the form was on; never one of another site."""
-    came_from = urlsplit(request.referrer or "")
-    if came_from.netloc != request.host or not came_from.path.startswith(request.script_root + "/"):
-        return url_for("pages.show_overview")
-    return came_from.path + (f"?{came_from.query}" if came_from.query else "")
