@@ -98,6 +98,7 @@ IN_ORDER = {
     "claims.CANDIDATES": "scheduler_runs_queue",
     "claims.HIGHEST": "scheduler_runs_queue",
     "claims.NEXT_READY": "scheduler_runs_waiting",
+    "limits.ANY": "scheduler_starts_task",
     "limits.RUNNING_OF_EXECUTOR": "scheduler_runs_running",
     "limits.RUNNING_OF_TASK": "scheduler_runs_running",
     "jobs.COUNT_OPEN": "scheduler_jobs_open",
