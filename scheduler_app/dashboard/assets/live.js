@@ -192,7 +192,7 @@ function put(element, text) {
 // ---- only while somebody looks
 
 function wake() {
-  if (document.hidden || leading) return;
+  if (!connection || document.hidden || leading) return;
   leading = new AbortController();
   const { signal } = leading;
   const led = navigator.locks
@@ -214,4 +214,4 @@ window.addEventListener("pageshow", wake);
 setInterval(() => document.hidden || tick(), 1000);
 const every = Number(document.querySelector("[data-live-every]")?.dataset.liveEvery);
 if (every) setInterval(() => document.hidden || !document.querySelector("[data-live-every]") || ask(), every * 1000);
-if (connection) wake();
+wake();
