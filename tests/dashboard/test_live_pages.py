@@ -130,6 +130,15 @@ def test_a_lost_service_is_told_and_its_return_heals_the_page(browse: Open, serv
     assert page.evaluate("window.isSame") is True and run
 
 
+def test_the_first_runs_of_a_list_that_was_empty_are_counted(browse: Open, served: Service) -> None:
+    page = browse("/runs?task=work&job=first-of-all")
+    connection(page).to_contain_text("Live", timeout=PATIENCE)
+    served.post("/jobs", {"id": "first-of-all", "task": "work"}, expect=202)
+    expect(page.locator("[data-newer]")).to_contain_text("1 newer run arrived", timeout=PATIENCE)
+    page.get_by_role("link", name="Show them").click()
+    expect(page.locator("tr[data-id]")).to_have_count(1)
+
+
 def test_a_hidden_tab_holds_no_stream(browse: Open) -> None:
     page = browse("/runs")
     connection(page).to_contain_text("Live", timeout=PATIENCE)

@@ -12,7 +12,13 @@ export function refresh(fresh) {
     if (region.closest("[data-rows]")) newer += rows(region, other);
     else morph(region, other, region.matches(":hover") || region.contains(document.activeElement));
   }
-  return newer;
+  return newer + firsts(fresh);
+}
+
+// the rows of a list that was empty
+function firsts(fresh) {
+  const there = fresh.querySelector('[data-rows] [data-live="rows"]');
+  return there && !document.querySelector('[data-live="rows"]') ? there.children.length : 0;
 }
 
 function rows(region, other) {
