@@ -10,6 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Collection
 from enum import Enum
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import MethodType, ModuleType
@@ -140,9 +141,14 @@ def _lies_below(module: str, folder: Path) -> bool:
     return path.is_relative_to(folder) and not is_of_library(path)
 
 
+# asking for them costs more than all that adding a job does
+LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+@lru_cache(maxsize=1024)
 def is_of_library(path: Path) -> bool:
     """Whether a file belongs to Python, or to what is installed beside it."""
-    return any(path.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    return any(path.is_relative_to(folder) for folder in LIBRARIES)
 
 
 def module_of(function: Any) -> str:

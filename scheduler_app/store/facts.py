@@ -13,6 +13,11 @@ from scheduler_app.store.tables import facts
 
 PAUSE = "pause"
 GET = Statement(sa.select(facts.c.value).where(facts.c.name == sa.bindparam("name_")))
+_insert = postgresql.insert(facts)
+PUT = Statement(
+    _insert.on_conflict_do_update(index_elements=["name"], set_={"value": _insert.excluded.value}),
+    columns=("name", "value"),
+)
 
 
 def get(tx: sa.Connection, name: str) -> dict[str, Any] | None:
@@ -23,8 +28,7 @@ def get(tx: sa.Connection, name: str) -> dict[str, Any] | None:
 
 def put(tx: sa.Connection, name: str, value: dict[str, Any]) -> None:
     """Set a fact."""
-    insert = postgresql.insert(facts).values(name=name, value=json.dumps(value))
-    tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}))
+    PUT.run(tx, name=name, value=json.dumps(value))
 
 
 def drop(tx: sa.Connection, name: str) -> None:
