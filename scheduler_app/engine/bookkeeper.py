@@ -52,11 +52,8 @@ class Bookkeeper:
 
     def _is_mine(self) -> bool:
         """Whether this is the engine that keeps the books."""
-        engine = self._engine_id()
-        if engine is None:
-            return False
         with self._database.read() as tx:
-            return engines.oldest(tx) in (None, engine)
+            return engines.is_oldest(tx, self._engine_id())
 
     def _round(self) -> Iterator[None]:
         yield from self._fill()

@@ -78,11 +78,8 @@ class Pruner:
 
     def _is_mine(self) -> bool:
         """Whether this is the engine that prunes. What is not in the books yet stays until it is."""
-        engine = self._engine_id()
-        if engine is None:
-            return False
         with self._database.read() as tx:
-            return engines.oldest(tx) in (None, engine) and filling.is_complete(tx)
+            return engines.is_oldest(tx, self._engine_id()) and filling.is_complete(tx)
 
     def _finish(self) -> None:
         now = self._clock.monotonic()

@@ -132,10 +132,9 @@ def live(tx: sa.Connection) -> list[EngineRow]:
     return [_engine(row) for row in LIVE_ENGINES.rows(tx)]
 
 
-def oldest(tx: sa.Connection) -> int | None:
-    """Return the first of the engines that have not ended."""
-    found: int | None = OLDEST.scalar(tx)
-    return found
+def is_oldest(tx: sa.Connection, engine: int | None) -> bool:
+    """Whether an engine is the first of those that have not ended, which does what one alone should do."""
+    return engine is not None and OLDEST.scalar(tx) in (None, engine)
 
 
 def known(tx: sa.Connection, most_ended: int) -> list[EngineRow]:

@@ -39,14 +39,15 @@ UNPUBLISHED = Statement(
     .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
     .limit(sa.bindparam("most"))
 )
+OF_TASK = (
+    sa.text("state = 'queued'"),
+    runs.c.executor == sa.bindparam("executor"),
+    runs.c.task == sa.bindparam("task"),
+    runs.c.publish_at.is_(None),
+)
 UNPUBLISHED_OF_TASK = Statement(
     sa.select(*MESSAGE)
-    .where(
-        sa.text("state = 'queued'"),
-        runs.c.executor == sa.bindparam("executor"),
-        runs.c.task == sa.bindparam("task"),
-        runs.c.publish_at.is_(None),
-    )
+    .where(*OF_TASK)
     .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
     .limit(sa.bindparam("most"))
 )
@@ -70,15 +71,7 @@ HIGHEST_UNPUBLISHED = Statement(
     .limit(1)
 )
 HIGHEST_UNPUBLISHED_OF_TASK = Statement(
-    sa.select(runs.c.priority)
-    .where(
-        sa.text("state = 'queued'"),
-        runs.c.executor == sa.bindparam("executor"),
-        runs.c.task == sa.bindparam("task"),
-        runs.c.publish_at.is_(None),
-    )
-    .order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
-    .limit(1)
+    sa.select(runs.c.priority).where(*OF_TASK).order_by(runs.c.priority.desc(), runs.c.ready_at, runs.c.id).limit(1)
 )
 QUEUE = Queue(
     executor=Executor.CELERY,

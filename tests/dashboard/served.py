@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from flask_openapi.openapi import OpenAPI
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from scheduler_app import dashboard
 from scheduler_app.api import Listening, Pages, Readiness, create_api
@@ -18,6 +17,7 @@ from scheduler_app.services.opening import KEY_FILE
 from scheduler_app.signals import Bus
 from scheduler_app.store.database import Database, default_url
 from scheduler_app.testing.template import lay_store
+from tests.dashboard.listening import listening
 from tests.dashboard.world import NOW
 
 
@@ -54,12 +54,6 @@ def key_of(folder: Path) -> str:
     return (folder / KEY_FILE).read_text().strip()
 
 
-class Silent(WSGIRequestHandler):
-    """Logs nothing."""
-
-    def log(self, type: str, message: str, *args: object) -> None: ...
-
-
 def built(database: Database, registry: Registry, clock: StandingClock) -> OpenAPI:
     """Return the app that answers."""
     ctx = Context(database=database, registry=registry, clock=clock, bus=Bus(), wake=lambda: None)  # type: ignore[arg-type]
@@ -73,13 +67,5 @@ def built(database: Database, registry: Registry, clock: StandingClock) -> OpenA
 @contextmanager
 def served(database: Database, registry: Registry, clock: StandingClock | None = None) -> Iterator[str]:
     """Serve until the block ends; the address is given."""
-    app = built(database, registry, clock or StandingClock())
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(built(database, registry, clock or StandingClock())) as address:
+        yield address
