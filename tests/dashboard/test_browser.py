@@ -10,7 +10,7 @@ import pytest
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright  # noqa: E402
 
 from scheduler_app.services.context import Context  # noqa: E402
 from tests.dashboard.browsing import CHROMIUM, launched  # noqa: E402
@@ -109,6 +109,28 @@ def test_leaving_with_changes_asks_and_saving_sends_only_what_changed(page: Page
 
     assert asked
     page.get_by_role("button", name="Save changes").click()
+    expect(page).to_have_url(re.compile("/jobs/nightly$"))
+    assert browser.api("GET", "/jobs/nightly")["timeout"] == 90
+
+
+def test_what_is_filled_in_before_the_scripts_are_here_counts(page: Page, browser: Browser) -> None:
+    browser.given_job("nightly", timeout=60)
+    held: list[Route] = []
+    page.route(re.compile(r"editor.*\.js"), lambda route: held.append(route))
+    with page.expect_request(re.compile(r"editor.*\.js")):
+        page.goto("/jobs/new", wait_until="commit")
+    page.get_by_label("Task", exact=True).select_option("db.backup")
+    held.pop().continue_()
+
+    expect(page.get_by_label("database", exact=True)).to_be_visible()
+
+    page.once("dialog", lambda dialog: dialog.accept())
+    with page.expect_request(re.compile(r"editor.*\.js")):
+        page.goto("/jobs/nightly/edit", wait_until="commit")
+    page.get_by_label("Timeout").fill("90")
+    held.pop().continue_()
+    page.get_by_role("button", name="Save changes").click()
+
     expect(page).to_have_url(re.compile("/jobs/nightly$"))
     assert browser.api("GET", "/jobs/nightly")["timeout"] == 90
 

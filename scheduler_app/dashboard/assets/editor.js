@@ -6,8 +6,12 @@ import { call, page, plural, Problem, root } from "./calling.js";
 const QUIET = 150;
 const SHOWN = 5;
 const form = document.getElementById("editor");
+const task = form.querySelector("[data-task]");
 const id = form.dataset.job;
-const before = read(form).body;
+// as it was sent: someone may have typed before this script was here
+const sent = form.cloneNode(true);
+sent.reset();
+const before = read(sent).body;
 const begun = JSON.stringify(before);
 const preview = document.querySelector("[data-preview]");
 let latest = 0;
@@ -233,10 +237,9 @@ form.addEventListener("input", (event) => {
   clearTimeout(waiting);
   waiting = setTimeout(look, QUIET);
 });
-form.addEventListener("change", async (event) => {
-  if (!event.target.matches("[data-task]")) return;
+async function followTask() {
   const address = new URL(location.href);
-  address.searchParams.set("task", event.target.value);
+  address.searchParams.set("task", task.value);
   const fresh = await page(address);
   for (const part of ["#arguments", "#f-max_retries", "#f-timeout"]) {
     const found = fresh.querySelector(part);
@@ -244,7 +247,9 @@ form.addEventListener("change", async (event) => {
     else document.querySelector(part).placeholder = found.placeholder;
   }
   look();
-});
+}
+
+task?.addEventListener("change", followTask);
 form.querySelector("[data-leave]").addEventListener("click", (event) => {
   if (isChanged() && !confirm("Leave without saving? What you changed here is lost.")) event.preventDefault();
   else left = true;
@@ -261,5 +266,6 @@ addEventListener("keydown", (event) => {
   }
 });
 
+if (task && task.value !== sent.querySelector("[data-task]").value) followTask();
 tellParts();
 look();
