@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 
 import click
@@ -50,6 +51,8 @@ def work_for_celery(settings: Settings, *, pool: str, concurrency: int | None, q
         logging.getLogger(chatty).setLevel(logging.WARNING)
     core.distribution.attach(core.distribution.celery, core, core.engine.ctx)
     worker = core.distribution.celery.Worker(
+        # two of one host are told apart, by each other and by `celery inspect`
+        hostname=f"scheduler-{os.getpid()}@{socket.gethostname()}",
         concurrency=concurrency,
         queues=list(queues) or [QUEUE, *sorted(named)],
         loglevel=settings.log_level,

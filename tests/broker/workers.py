@@ -24,7 +24,7 @@ def brokered(folder: Path, broker: Valkey, *, options: Iterable[str] = ()) -> Se
 class CeleryWorker(Service):
     """One `scheduler-app celery-worker` beside a service."""
 
-    listening = re.compile(r"celery@\S+() ready")
+    listening = re.compile(r"scheduler-\d+@\S+() ready")
 
     def __init__(self, service: Service, *, pool: str = "prefork") -> None:
         super().__init__(service.folder)

@@ -8,7 +8,7 @@ import random
 import signal
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,35 +26,35 @@ from tests.service.harness import Mark, Service, wait_until
 pytestmark = pytest.mark.slow
 RUNS = form(60, 5000)
 BLOWS = form(5, 120)
-LONGEST = 0.3
+LONGEST = form(0.3, 0.1)
 DEADLY = ("run.before_start", "run.after_return", "store.before_commit", "store.after_commit")
 # what a broker loses is published again after 60 s, which is for the long form
-DONE_WITHIN = form(60.0, 600.0)
+DONE_WITHIN = form(60.0, 900.0)
 BEGUN_AGAIN_WITHIN = form(30.0, 90.0)
 
 
 @dataclass
 class Stand:
-    """What is hit: a service, and for Celery a broker and a worker."""
+    """What is hit: a service, and for Celery a broker and two workers."""
 
     service: Service
     executor: str
     luck: random.Random
     broker: valkey.Valkey | None = None
-    worker: CeleryWorker | None = None
+    workers: Sequence[CeleryWorker] = ()
 
     def start(self) -> None:
         """Start all of it."""
         self.service.start()
-        if self.worker is not None:
-            self.worker.start(ready=False)
+        for worker in self.workers:
+            worker.start(ready=False)
 
     def blows(self) -> list[Callable[[], None]]:
         """What may happen to it."""
         found = [self.kill_who_executes, self.kill_who_executes, self.kill_service]
-        if self.worker is not None:
+        if self.workers:
             found += [self.kill_worker, self.stop_worker, self.silence_broker, self.arm_worker]
-        if self.worker is not None and form(False, True):
+        if self.workers and form(False, True):
             found += [self.restart_broker, self.empty_broker]
         return found
 
@@ -64,8 +64,9 @@ class Stand:
         if executing:
             with suppress(ProcessLookupError):
                 os.kill(executing[-1].pid, signal.SIGKILL)
-        if self.worker is not None and self.worker.process.poll() is not None:  # it executed itself, in threads
-            self.kill_worker()
+        for worker in self.workers:
+            if worker.process.poll() is not None:  # it executed itself, in threads
+                self.restart(worker)
 
     def executing(self) -> list[Mark]:
         """The begins that no end has followed, and whose process lives."""
@@ -78,28 +79,31 @@ class Stand:
         self.service.kill()
         self.service.start()
 
-    def kill_worker(self, **env: str) -> None:
-        """Kill the worker with all its processes, and start it again."""
-        assert self.worker is not None
-        self.worker.kill()
-        self.worker.env = self.service.env | env
-        self.worker.start(ready=False)
+    def restart(self, worker: CeleryWorker, **env: str) -> None:
+        """Kill a worker with all its processes, and start it again."""
+        worker.kill()
+        worker.env = self.service.env | env
+        worker.start(ready=False)
+
+    def kill_worker(self) -> None:
+        """Kill one of the workers with all its processes, and start it again."""
+        self.restart(self.luck.choice(self.workers))
 
     def arm_worker(self) -> None:
-        """Start the worker anew with processes each of which dies at some step of some run."""
+        """Start a worker anew with processes each of which dies at some step of some run."""
         point = self.luck.choice(DEADLY)
-        self.kill_worker(**{VARIABLE: f"{point}=kill:{self.luck.randint(5, 9)}"})
+        self.restart(self.luck.choice(self.workers), **{VARIABLE: f"{point}=kill:{self.luck.randint(5, 9)}"})
 
     def calm(self) -> None:
         """Let who dies by itself live."""
-        if self.worker is not None:
-            self.kill_worker()
+        for worker in self.workers:
+            self.restart(worker)
 
     def stop_worker(self) -> None:
-        """Tell the worker to stop, and start it again."""
-        assert self.worker is not None
-        assert self.worker.stop() in (0, -signal.SIGKILL)  # an armed one may die of that first
-        self.worker.start(ready=False)
+        """Tell a worker to stop, and start it again."""
+        worker = self.luck.choice(self.workers)
+        assert worker.stop() in (0, -signal.SIGKILL)  # an armed one may die of that first
+        worker.start(ready=False)
 
     def silence_broker(self) -> None:
         """Let the broker stand still for a moment."""
@@ -133,8 +137,10 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
         else:
             broker = stack.enter_context(valkey.running())
             service = brokered(tmp_path, broker, options=options)
-            stand = Stand(service, "celery", random.Random(SEED), broker, CeleryWorker(service, pool=kind))
-            stack.callback(stand.worker.clean_up)
+            workers = [CeleryWorker(service, pool=kind) for _ in range(2)]
+            stand = Stand(service, "celery", random.Random(SEED), broker, workers)
+            for worker in workers:
+                stack.callback(worker.clean_up)
         stack.callback(stand.service.clean_up)
         stand.start()
         yield stand
