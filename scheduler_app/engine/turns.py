@@ -1,4 +1,4 @@
-"""Turns: where one job crowds a queue, or one task does, every other place goes to runs of others.
+"""Turns: where few jobs crowd a queue, or few tasks do, every other place goes to runs of others.
 
 Only among runs of one priority, and only where nearly the whole beginning of the queue belongs to so few: in a
 shorter or a mixed one, who was ready first starts first. Whose turn it is goes round, so that each comes to it in
@@ -18,7 +18,9 @@ from scheduler_app.store.queues import IsWanted, Queue
 
 BEGINNING = 20
 NEARLY_ALL = 0.75
-FEW = 4
+# of runs that one-offs make, each is a job of its own; of few tasks there are often only few
+FEW_TASKS = 4
+FEW_JOBS = BEGINNING // 2
 MOST_TASKS = 16
 MOST_JOBS = 32
 LOOK_EVERY = 0.05
@@ -52,7 +54,7 @@ class Turns:
         self, tx: sa.Connection, is_wanted: IsWanted, line: Sequence[Any], most: int
     ) -> tuple[Sequence[Any], Sequence[Any]]:
         """Return the runs of those who crowd a line, and those of others: found behind it, and in it."""
-        jobs, tasks = _crowd(line, lambda run: run.job_key), _crowd(line, lambda run: run.task)
+        jobs, tasks = _crowd(line, lambda run: run.job_key, FEW_JOBS), _crowd(line, lambda run: run.task, FEW_TASKS)
         if not jobs and not tasks:
             return line, ()
         crowd = [run for run in line if (run.job_key in jobs if jobs else run.task in tasks)]
@@ -88,15 +90,11 @@ class Turns:
         return jobs
 
 
-def _crowd(line: Sequence[Any], group: Callable[[Any], Any]) -> set[Any]:
-    """Return the few groups to which nearly all of a line's beginning belongs; none when there is no such few."""
-    crowd, number = set(), 0
-    for name, size in Counter(map(group, line[:BEGINNING])).most_common(FEW):
-        crowd.add(name)
-        number += size
-        if number >= NEARLY_ALL * BEGINNING:
-            return crowd
-    return set()
+def _crowd(line: Sequence[Any], group: Callable[[Any], Any], few: int) -> set[Any]:
+    """Return the few groups, of several runs each, to which nearly all of a line's beginning belongs; or none."""
+    largest = Counter(map(group, line[:BEGINNING])).most_common(few)
+    crowd = {name: size for name, size in largest if size > 1}
+    return set(crowd) if sum(crowd.values()) >= NEARLY_ALL * BEGINNING else set()
 
 
 def _alternating(first: Sequence[Any], second: Sequence[Any]) -> list[Any]:

@@ -74,9 +74,13 @@ def test_a_job_whose_runs_wait_for_its_own_places_takes_none_that_others_wait_fo
     assert order.index("other") <= SLOTS
 
 
-def test_a_few_jobs_together_crowd_nobody_out_either(scheduler, fake_clock, order):
-    for name in ("first", "second", "third"):
-        crowd_with(scheduler, name=name)
+@pytest.mark.parametrize("number", [3, 9])
+def test_a_few_jobs_together_crowd_nobody_out_either(scheduler, fake_clock, order, number):
+    flooding = [f"flood{place}" for place in range(number)]
+    for name in flooding:
+        scheduler.add_job(name, "crowd", kwargs={"name": name}, max_instances=1000, **NEVER)
+    for name in flooding * (MANY // number):
+        scheduler.run_job(name)
     once(scheduler, "other", "crowd")
     fake_clock.run_due()
     assert order.index("other") < SLOTS
