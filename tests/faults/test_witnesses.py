@@ -35,7 +35,7 @@ BEGUN_AGAIN_WITHIN = form(30.0, 240.0)
 
 @dataclass
 class Stand:
-    """What is hit: a service, and for Celery a broker and two workers; `forgot` is when the broker lost what it held."""
+    """What is hit: a service, and for Celery a broker and two workers; `forgot`: when the broker lost all."""
 
     service: Service
     executor: str
