@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from tests.benchmarks.workload import OURS, Contender, Results, middle
+from tests.benchmarks.workload import OURS, Contender, Results, middle, readable
 
 WIDTH, LABELS, BAR, STEP, HEAD, FOOT = 960, 260, 22, 56, 64, 20
 ROOM = WIDTH - LABELS - 210
@@ -37,8 +37,9 @@ def _document(shapes: Sequence[str], height: int, note: str) -> str:
 def _panel(results: Results, top: int) -> Iterator[str]:
     """Draw one workload: who, the bar, the median with its spread; the line on a bar spans the rounds."""
     plan = results.plan
+    better = "less" if plan.workload.less_is_better else "more"
     yield _text(16, top + 28, f"{plan.workload.name}: {plan.workload.title}", "title")
-    yield _text(16, top + 47, f"{plan.workload.unit}, more is better; median and spread of {plan.scale}", "small")
+    yield _text(16, top + 47, f"{plan.workload.unit}, {better} is better; median and spread of {plan.scale}", "small")
     most = max((max(results.rates(contender.key), default=0.0) for contender in plan.contenders), default=0.0) or 1.0
     for number, contender in enumerate(plan.contenders):
         yield from _bar(results, contender, top + HEAD + STEP * number, ROOM / most)
@@ -57,7 +58,7 @@ def _bar(results: Results, contender: Contender, top: int, scale: float) -> Iter
     least, most = LABELS + min(rates) * scale, LABELS + max(rates) * scale
     middle_line = top + BAR / 2
     yield f'<path class="spread" d="M{least:.1f} {middle_line - 4}v8m0-4H{most:.1f}m0-4v8"/>'
-    yield _text(most + 10, top + 16, f"{value:,.0f}  ({min(rates):,.0f} to {max(rates):,.0f})")
+    yield _text(most + 10, top + 16, f"{readable(value)}  ({readable(min(rates))} to {readable(max(rates))})")
 
 
 def _kind(results: Results, contender: Contender) -> str:
