@@ -11,6 +11,7 @@ from typing import Any
 from tests.benchmarks import databases, machine
 from tests.benchmarks.adding import Adding
 from tests.benchmarks.batches import Batches
+from tests.benchmarks.between import Between
 from tests.benchmarks.celery_drain import CeleryDrain
 from tests.benchmarks.drain import ONCE, ONCE_ON_POSTGRESQL, YEARLY, YEARLY_ON_POSTGRESQL, Drain
 from tests.benchmarks.plot import write_plot
@@ -25,6 +26,7 @@ WORKLOADS: dict[str, tuple[Measurable, int]] = {
     "E1-PG": (Drain(workload=ONCE_ON_POSTGRESQL, kind="once"), 10_000),
     "E2": (Drain(workload=YEARLY, kind="yearly"), 10_000),
     "E2-PG": (Drain(workload=YEARLY_ON_POSTGRESQL, kind="yearly"), 10_000),
+    "P1": (Between(), 200),
     "S1": (Submit(), 2_000),
     "S2": (Batches(), 10_000),
     "S3-1": (Adding(threads=1), 2_000),

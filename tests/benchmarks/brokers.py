@@ -20,7 +20,7 @@ ALWAYS = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """A peer: its module, the modules that it needs, its workers' commands, and the list that is its queue in Valkey."""
+    """A peer: its module, the modules that it needs, its workers' commands, and which list in Valkey is its queue."""
 
     name: str
     module: str
@@ -105,9 +105,9 @@ def broker(key: str, folder: Path) -> Iterator[tuple[str, valkey.Valkey | None]]
             yield str(server.socket), server
 
 
-def add(peer: Peer, jobs: int, **variables: str) -> None:
-    """Add jobs in a process of its own, without waiting to be measured."""
-    result_of("peers", [peer.module, str(jobs)], seconds=ADD_SECONDS, **variables)
+def add(peer: Peer, jobs: int, *, gap: float = 0.0, **variables: str) -> None:
+    """Add jobs in a process of its own, with so many seconds in the mean between two of them."""
+    result_of("peers", [peer.module, str(jobs), str(gap)], seconds=ADD_SECONDS, **variables)
 
 
 @contextmanager

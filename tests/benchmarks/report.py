@@ -11,6 +11,7 @@ from tests.benchmarks.workload import OURS, Contender, Results, middle, readable
 MORE = {
     "p50_ms": ("p50 ms", "{:.1f}"),
     "p99_ms": ("p99 ms", "{:.1f}"),
+    "max_ms": ("max ms", "{:.1f}"),
     "cpu_us_each": ("CPU µs each", "{:,.0f}"),
     "server_cpu_us_each": ("CPU µs each", "{:,.0f}"),
     "executed_s": ("all executed s", "{:.2f}"),
