@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import databases, machine
+from tests.benchmarks import databases, machine, soak
 from tests.benchmarks.adding import Adding
 from tests.benchmarks.batches import Batches
 from tests.benchmarks.between import Between
@@ -76,6 +76,8 @@ def measured(name: str, given: argparse.Namespace, stores: Path, tell: Tell) -> 
 
 def main() -> int:
     """Measure, report, and return 1 when a step failed."""
+    if sys.argv[1:2] == ["soak"]:
+        return soak.main(sys.argv[2:])
     given = arguments()
     out = given.out or Path(tempfile.mkdtemp(prefix="scheduler-benchmark-"))
     out.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.targets import Verdict, verdicts
-from tests.benchmarks.workload import OURS, Contender, Results, middle, readable
+from tests.benchmarks.targets import Verdict, told, verdicts
+from tests.benchmarks.workload import OURS, Contender, Results, middle, spread
 
 MORE = {
     "p50_ms": ("p50 ms", "{:.1f}"),
@@ -23,14 +23,6 @@ MORE = {
 }
 
 
-def spread(values: Sequence[float]) -> str:
-    """Return `median [least-most]`, or a dash for nothing."""
-    found = middle(values)
-    if found is None:
-        return "-"
-    return f"{readable(found)} [{readable(min(values))}-{readable(max(values))}]"
-
-
 def table(results: Results) -> str:
     """Return one workload as text, with what survives a crash beside each figure."""
     workload, plan = results.plan.workload, results.plan
@@ -41,12 +33,6 @@ def table(results: Results) -> str:
     lines += [f"  {contender.label}: {contender.durability}" for contender in plan.contenders]
     lines += [f"  {told(verdict)}" for verdict in verdicts(results)]
     return "\n".join([*lines, *(f"  ! {fault}" for fault in results.faults)])
-
-
-def told(verdict: Verdict) -> str:
-    """Return a target beside what was measured of it."""
-    word = {True: "reached", False: "NOT reached", None: "not measured"}[verdict.reached]
-    return f"target {verdict.words}: {spread(verdict.values)}, {word}"
 
 
 def _row(results: Results, contender: Contender, names: Iterable[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.benchmarks.workload import Measured, Results, Target, Workload, middle
+from tests.benchmarks.workload import Measured, Results, Target, Workload, middle, spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,12 @@ def value_of(target: Target, found: Mapping[str, Measured]) -> float | None:
         return None
     best = min if target.at_least is None else max
     return ours / best(theirs) if theirs else ours
+
+
+def told(verdict: Verdict) -> str:
+    """Return a target beside what was measured of it."""
+    word = {True: "reached", False: "NOT reached", None: "not measured"}[verdict.reached]
+    return f"target {verdict.words}: {spread(verdict.values)}, {word}"
 
 
 def _reached(target: Target, values: Sequence[float]) -> bool | None:

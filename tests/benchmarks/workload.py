@@ -1,7 +1,7 @@
 """A workload: contenders measured in turn, round after round, so that what disturbs one round disturbs all of it."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -137,6 +137,14 @@ def middle(values: Iterable[float]) -> float | None:
 def readable(value: float) -> str:
     """Return a figure without digits that say nothing."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return `median [least-most]`, or a dash for nothing."""
+    found = middle(values)
+    if found is None:
+        return "-"
+    return f"{readable(found)} [{readable(min(values))}-{readable(max(values))}]"
 
 
 def measure(plan: Plan, folder: Path, tell: Tell) -> Results:
