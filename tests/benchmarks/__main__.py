@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import machine
+from tests.benchmarks import databases, machine, soak
 from tests.benchmarks.adding import Adding
 from tests.benchmarks.batches import Batches
+from tests.benchmarks.between import Between
 from tests.benchmarks.celery_drain import CeleryDrain
-from tests.benchmarks.drain import ONCE, YEARLY, Drain
+from tests.benchmarks.drain import ONCE, ONCE_ON_POSTGRESQL, YEARLY, YEARLY_ON_POSTGRESQL, Drain
 from tests.benchmarks.plot import write_plot
 from tests.benchmarks.report import table, write_json
 from tests.benchmarks.submit import Submit
@@ -22,11 +23,16 @@ from tests.benchmarks.workload import Measurable, Plan, Results, Tell, measure
 WORKLOADS: dict[str, tuple[Measurable, int]] = {
     "C1": (CeleryDrain(), 5_000),
     "E1": (Drain(workload=ONCE, kind="once"), 10_000),
+    "E1-PG": (Drain(workload=ONCE_ON_POSTGRESQL, kind="once"), 10_000),
     "E2": (Drain(workload=YEARLY, kind="yearly"), 10_000),
+    "E2-PG": (Drain(workload=YEARLY_ON_POSTGRESQL, kind="yearly"), 10_000),
+    "P1": (Between(), 200),
     "S1": (Submit(), 2_000),
     "S2": (Batches(), 10_000),
     "S3-1": (Adding(threads=1), 2_000),
     "S3-8": (Adding(threads=8), 4_000),
+    "S3-1-PG": (Adding(threads=1, is_on_postgresql=True), 2_000),
+    "S3-8-PG": (Adding(threads=8, is_on_postgresql=True), 4_000),
 }
 ROUNDS = 5
 QUICK_JOBS, QUICK_ROUNDS = 500, 1
@@ -39,7 +45,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_JOBS} jobs, {QUICK_ROUNDS} round: does it work?")
     parser.add_argument("--jobs", type=int, help="jobs a round, instead of the usual 2,000 to 10,000")
     parser.add_argument("--rounds", type=int, help=f"rounds, instead of {ROUNDS}")
-    parser.add_argument("--ceilings", action="store_true", help="measure also what bounds the figures")
     parser.add_argument("--out", type=Path, help="folder for results and stores, on the disk to measure")
     given = parser.parse_args()
     if unknown := [name for name in given.workloads if name not in WORKLOADS]:
@@ -56,7 +61,6 @@ def plan_for(name: str, given: argparse.Namespace) -> Plan:
         what=measurable,
         jobs=given.jobs or (QUICK_JOBS if given.quick else jobs),
         rounds=given.rounds or (QUICK_ROUNDS if given.quick else ROUNDS),
-        with_ceilings=given.ceilings,
     )
 
 
@@ -72,6 +76,8 @@ def measured(name: str, given: argparse.Namespace, stores: Path, tell: Tell) -> 
 
 def main() -> int:
     """Measure, report, and return 1 when a step failed."""
+    if sys.argv[1:2] == ["soak"]:
+        return soak.main(sys.argv[2:])
     given = arguments()
     out = given.out or Path(tempfile.mkdtemp(prefix="scheduler-benchmark-"))
     out.mkdir(parents=True, exist_ok=True)
@@ -85,6 +91,7 @@ def main() -> int:
     try:
         found = [measured(name, given, stores, tell) for name in dict.fromkeys(given.workloads or WORKLOADS)]
     finally:
+        databases.close()
         shutil.rmtree(stores, ignore_errors=True)
     where |= {"revision_after": machine.revision(), "load_after": machine.load()}
     return report(found, where, out)

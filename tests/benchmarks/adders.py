@@ -1,24 +1,23 @@
-"""What adds jobs within its process: `python -m tests.benchmarks.adders CONTENDER STORE N THREADS`.
+"""What adds jobs within its process: `python -m tests.benchmarks.adders CONTENDER URL N THREADS`.
 
 Prints what it took as one line of JSON. Each job has a date a year ahead, so that nothing executes meanwhile.
 """
 
+import importlib
 import json
 import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
-from flask import Flask
 
 from scheduler_app import Scheduler
 from tests.benchmarks import ceiling
-from tests.benchmarks.drainers import aps_scheduler, peak_mib, row_of, url_of
+from tests.benchmarks.drainers import aps_scheduler, file_of, ours_on, peak_mib, row_of
 from tests.benchmarks.work import noop
 
 WHEN = datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)
@@ -27,40 +26,37 @@ Add = Callable[[int], object]
 Count = Callable[[], int]
 
 
-def ours(store: Path) -> tuple[Add, Count]:
+def ours(store: str) -> tuple[Add, Count]:
     """Add through `add_job`, as Flask-APScheduler's users do."""
     scheduler = _scheduler(store)
     return lambda number: scheduler.add_job(f"job-{number}", "noop", trigger="date", run_date=WHEN), _kept(store)
 
 
-def ours_delay(store: Path) -> tuple[Add, Count]:
+def ours_delay(store: str) -> tuple[Add, Count]:
     """Queue runs through `delay()`; no engine runs, so none begins."""
     scheduler = _scheduler(store)
     task = scheduler.task(noop)
     return lambda _: task.delay(), _kept(store)
 
 
-def _scheduler(store: Path) -> Scheduler:
-    app = Flask("benchmark", instance_path=str(store.parent.absolute()))
-    app.config.update(SCHEDULER_DATABASE=f"sqlite:///{store.absolute()}")
-    scheduler = Scheduler(app)
-    scheduler.task(noop)
+def _scheduler(store: str) -> Scheduler:
+    scheduler = ours_on(store)
     scheduler.core.open()
     return scheduler
 
 
-def _kept(store: Path) -> Count:
+def _kept(store: str) -> Count:
     return lambda: int(row_of(store, "SELECT count(*) FROM scheduler_jobs")[0])
 
 
-def aps_memory(_store: Path) -> tuple[Add, Count]:
+def aps_memory(_store: str) -> tuple[Add, Count]:
     """Add to APScheduler's default store."""
     return _aps(MemoryJobStore())
 
 
-def aps_sqlite(store: Path) -> tuple[Add, Count]:
+def aps_sql(store: str) -> tuple[Add, Count]:
     """Add to its SQLAlchemyJobStore as shipped."""
-    return _aps(SQLAlchemyJobStore(url_of(store)))
+    return _aps(SQLAlchemyJobStore(store))
 
 
 def _aps(jobstore: Any) -> tuple[Add, Count]:
@@ -72,19 +68,26 @@ def _aps(jobstore: Any) -> tuple[Add, Count]:
     )
 
 
-def raw_commits(store: Path) -> tuple[Add, Count]:
+def raw_commits(store: str) -> tuple[Add, Count]:
     """Commit one row at a time, with nothing around it; one thread only."""
-    connection = ceiling.connect(store)
+    connection = ceiling.connect(file_of(store))
     connection.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, text TEXT)")
     add = "INSERT INTO rows (text) VALUES (?)"
     return lambda _: connection.execute(add, ("x" * 300,)), lambda: int(row_of(store, "SELECT count(*) FROM rows")[0])
 
 
-ADDERS: dict[str, Callable[[Path], tuple[Add, Count]]] = {
+def peer(module: str) -> tuple[Add, Count]:
+    """Add through the client of a peer; BROKER says where, and no worker runs."""
+    program = importlib.import_module(f"tests.benchmarks.peers.{module}")
+    return lambda _: program.add(time.monotonic()), program.waiting
+
+
+ADDERS: dict[str, Callable[[str], tuple[Add, Count]]] = {
     "ours": ours,
     "ours-delay": ours_delay,
     "aps-memory": aps_memory,
-    "aps-sqlite": aps_sqlite,
+    "aps-sqlite": aps_sql,
+    "aps-postgresql": aps_sql,
     "sqlite": raw_commits,
 }
 
@@ -106,7 +109,7 @@ def run(add: Add, numbers: range, threads: int) -> None:
 def main(contender: str, store: str, jobs: str, threads: str) -> None:
     """Add, count, and tell."""
     total, many = int(jobs), 1 if contender == "sqlite" else int(threads)
-    add, count = ADDERS[contender](Path(store))
+    add, count = ADDERS[contender](store) if contender in ADDERS else peer(contender)
     run(add, range(total, total + WARM_UP), many)
     cpu, start = time.process_time(), time.perf_counter()
     run(add, range(total), many)

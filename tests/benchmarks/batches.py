@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.benchmarks.processes import StepError
 from tests.benchmarks.servers import Server, count_ours, cpu_seconds, ours
-from tests.benchmarks.workload import Contender, Measured, Workload
+from tests.benchmarks.workload import Contender, Measured, Target, Workload
 
 BATCH = 1000
 OURS_OF = {"ours": BATCH, "hundreds": 100}
@@ -24,6 +24,7 @@ WORKLOAD = Workload(
         "ours": "`scheduler-app serve --data … --tasks …` and nothing else",
         "peers": "Flask-APScheduler's REST API takes one job a request, see S1",
     },
+    targets=(Target(at_least=10_000),),
 )
 
 

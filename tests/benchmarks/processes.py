@@ -25,12 +25,18 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT)}
 
 
-def result_of(module: str, arguments: Sequence[str], *, seconds: float) -> Mapping[str, Any]:
+def result_of(module: str, arguments: Sequence[str], *, seconds: float, **variables: str) -> Mapping[str, Any]:
     """Run a module of this package to its end and return the last line it prints, read as JSON; {} if it is silent."""
     command = [sys.executable, "-m", f"tests.benchmarks.{module}", *arguments]
     try:
         ended = subprocess.run(
-            command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=seconds, check=False
+            command,
+            cwd=ROOT,
+            env=environment() | variables,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise StepError(f"{module} {arguments[0]}: not over after {seconds:g} s") from error

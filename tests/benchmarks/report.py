@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.workload import OURS, Contender, Results, middle
+from tests.benchmarks.targets import Verdict, told, verdicts
+from tests.benchmarks.workload import OURS, Contender, Results, middle, spread
 
 MORE = {
     "p50_ms": ("p50 ms", "{:.1f}"),
     "p99_ms": ("p99 ms", "{:.1f}"),
+    "max_ms": ("max ms", "{:.1f}"),
     "cpu_us_each": ("CPU µs each", "{:,.0f}"),
     "server_cpu_us_each": ("CPU µs each", "{:,.0f}"),
     "executed_s": ("all executed s", "{:.2f}"),
@@ -21,14 +23,6 @@ MORE = {
 }
 
 
-def spread(values: Sequence[float], form: str = "{:,.0f}") -> str:
-    """Return `median [least-most]`, or a dash for nothing."""
-    found = middle(values)
-    if found is None:
-        return "-"
-    return f"{form.format(found)} [{form.format(min(values))}-{form.format(max(values))}]"
-
-
 def table(results: Results) -> str:
     """Return one workload as text, with what survives a crash beside each figure."""
     workload, plan = results.plan.workload, results.plan
@@ -37,11 +31,12 @@ def table(results: Results) -> str:
     rows = [heading, *(_row(results, contender, names) for contender in plan.contenders)]
     lines = [f"{workload.name}: {workload.title}; {plan.scale} in turn", *aligned(rows), ""]
     lines += [f"  {contender.label}: {contender.durability}" for contender in plan.contenders]
+    lines += [f"  {told(verdict)}" for verdict in verdicts(results)]
     return "\n".join([*lines, *(f"  ! {fault}" for fault in results.faults)])
 
 
 def _row(results: Results, contender: Contender, names: Iterable[str]) -> list[str]:
-    ratios = "" if contender.key == OURS else spread(results.ratios(contender.key), "{:.2f}")
+    ratios = "" if contender.key == OURS else spread(results.ratios(contender.key))
     medians = [(MORE[name][1], middle(results.more(contender.key, name))) for name in names]
     figures = ["-" if value is None else form.format(value) for form, value in medians]
     return [contender.label, spread(results.rates(contender.key)), ratios, *figures]
@@ -69,8 +64,13 @@ def _document(results: Results) -> dict[str, Any]:
         "rounds": plan.rounds,
         "settings": workload.settings,
         "contenders": {contender.key: _figures(results, contender) for contender in plan.contenders},
+        "targets": [_target(verdict) for verdict in verdicts(results)],
         "faults": results.faults,
     }
+
+
+def _target(verdict: Verdict) -> dict[str, Any]:
+    return {"target": verdict.words, "reached": verdict.reached, "measured": _summary(verdict.values)}
 
 
 def _figures(results: Results, contender: Contender) -> dict[str, Any]:

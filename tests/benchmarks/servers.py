@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks import databases
 from tests.benchmarks.processes import StepError, running
 
 RUN_DATE = (datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)).isoformat()
@@ -88,6 +89,20 @@ def flask_apscheduler_memory(folder: Path) -> Iterator[Server]:
 def flask_apscheduler_sqlite(folder: Path) -> Iterator[Server]:
     """Run Flask-APScheduler's REST API on the SQLAlchemyJobStore with a file."""
     with _gunicorn(folder, f"create('sqlite:///{folder / 'jobs.db'}')", "/scheduler/jobs") as server:
+        yield server
+
+
+@contextmanager
+def ours_postgresql(folder: Path) -> Iterator[Server]:
+    """Run ours on an empty database."""
+    with ours(folder, SCHEDULER_DATABASE=databases.empty("submitting")) as server:
+        yield server
+
+
+@contextmanager
+def flask_apscheduler_postgresql(folder: Path) -> Iterator[Server]:
+    """Run Flask-APScheduler's REST API on the SQLAlchemyJobStore with PostgreSQL."""
+    with _gunicorn(folder, f"create({databases.empty('submitting')!r})", "/scheduler/jobs") as server:
         yield server
 
 
@@ -175,7 +190,9 @@ def ticks_of(pid: int) -> int:
 Starter = Callable[[Path], Any]
 SERVERS: dict[str, tuple[Starter, Callable[[Server], int] | None]] = {
     "ours": (ours, count_ours),
+    "ours-postgresql": (ours_postgresql, count_ours),
     "fa-memory": (flask_apscheduler_memory, count_peer),
     "fa-sqlite": (flask_apscheduler_sqlite, count_peer),
+    "fa-postgresql": (flask_apscheduler_postgresql, count_peer),
     "bare-flask": (bare_flask, None),
 }

@@ -9,9 +9,10 @@ from statistics import quantiles
 from typing import Any
 
 from tests.benchmarks.clients import Order
+from tests.benchmarks.drain import POSTGRESQL
 from tests.benchmarks.processes import ROOT, StepError, environment
 from tests.benchmarks.servers import SERVERS, Server, cpu_seconds
-from tests.benchmarks.workload import Contender, Measured, Workload
+from tests.benchmarks.workload import Contender, Measured, Target, Workload
 
 CLIENTS = 8
 PROCESSES = 2
@@ -24,8 +25,10 @@ WORKLOAD = Workload(
     unit="requests/s",
     contenders=(
         Contender("ours", "scheduler-app serve, SQLite", "each 201 is on disk (WAL, FULL)"),
+        Contender("ours-postgresql", "scheduler-app serve, PostgreSQL", "each 201 is on disk", POSTGRESQL),
         Contender("fa-memory", "Flask-APScheduler REST, memory", "nothing outlives the process"),
         Contender("fa-sqlite", "Flask-APScheduler REST, SQLite", "each 200 is on disk (rollback, FULL)"),
+        Contender("fa-postgresql", "Flask-APScheduler REST, PostgreSQL", "each 200 is on disk", POSTGRESQL),
     ),
     ceilings=(Contender("bare-flask", "plain Flask that keeps nothing", "no scheduler at all"),),
     settings={
@@ -35,6 +38,10 @@ WORKLOAD = Workload(
         "process, API key checked, log level INFO",
         "peers": "gunicorn gthread, 1 worker x 8 threads, SCHEDULER_API_ENABLED, no authentication",
     },
+    targets=(
+        Target(at_least=2.5, against=("fa-sqlite",)),
+        Target(at_least=0.8, against=("fa-memory",)),
+    ),
 )
 
 

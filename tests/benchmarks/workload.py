@@ -1,8 +1,9 @@
 """A workload: contenders measured in turn, round after round, so that what disturbs one round disturbs all of it."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Protocol
@@ -11,20 +12,34 @@ from tests.benchmarks.processes import StepError
 
 Tell = Callable[[str], None]
 OURS = "ours"
+INSTALL = "pip install -e '.[bench]'"
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Who is measured, and what survives a crash with it."""
+    """Who is measured, what survives a crash with it, and the modules that the extra `bench` brings for it."""
 
     key: str
     label: str
     durability: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What must be reached: a figure of ours, or its ratio to the best of others, who may have a name."""
+
+    figure: str = "rate"
+    of: str = OURS
+    against: tuple[str, ...] = ()
+    name: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """What is measured; `ceilings` are measured on request, they bound what is possible and do not compete."""
+    """What is measured; `ceilings` bound what is possible and do not compete."""
 
     name: str
     title: str
@@ -32,14 +47,24 @@ class Workload:
     contenders: tuple[Contender, ...]
     ceilings: tuple[Contender, ...] = ()
     settings: Mapping[str, str]
+    targets: tuple[Target, ...] = ()
+    less_is_better: bool = False
+
+    def label_of(self, key: str) -> str:
+        """Return how a contender is called."""
+        return next(found.label for found in self.contenders + self.ceilings if found.key == key)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One contender in one round: how many a second, and further figures by name."""
+    """One contender in one round: the figure in the workload's unit, and further figures by name."""
 
     rate: float
     more: Mapping[str, float] = field(default_factory=dict)
+
+    def figure(self, name: str) -> float | None:
+        """Return a figure by its name, None where there is none."""
+        return self.rate if name == "rate" else self.more.get(name)
 
 
 class Measurable(Protocol):
@@ -63,7 +88,6 @@ class Plan:
     what: Measurable
     jobs: int
     rounds: int
-    with_ceilings: bool = False
 
     @property
     def workload(self) -> Workload:
@@ -78,7 +102,7 @@ class Plan:
     @property
     def contenders(self) -> tuple[Contender, ...]:
         """Who takes part."""
-        return self.workload.contenders + (self.workload.ceilings if self.with_ceilings else ())
+        return self.workload.contenders + self.workload.ceilings
 
 
 @dataclass(kw_only=True)
@@ -95,8 +119,8 @@ class Results:
 
     def more(self, contender: str, name: str) -> list[float]:
         """Return a further figure of a contender, from the rounds that have it."""
-        measured = [found[contender].more for found in self.rounds if contender in found]
-        return [more[name] for more in measured if name in more]
+        figures = [found[contender].figure(name) for found in self.rounds if contender in found]
+        return [figure for figure in figures if figure is not None]
 
     def ratios(self, contender: str) -> list[float]:
         """Return ours over theirs, from the rounds that measured both."""
@@ -108,6 +132,19 @@ def middle(values: Iterable[float]) -> float | None:
     """Return the median; None of nothing."""
     known = list(values)
     return median(known) if known else None
+
+
+def readable(value: float) -> str:
+    """Return a figure without digits that say nothing."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return `median [least-most]`, or a dash for nothing."""
+    found = middle(values)
+    if found is None:
+        return "-"
+    return f"{readable(found)} [{readable(min(values))}-{readable(max(values))}]"
 
 
 def measure(plan: Plan, folder: Path, tell: Tell) -> Results:
@@ -127,6 +164,9 @@ def _numbered(tell: Tell, number: int) -> Tell:
 
 
 def _prepared(contender: Contender, folder: Path, results: Results, tell: Tell) -> bool:
+    if missing := [name for name in contender.needs if find_spec(name) is None]:
+        _note(results, tell, f"{contender.label}: not measured, no {', '.join(missing)} here: {INSTALL}")
+        return False
     home = folder / f"{contender.key}-filled"
     home.mkdir(parents=True)
     try:
@@ -149,7 +189,7 @@ def _measure_one(contender: Contender, folder: Path, found: dict[str, Measured],
         _note(results, tell, f"{contender.label}: FAILED: {error}")
     else:
         found[contender.key] = measured
-        tell(f"{contender.label}: {measured.rate:,.0f} {plan.workload.unit}")
+        tell(f"{contender.label}: {readable(measured.rate)} {plan.workload.unit}")
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

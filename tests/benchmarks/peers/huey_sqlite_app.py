@@ -1,0 +1,26 @@
+"""Huey on SQLite, each commit synced."""
+
+import os
+
+from huey import SqliteHuey
+
+from tests.benchmarks.marks import Marker
+
+huey = SqliteHuey("peers", filename=os.environ["BROKER"], fsync=True, results=False)
+marker = Marker()
+
+
+@huey.task()
+def noop(sent: float) -> None:
+    """Do nothing but be counted."""
+    marker.mark(sent)
+
+
+def add(sent: float) -> None:
+    """Enqueue one."""
+    noop(sent)
+
+
+def waiting() -> int:
+    """Return how many are in the queue."""
+    return int(huey.pending_count())
