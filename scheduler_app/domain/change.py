@@ -12,8 +12,8 @@ LONGEST_VALUE = 1024
 SHOWN_OF_LONG = 200
 ONCE = (None, "date")
 # who changes something without a key
-CODE, ENGINE, COMMAND_LINE, LOGIN = "code", "engine", "command line", "login"
-KEYLESS = (CODE, ENGINE, COMMAND_LINE, LOGIN)
+CODE, ENGINE, COMMAND_LINE, LOGIN, ANYONE = "code", "engine", "command line", "login", "anyone"
+KEYLESS = (CODE, ENGINE, COMMAND_LINE, LOGIN, ANYONE)
 # whatever stands in a damaged row can be told
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
