@@ -13,6 +13,7 @@ from flask_openapi.openapi import OpenAPI
 from scheduler_app.api import (
     bulk,
     docs,
+    engines,
     errors,
     events,
     forecast,
@@ -40,7 +41,7 @@ from scheduler_app.services.hints import Hints
 __all__ = ["Listening", "Pages", "Readiness", "create_api"]
 
 LOG = logging.getLogger("scheduler_app.api")
-NOUNS = (jobs, bulk, runs, forecast, stats, tasks, triggers, scheduler, events, trail, keys, health)
+NOUNS = (jobs, bulk, runs, forecast, stats, tasks, triggers, scheduler, engines, events, trail, keys, health)
 
 INFO = Info(
     title="scheduler_app",

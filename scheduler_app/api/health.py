@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Literal, cast
 
 from flask import Response, current_app
 
@@ -15,10 +15,13 @@ EXTENSION = "scheduler_app.ready"
 
 @dataclass(frozen=True, kw_only=True)
 class Readiness:
-    """Whether this process may get work, and what that was judged by; `engine` when it runs one."""
+    """Whether this process may get work, and what that was judged by; whether it runs an engine, which may be drained.
+
+    Requests are answered all the same by who runs no engine, or a drained one.
+    """
 
     ready: bool
-    engine: bool = False
+    engine: Literal["here", "drained", "none"] = "none"
     checks: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -46,5 +49,5 @@ def readyz() -> Response:
     sentence that says what is wrong.
     """
     state = cast("Callable[[], Readiness]", current_app.extensions[EXTENSION])()
-    body = {"ready": state.ready, "engine": "here" if state.engine else "none", "checks": dict(state.checks)}
+    body = {"ready": state.ready, "engine": state.engine, "checks": dict(state.checks)}
     return answer(body, 200 if state.ready else 503)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from scheduler_app.domain.task import Task
 from scheduler_app.errors import Fault, IdTaken, InvalidInput, NotFound, SchedulerError, StoreUnavailable
 from scheduler_app.services import jobs, scheduler
 from scheduler_app.services.admission import admit_trigger, policies_of
-from scheduler_app.services.context import Context
+from scheduler_app.services.context import Actor, Context
 from scheduler_app.services.declaring import Declaration
 from scheduler_app.services.definitions import Start, admit_late, define_job, edit_job, remove_all, remove_job
 from scheduler_app.services.enqueueing import enqueue
@@ -32,6 +33,7 @@ LOG = logging.getLogger("scheduler_app")
 ALIAS = "default"
 PAGE = 500
 LEARN_EVERY = 1.0
+_ACTING: ContextVar[Actor | None] = ContextVar("acting", default=None)
 
 
 class UnknownJob(NotFound, JobLookupError):  # type: ignore[misc]
@@ -59,6 +61,16 @@ class JobIdTaken(IdTaken, ConflictingIdError):  # type: ignore[misc]
 
 
 @contextmanager
+def acting(actor: Actor) -> Iterator[None]:
+    """Let somebody make the changes of the block, in place of code."""
+    before = _ACTING.set(actor)
+    try:
+        yield
+    finally:
+        _ACTING.reset(before)
+
+
+@contextmanager
 def understood() -> Iterator[None]:
     """Raise what APScheduler would, which is ours too."""
     try:
@@ -78,7 +90,7 @@ class Desk:
     def __init__(
         self, ctx: Context, references: References, habits: Habits, scheduler: Any, *, app: str, address: str
     ) -> None:
-        self.ctx = ctx
+        self._ctx = ctx
         self._address = address
         self.references = references
         self.habits = habits
@@ -88,6 +100,12 @@ class Desk:
         self._learnt_for: int | None = None
         self._noticed = False
         self._unknown: set[str] = set()
+
+    @property
+    def ctx(self) -> Context:
+        """What the use cases need: for code, or for who acts through it."""
+        actor = _ACTING.get()
+        return self._ctx if actor is None else self._ctx.by(actor)
 
     def upkeep(self, engine: int | None = None) -> None:
         """Do what an engine does before each pass: write what was declared, find the functions of queued runs."""

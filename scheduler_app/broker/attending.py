@@ -30,6 +30,7 @@ from scheduler_app.store.outbox import Message
 
 LOG = logging.getLogger("scheduler_app.broker")
 PROCESSES, SOLO, THREADS = "prefork", "solo", "thread"
+KINDS = {PROCESSES: "prefork", SOLO: "solo", THREADS: "threads"}
 ATTENDANT = "scheduler_app_attendant"
 
 
@@ -107,6 +108,7 @@ class Attendant:
         self._engine: GuestEngine | None = None
         self._main: int | None = None
         self.has_processes = False
+        self._kind = PROCESSES
         self._lifeline = (-1, -1)
         self._is_stopping = False
         self._celery.task(name=TASK, base=_task_class(self), shared=False)(self._run)
@@ -129,7 +131,7 @@ class Attendant:
         if sender.app is not self._celery:
             return
         pool = load("celery.concurrency").get_implementation(sender.pool_cls).__module__.rpartition(".")[2]
-        if pool not in (PROCESSES, SOLO, THREADS):
+        if pool not in KINDS:
             # an exception would be logged and passed over
             sys.exit(
                 f"scheduler_app: runs need Celery's pool prefork, threads or solo, got {pool}: start it with -P prefork"
@@ -137,6 +139,7 @@ class Attendant:
         self._main = os.getpid()
         self._lifeline = os.pipe()
         self.has_processes = pool == PROCESSES
+        self._kind = KINDS[pool]
         if pool == THREADS:
             self._start(sender.concurrency)
 
@@ -151,6 +154,7 @@ class Attendant:
 
     def _start(self, slots: int) -> None:
         self._engine = self.make_engine(slots)
+        self._engine.celery_pool = self._kind
         self._engine.interruption = load("billiard.exceptions").SoftTimeLimitExceeded
         self._engine.start()
 

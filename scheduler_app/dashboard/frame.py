@@ -1,6 +1,5 @@
 """What stands on every page around its content: the rail, the tape, who looks at it, and in which zone and theme."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,11 +12,9 @@ from scheduler_app.dashboard import preferences, words
 from scheduler_app.dashboard.tape import Drawn, draw
 from scheduler_app.domain.zone import zone_names
 from scheduler_app.services.context import Context
-from scheduler_app.services.overview import lost
 from scheduler_app.services.scheduler import SchedulerView, view_scheduler
 from scheduler_app.services.stats import Lag, lag
 from scheduler_app.services.tape import read_tape
-from scheduler_app.store.engines import LIVE, EngineRow
 
 EXTENSION = "scheduler_app.pages"
 PAGES = (
@@ -70,13 +67,17 @@ class Frame:
     @property
     def engines_alive(self) -> int:
         """How many engines are alive."""
-        return sum(engine.state in LIVE for engine in self._engines)
+        return len(self.scheduler.alive) if self.scheduler else 0
+
+    @property
+    def engines_gone(self) -> int:
+        """How many engines are gone."""
+        return len(self.scheduler.gone) if self.scheduler else 0
 
     @property
     def engines_told(self) -> str:
         """How many of the engines are alive."""
-        gone = len(lost(self._engines, self.now))
-        alive = self.engines_alive
+        alive, gone = self.engines_alive, self.engines_gone
         return f"{alive} of {alive + gone} engines" if gone else words.plural(alive, "engine")
 
     @property
@@ -90,11 +91,7 @@ class Frame:
         """The shape that stands for how well the engines are."""
         if not self.engines_alive:
             return "lost"
-        return "missed" if lost(self._engines, self.now) else "succeeded"
-
-    @property
-    def _engines(self) -> Sequence[EngineRow]:
-        return self.scheduler.engines if self.scheduler else ()
+        return "missed" if self.engines_gone else "succeeded"
 
     @property
     def jobs(self) -> int:

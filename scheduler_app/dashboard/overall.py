@@ -9,39 +9,22 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from scheduler_app.dashboard import preferences, words
+from scheduler_app.dashboard.crews import CeleryWorker, Engine, engines_of, workers_of
 from scheduler_app.dashboard.frame import context, render
 from scheduler_app.dashboard.lines import Line, line
 from scheduler_app.dashboard.needs import Reader
 from scheduler_app.dashboard.tiles import Tile
 from scheduler_app.domain.text import first_forbidden
 from scheduler_app.errors import Fault, InvalidInput
+from scheduler_app.services import engines
 from scheduler_app.services import scheduler as service
 from scheduler_app.services.overview import counted
 from scheduler_app.services.pace import HOURS, MOST_WAITING, Pace, read_pace
 from scheduler_app.services.stats import Pulse
-from scheduler_app.store.engines import LIVE, EngineRow
 
 MINUTE = timedelta(minutes=1)
-BOXES = 32
 MOST_LATE = 5.0
 LONGEST_REASON = 1024
-STATES = {"running": ("succeeded", "alive"), "draining": ("queued", "draining"), "dead": ("lost", "gone")}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Engine:
-    """An engine as a row of the table."""
-
-    row: EngineRow
-    shape: str
-    state: str
-    busy: int
-    boxes: int
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it takes, or ends, work."""
-        return self.row.state in LIVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +45,10 @@ class Page:
     rest: str
     tiles: tuple[Tile, ...]
     engines: tuple[Engine, ...]
+    workers: tuple[CeleryWorker, ...]
     alive: int
     executors: tuple[Executor, ...]
+    asks: str
     lag: Line
     backlog: Line
 
@@ -73,6 +58,9 @@ def register(pages: Blueprint) -> None:
     pages.add_url_rule("/scheduler", "show_scheduler", show_scheduler)
     pages.add_url_rule("/scheduler/pause", "pause_scheduler", pause_scheduler, methods=["POST"])
     pages.add_url_rule("/scheduler/resume", "resume_scheduler", resume_scheduler, methods=["POST"])
+    for verb, view in (("drain", drain_engine), ("resume", resume_engine), ("forget", forget_engine)):
+        path = f"/scheduler/engines/<int:engine_id>/{verb}"
+        pages.add_url_rule(path, view.__name__, view, methods=["POST"])
 
 
 def show_scheduler() -> str:
@@ -98,6 +86,24 @@ def resume_scheduler() -> Response:
     return redirect(url_for("pages.show_scheduler"), 303)
 
 
+def drain_engine(engine_id: int) -> Response:
+    """Let an engine take no new runs."""
+    engines.drain_engine(engine_id, ctx=context())
+    return redirect(url_for("pages.show_scheduler"), 303)
+
+
+def resume_engine(engine_id: int) -> Response:
+    """Let an engine take runs again."""
+    engines.resume_engine(engine_id, ctx=context())
+    return redirect(url_for("pages.show_scheduler"), 303)
+
+
+def forget_engine(engine_id: int) -> Response:
+    """List an engine that is gone no more."""
+    engines.forget_engine(engine_id, ctx=context())
+    return redirect(url_for("pages.show_scheduler"), 303)
+
+
 def page_of(found: Pace, zone: ZoneInfo) -> Page:
     """Return what the page shows of the facts."""
     reader = Reader(now=found.now, zone=zone)
@@ -107,11 +113,13 @@ def page_of(found: Pace, zone: ZoneInfo) -> Page:
         verdict=verdict,
         rest=rest,
         tiles=tuple(_tiles(found, reader)),
-        engines=tuple(_engine(row, found) for row in (*reversed(found.alive), *found.gone)),
-        alive=len(found.alive),
+        engines=tuple(engines_of(found.scheduler)),
+        workers=tuple(workers_of(found.scheduler)),
+        alive=len(found.scheduler.alive),
         executors=tuple(_executors(found)),
         lag=line([(at, one.lag.p95 if one else None) for at, one in minutes], "s", 0.1, zone),
         backlog=line([(at, _backlog(one)) for at, one in minutes], "runs", 4.0, zone),
+        asks=request.args.get("ask", ""),
     )
 
 
@@ -130,12 +138,15 @@ def _backlog(one: Pulse | None) -> float | None:
 
 def verdict_of(found: Pace, reader: Reader) -> tuple[str, str]:
     """Return in a sentence whether the scheduler is well, and what more is worth a line."""
-    alive, gone = found.alive, found.gone
+    alive, gone = found.scheduler.alive, found.scheduler.gone
     left = _left(found, reader)
     if not alive:
         return "No engine is alive: nothing fires and nothing runs.", left or "Start one with scheduler-app serve."
     if found.scheduler.paused:
         return "Firing is paused. Running work goes on.", left
+    drained = len(found.scheduler.drained)
+    if drained == len(alive):
+        return "Every engine is drained: jobs fire, and nothing starts.", left
     if found.punctuality.overdue:
         number = found.punctuality.overdue
         since = found.overdue.next_run_time if found.overdue else None
@@ -146,11 +157,12 @@ def verdict_of(found: Pace, reader: Reader) -> tuple[str, str]:
     told = f" {left}" if gone else ""
     rest = f"{counted(len(alive)).capitalize()} {'engine fires' if len(alive) == 1 else 'engines fire'} and execute"
     rest += "s." if len(alive) == 1 else "; each may do any step."
+    rest += f" {counted(drained).capitalize()} of them {'is' if drained == 1 else 'are'} drained." if drained else ""
     return f"The scheduler is healthy.{told}", rest
 
 
 def _left(found: Pace, reader: Reader) -> str:
-    gone = found.gone
+    gone = found.scheduler.gone
     if not gone:
         return ""
     last = reader.clock(max(engine.beat_at for engine in gone))
@@ -173,32 +185,27 @@ def _tiles(found: Pace, reader: Reader) -> Iterable[Tile]:
     yield Tile(name="overdue", title="Overdue jobs", value=f"{due:,}", note=note, tone=tone)
     note = f"due {found.punctuality.due:,}, {f'{due:,} missing' if due else 'none missing'}"
     yield Tile(name="fired", title="Fired, 1 h", value=f"{fired:,}", note=note, tone=tone)
-    passed = max((engine.last_pass_at for engine in found.alive if engine.last_pass_at), default=None)
+    passed = max((engine.last_pass_at for engine in found.scheduler.alive if engine.last_pass_at), default=None)
     ago = words.duration(max(0.0, (found.now - passed).total_seconds())) if passed else "—"
     value, _, unit = ago.partition(" ")
     yield Tile(
         name="pass", title="Last pass", value=value, unit=f"{unit} ago" if passed else "", note="as of the last beat"
     )
-    slowest = max((engine.commit_seconds for engine in found.alive if engine.commit_seconds), default=None)
+    slowest = max((engine.commit_seconds for engine in found.scheduler.alive if engine.commit_seconds), default=None)
     value, unit = (f"{slowest * 1000:.1f}", "ms") if slowest else ("—", "")
     yield Tile(name="commit", title="Commit", value=value, unit=unit, note="of the slowest engine")
-
-
-def _engine(row: EngineRow, found: Pace) -> Engine:
-    shape, state = STATES.get(row.state, ("lost", str(row.state)))
-    held = sum(found.scheduler.holdings.get(row.id, {}).values()) if row.state in LIVE else 0
-    return Engine(row=row, shape=shape, state=state, busy=min(held, row.slots), boxes=min(BOXES, row.slots))
 
 
 def _executors(found: Pace) -> Iterable[Executor]:
     more = "+" if len(found.waiting) >= MOST_WAITING else ""
     names = sorted(
-        {name for engine in found.alive for name in engine.executors}, key=("thread", "process", "celery").index
+        {name for engine in found.scheduler.living for name in engine.executors},
+        key=("thread", "process", "celery").index,
     )
     for name in names:
         yield Executor(
             name=name,
-            running=sum(found.scheduler.holdings.get(engine.id, {}).get(name, 0) for engine in found.alive),
+            running=sum(found.scheduler.holdings.get(engine.id, {}).get(name, 0) for engine in found.scheduler.living),
             queued=f"{sum(run.executor == name for run in found.waiting)}{more}",
-            slots=sum(engine.executors.get(name, {}).get("slots", 0) for engine in found.alive),
+            slots=sum(engine.executors.get(name, {}).get("slots", 0) for engine in found.scheduler.living),
         )

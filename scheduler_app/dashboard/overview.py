@@ -161,7 +161,7 @@ def _tiles_of_the_day(found: Facts) -> Iterable[Tile]:
 
 
 def _tile_running(found: Facts) -> Tile:
-    slots = sum(told.get("slots", 0) for engine in found.alive for told in engine.executors.values())
+    slots = sum(told.get("slots", 0) for engine in found.scheduler.living for told in engine.executors.values())
     oldest = min((run.started_at for run in found.seen.running if run.started_at), default=None)
     longest = words.countdown((found.now - oldest).total_seconds()) if oldest else ""
     return Tile(
@@ -194,7 +194,7 @@ def _tile_lag(found: Facts) -> Tile:
 
 
 def _tile_engines(found: Facts, reader: Reader) -> Tile:
-    alive, gone = len(found.alive), found.gone
+    alive, gone = len(found.scheduler.alive), found.scheduler.gone
     ill = bool(gone) or not alive
     last = max(gone, key=lambda engine: engine.beat_at, default=None)
     note = f"{last.node} gone {reader.clock(last.beat_at)}" if last else "all alive" if alive else "none"

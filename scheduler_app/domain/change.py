@@ -12,8 +12,8 @@ LONGEST_VALUE = 1024
 SHOWN_OF_LONG = 200
 ONCE = (None, "date")
 # who changes something without a key
-CODE, ENGINE, COMMAND_LINE, LOGIN = "code", "engine", "command line", "login"
-KEYLESS = (CODE, ENGINE, COMMAND_LINE, LOGIN)
+CODE, ENGINE, COMMAND_LINE, LOGIN, ANYONE = "code", "engine", "command line", "login", "anyone"
+KEYLESS = (CODE, ENGINE, COMMAND_LINE, LOGIN, ANYONE)
 # whatever stands in a damaged row can be told
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
@@ -32,6 +32,9 @@ class What(StrEnum):
     RUN_RETRIED = "run.retried"
     SCHEDULER_PAUSED = "scheduler.paused"
     SCHEDULER_RESUMED = "scheduler.resumed"
+    ENGINE_DRAINED = "engine.drained"
+    ENGINE_RESUMED = "engine.resumed"
+    ENGINE_FORGOTTEN = "engine.forgotten"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
     SESSION_BEGUN = "session.begun"
@@ -51,6 +54,11 @@ def of_job(job_id: str) -> str:
 def of_run(run_id: int) -> str:
     """Return the subject of a change of a run."""
     return f"run:{run_id}"
+
+
+def of_engine(engine: int) -> str:
+    """Return the subject of a change of an engine."""
+    return f"engine:{engine}"
 
 
 def of_key(key_id: int) -> str:

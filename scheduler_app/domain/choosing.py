@@ -68,6 +68,9 @@ class Room:
         return max(0, self.free + min(MOST_AHEAD - self.waiting, int(ahead)))
 
 
+NO_ROOM = Room(slots=0, free=0, waiting=0, idle=False, alone=False, durations={})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choice(Generic[C]):
     """The runs to take; `alone` when it is one that nothing else may run beside."""

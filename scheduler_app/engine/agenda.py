@@ -15,6 +15,7 @@ from scheduler_app.engine.limiting import Hold
 from scheduler_app.engine.pool import Ended
 from scheduler_app.engine.pools import Pools
 from scheduler_app.engine.settlement import NOTHING_SETTLED, Settled
+from scheduler_app.engine.tempo import Meter
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus
 from scheduler_app.store import firing
@@ -26,6 +27,8 @@ from scheduler_app.store.outlook import Outlook
 class PassContext:
     """What a pass works with. `engine_id` registers the engine when it has no row yet; `may_work` asks the beat.
 
+    An engine that `takes_runs` no more fires, settles and rescues all the same.
+
     `limits` is how many runs of an executor execute at once, over all engines.
     """
 
@@ -36,6 +39,8 @@ class PassContext:
     pool: Pools
     engine_id: Callable[[], int]
     may_work: Callable[[], bool]
+    takes_runs: Callable[[], bool]
+    meter: Meter
     limits: Mapping[Executor, int] = field(default_factory=dict)
 
 

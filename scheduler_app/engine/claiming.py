@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.domain.choosing import NO_PEERS, Choice, Peers, Room, choose, insists_on_solitude
+from scheduler_app.domain.choosing import NO_PEERS, NO_ROOM, Choice, Peers, Room, choose, insists_on_solitude
 from scheduler_app.domain.policy import LOWEST_PRIORITY, Executor, Overlap
 from scheduler_app.domain.run import Reason
 from scheduler_app.engine.agenda import Agenda, PassContext
@@ -60,7 +60,7 @@ class Claimer:
         return Starter(engine=agenda.engine, token=new_token(), now=agenda.now, choose=self._choose_newborn)
 
     def _choose_newborn(self, queue: Sequence[Newborn]) -> Sequence[Newborn]:
-        room, names = self._pool(Executor.THREAD).room(), self._ctx.registry.names()
+        room, names = self._free(Executor.THREAD), self._ctx.registry.names()
         ours = [run for run in queue if run.executor == Executor.THREAD and run.task in names]
         return choose(ours[: room.most], room, self._ctx.clock.now()).runs
 
@@ -114,7 +114,10 @@ class Claimer:
         return self._lines[executor].highest(tx, self._ctx.registry.names(), self._ctx.clock.now())
 
     def _room(self, tx: sa.Connection, executor: Executor) -> Room:
-        return self._limiter.room(tx, executor, self._pool(executor).room())
+        return self._limiter.room(tx, executor, self._free(executor))
+
+    def _free(self, executor: Executor) -> Room:
+        return self._pool(executor).room() if self._ctx.takes_runs() else NO_ROOM
 
     def _candidates(self, tx: sa.Connection, agenda: Agenda, executor: Executor, limit: int) -> Sequence[Any]:
         runs, used_up = self._lines[executor].first(tx, self._ctx.registry.names(), limit, agenda.now)
@@ -134,7 +137,7 @@ class Claimer:
     def _peers(self, tx: sa.Connection, agenda: Agenda, task: str) -> Peers:
         """Return what is left to this engine; the oldest that knows the task makes room for it."""
         alone = claims.alone_elsewhere(tx, agenda.engine)
-        knowing = [row.id for row in engines.live(tx) if task in row.tasks]
+        knowing = [row.id for row in engines.live(tx) if task in row.tasks and row.drained_at is None]
         return Peers(
             may_isolate=not any(insists_on_solitude(number, (agenda.now - at).total_seconds()) for number, at in alone),
             makes_room=agenda.engine <= min(knowing, default=agenda.engine),

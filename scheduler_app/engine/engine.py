@@ -32,6 +32,7 @@ from scheduler_app.engine.pools import Pools, ProcessPool
 from scheduler_app.engine.pruner import Pruner
 from scheduler_app.engine.rescuer import Rescuer
 from scheduler_app.engine.runner import Surroundings, execute
+from scheduler_app.engine.tempo import Meter
 from scheduler_app.engine.watcher import Watcher
 from scheduler_app.errors import StoreUnavailable
 from scheduler_app.services.rezoning import adopt_rules
@@ -55,6 +56,7 @@ class Engine:
     live: ClassVar[set[tuple[int, str, int]]] = set()
     # none starts in a worker process, whatever the app does that it builds
     barred: ClassVar[bool] = False
+    celery_pool: str | None = None
 
     def __init__(self, ctx: EngineContext) -> None:
         self.ctx = ctx
@@ -100,7 +102,7 @@ class Engine:
     def assemble(self, pools: Mapping[Executor, Pool]) -> None:
         """Put the parts together, with a pool for each executor; one may stand for several."""
         ctx = self.ctx
-        self.pool = pool = Pools(pools)
+        self.pool, self.meter = Pools(pools), Meter()
         self._stuck = 0
         self.identity = Identity.of_this_process()
         self.heartbeat = Heartbeat(
@@ -108,8 +110,8 @@ class Engine:
             ctx.clock,
             engine_id=lambda: self.id,
             tasks=ctx.registry.names,
-            executors=pool.report,
-            passed_at=lambda: self.passed_at,
+            executors=self.pool.report,
+            meter=self.meter,
             on_silence=lambda: self._cancel_all(Reason.NO_BEAT),
             on_death=self._renew,
         )
@@ -124,13 +126,14 @@ class Engine:
                 registry=ctx.registry,
                 clock=ctx.clock,
                 bus=ctx.bus,
-                pool=pool,
+                pool=self.pool,
                 engine_id=self.registered,
                 may_work=self.may_work,
+                takes_runs=lambda: not self.rescuer.is_drained,
                 limits=ctx.limits,
+                meter=self.meter,
             )
         )
-        self.passed_at: datetime | None = None
 
     @property
     def running(self) -> bool:
@@ -177,10 +180,7 @@ class Engine:
         self._expected = True
 
     def start(self) -> None:
-        """Start the threads and return; the store is opened by them. Starting twice changes nothing.
-
-        A stop under way is waited for.
-        """
+        """Start the threads after a stop under way, and return; they open the store. Starting twice changes nothing."""
         if self.barred:
             return
         if not self._loops:
@@ -239,7 +239,7 @@ class Engine:
         wait = self.passes.poll()
         if self._outlet is not None and self.passes.commits != commits:
             self._outlet.wake()
-        self.passed_at = self.ctx.clock.now()
+        self.meter.passed_at = self.ctx.clock.now()
         self._tell_of_stuck()
         return wait
 
@@ -290,10 +290,13 @@ class Engine:
     def _enlist(self, tx: sa.Connection, tasks: Collection[str], now: datetime) -> int:
         """Make the row, and note before the commit that an engine lives here, else our rescuer takes it for dead."""
         self.live.discard(self._name(self._enlisted))  # by a transaction that was undone
-        others = engines.live(tx)
+        others, drained_at = engines.live(tx), self.rescuer.drained_at
+        who = self.identity.values() | {"celery_pool": self.celery_pool}
         self._enlisted = engines.register(
-            tx, self.identity.values(), tasks=tasks, slots=self.ctx.slots, executors=self.pool.report(), now=now
+            tx, who, tasks=tasks, slots=self.ctx.slots, executors=self.pool.report(), now=now
         )
+        if drained_at is not None:  # it was held for dead, and goes on as it was
+            engines.drain(tx, self._enlisted, drained_at)
         self.live.add(self._name(self._enlisted))
         self.rescuer.meet(self._enlisted, others)
         return self._enlisted

@@ -1,15 +1,15 @@
 """The beat: an engine raises a number in its row every 10 s; who cannot for 25 s stops its runs and claims nothing."""
 
 from collections.abc import Callable, Collection
-from datetime import datetime
 
 import sqlalchemy as sa
 
 from scheduler_app.clock import Clock
+from scheduler_app.engine.tempo import Meter
 from scheduler_app.failpoints import failpoint
 from scheduler_app.store import engines
 from scheduler_app.store.database import Database
-from scheduler_app.store.engines import Executors
+from scheduler_app.store.engines import Beat, Executors
 
 BEAT_EVERY = 10.0
 RETRY_EVERY = 1.0
@@ -29,7 +29,7 @@ class Heartbeat:
         engine_id: Callable[[], int | None],
         tasks: Callable[[], Collection[str]],
         executors: Callable[[], Executors],
-        passed_at: Callable[[], datetime | None],
+        meter: Meter,
         on_silence: Callable[[], None],
         on_death: Callable[[], None],
     ) -> None:
@@ -38,7 +38,7 @@ class Heartbeat:
         self._engine_id = engine_id
         self._tasks = tasks
         self._executors = executors
-        self._passed_at = passed_at
+        self._meter = meter
         self._on_silence = on_silence
         self._on_death = on_death
         self._beaten_at = clock.monotonic()
@@ -81,14 +81,22 @@ class Heartbeat:
             ahead, within = found
             self._clock.adjust(ahead, within=within)
 
+    def _told(self) -> Beat:
+        tempo = self._meter.tempo(self._clock.monotonic())
+        return Beat(
+            tasks=self._tasks(),
+            executors=self._executors(),
+            passed_at=self._meter.passed_at,
+            commit_seconds=self._database.commit_seconds,
+            lag=tempo.lag,
+            claims=tempo.claims,
+        )
+
     def _beat(self, engine: int) -> bool:
-        now, tasks, executors, passed_at = self._clock.now(), self._tasks(), self._executors(), self._passed_at()
-        commits = self._database.commit_seconds
+        now, told = self._clock.now(), self._told()
 
         def work(tx: sa.Connection) -> bool:
-            alive = engines.raise_beat(
-                tx, engine, tasks=tasks, executors=executors, passed_at=passed_at, commit_seconds=commits, now=now
-            )
+            alive = engines.raise_beat(tx, engine, told, now)
             failpoint("beat.before_commit")
             return alive
 

@@ -72,7 +72,8 @@ class Pass:
         if not self._recall(agenda):
             self._look(agenda)
         agenda.ended = ctx.pool.ended()
-        agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=STALE_AFTER)}
+        keeps = STALE_AFTER if ctx.takes_runs() else 0.0
+        agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=keeps)}
         if not agenda.is_empty:
             self._commit(agenda)
         self.rests_after = not agenda.more and agenda.ahead is not None and not agenda.ahead.busy
@@ -215,7 +216,13 @@ class Pass:
         for execution in agenda.news:
             execution.written()
         ctx.pool.hand_over(agenda.claimed)
+        self._measure(agenda)
         self._announce(agenda)
+
+    def _measure(self, agenda: Agenda) -> None:
+        ctx, first = self._ctx, next((due for due, _ in agenda.fired), None)
+        lag = None if first is None else (ctx.clock.now() - first.next_run_time).total_seconds()
+        ctx.meter.note(ctx.clock.monotonic(), lag=lag, claimed=len(agenda.claimed))
 
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Do all of it; what is taken from the pool stays noted, since this may be undone and called again."""

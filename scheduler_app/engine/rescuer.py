@@ -11,6 +11,7 @@ this machine left behind shows another boot too, but its beat stands still.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -62,6 +63,7 @@ class Rescuer:
         self._seen: dict[int, Seen] = {}
         self._looked_at: float | None = None
         self.hindrance: str | None = None
+        self.drained_at: datetime | None = None
 
     def meet(self, engine: int, others: list[EngineRow]) -> None:
         """Begin as `engine` among others: what keeps it from working here is known before it does anything."""
@@ -71,9 +73,11 @@ class Rescuer:
     def poll(self) -> float:
         """Look once, rescue what is dead, and return how long to wait."""
         with self._database.read() as tx:
-            others = [row for row in engines.live(tx) if not self._is_ours(row.id)]
+            rows = engines.live(tx)
+        others = [row for row in rows if not self._is_ours(row.id)]
         self._watch(others)
         self._judge(others)
+        self._heed(rows)
         for row in others if self.hindrance is None else ():
             if self._is_dead(row):
                 self._rescue(row)
@@ -100,6 +104,22 @@ class Rescuer:
             move = f"does nothing: {self.hindrance}"
             self._bus.publish(EngineMoved(at=self._clock.now(), engine=self._engine, move=move))
         if before is not None and self.hindrance is None:
+            self._on_work()
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether somebody wants this engine to take no new runs."""
+        return self.drained_at is not None
+
+    def _heed(self, rows: list[EngineRow]) -> None:
+        """Do as somebody has asked of this engine: take no new runs, or take them again."""
+        before = self.drained_at
+        self.drained_at = next((row.drained_at for row in rows if row.id == self._engine), before)
+        if (before is not None) != self.is_drained:
+            move = (
+                "takes runs again" if self.drained_at is None else "drained: it takes no new runs until it is resumed"
+            )
+            self._bus.publish(EngineMoved(at=self._clock.now(), engine=self._engine, move=move))
             self._on_work()
 
     def _hindrance(self, others: list[EngineRow]) -> str | None:

@@ -7,7 +7,7 @@ wrong is 4xx, a problem document that has Flask-APScheduler's `error_message` be
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,18 @@ from flask_apscheduler.utils import job_to_dict
 from werkzeug.exceptions import HTTPException
 
 from scheduler_app.api.errors import aborted, problem, refused
-from scheduler_app.api.logins import SAFE, comes_from_another_site, person_of
+from scheduler_app.api.logins import LONGEST_NAME, SAFE, comes_from_another_site, person_of
 from scheduler_app.api.reading import read_object
 from scheduler_app.api.refusals import CrossSite
 from scheduler_app.api.roles import check
-from scheduler_app.aps.desk import UnknownJob
+from scheduler_app.api.security import request_id
+from scheduler_app.aps.desk import UnknownJob, acting
 from scheduler_app.aps.jobs import StoredJob
 from scheduler_app.aps.options import TRIGGER_FIELDS
+from scheduler_app.domain.change import ANYONE
+from scheduler_app.domain.text import one_line
 from scheduler_app.errors import Conflict, SchedulerError, Unauthorized
+from scheduler_app.services.context import Actor
 from scheduler_app.services.ownership import refuse_outsider
 from scheduler_app.services.references import Reach
 from scheduler_app.services.roles import Role
@@ -76,8 +80,8 @@ def guarded(view: View) -> View:
         try:
             if request.method not in SAFE and comes_from_another_site():
                 raise CrossSite("this call comes from a page of another site")
-            _check_role(view.__name__)
-            return view(**parts)
+            with acting(Actor(name=_caller(view.__name__), request_id=request_id())):
+                return view(**parts)
         except SchedulerError as error:
             return _with_message(refused(error), error.detail)
         except HTTPException as error:
@@ -86,15 +90,23 @@ def guarded(view: View) -> View:
     return call
 
 
-def _check_role(name: str) -> None:
-    """Refuse who may not make this call, where the app says who may do what."""
-    role = _scheduler().role
-    if role is None:
-        return
-    given, _ = person_of(current_app.ensure_sync(role)())
+def _caller(name: str) -> str:
+    """Return who makes this call; refuse who may not, where the app says who may do what."""
+    scheduler = _scheduler()
+    if scheduler.role is None:
+        return _authorized(scheduler)
+    given, person = person_of(current_app.ensure_sync(scheduler.role)())
     if given is None:
         raise Unauthorized("sign in first")
     check(given, NEEDS[name])
+    return person
+
+
+def _authorized(scheduler: "Scheduler") -> str:
+    """Return the user that Flask-APScheduler's own authentication has let through; without one anyone may call."""
+    given = scheduler.auth.get_authorization() if scheduler.auth else None
+    user = given.get("username") if isinstance(given, Mapping) else None
+    return one_line(str(user))[:LONGEST_NAME] if user else ANYONE
 
 
 def _with_message(response: Response, detail: str) -> Response:

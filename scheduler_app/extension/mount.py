@@ -102,4 +102,7 @@ def readiness(core: Core) -> Readiness:
     """Whether this process does what it is for: its store answers, and its engine, if it has one, is well."""
     engine = core.engine.checks()
     checks = {"database": core.answers(), **engine}
-    return Readiness(ready=all(value is True for value in checks.values()), engine=bool(engine), checks=checks)
+    ready = all(value is True for value in checks.values())
+    if not engine:
+        return Readiness(ready=ready, checks=checks)
+    return Readiness(ready=ready, engine="drained" if core.engine.rescuer.is_drained else "here", checks=checks)

@@ -17,7 +17,8 @@ class ReadyOut(WireOut):
     """Whether the process may get work."""
 
     ready: bool
-    engine: Literal["here", "none"] = Field(
-        description="Whether this process runs an engine; with none, jobs are accepted and run by engines elsewhere."
+    engine: Literal["here", "drained", "none"] = Field(
+        description="Whether this process runs an engine, and whether that is drained; else jobs are accepted, and run "
+        "by engines elsewhere."
     )
     checks: dict[str, Any] = Field(description="What that was judged by.")

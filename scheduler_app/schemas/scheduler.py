@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
 from scheduler_app.domain.policy import Executor
-from scheduler_app.schemas.fields import WireOut
+from scheduler_app.schemas.fields import Digits, WireIn, WireOut
 from scheduler_app.store.engines import EngineRow, EngineState
+
+LARGEST_ENGINE_ID = 2**31 - 1
 
 
 class PauseOut(WireOut):
@@ -40,12 +42,28 @@ class EngineOut(WireOut):
     backlog: int = Field(description="Runs it has claimed ahead, which wait for a thread of it.")
     executors: dict[str, SlotsOut] = Field(description="The same for each executor that it has.")
     tasks: list[str] = Field(description="The tasks it has registered.")
-    state: EngineState = Field(description="`draining`: it takes no more work, and ends.")
+    state: EngineState = Field(
+        description="`draining`: it takes no new runs, and ends, or with `drained_at` waits to be resumed."
+    )
+    drained_at: datetime | None = Field(description="Since when it is drained, as somebody has asked for.")
     beat: int
     started_at: datetime
     beat_at: datetime
     last_pass_at: datetime | None
     commit_seconds: float | None = Field(description="The median of its last commits, as of the last beat.")
+    lag: float | None = Field(
+        description="Seconds from due to fired, the 95th percentile of its last 5 minutes, as of the last beat."
+    )
+    claims: float | None = Field(description="Runs it claims in a minute, of its last 5, as of the last beat.")
+    celery_pool: Literal["prefork", "solo", "threads"] | None = Field(
+        description="The kind of pool, when it is a process of a Celery worker."
+    )
+
+
+class EnginePath(WireIn):
+    """The engine that a path names."""
+
+    engine_id: Annotated[int, Field(ge=1, le=LARGEST_ENGINE_ID), Digits] = Field(description="The id of the engine.")
 
 
 class LimitOut(WireOut):

@@ -20,7 +20,7 @@ class AuditQuery(WireIn):
 
     who: Annotated[tuple[Person, ...], Commas, AtMostWords, words(WHO)] = Field(
         default_factory=tuple,
-        description="Names of keys, separated by commas, or `code`, `engine`, `command line`, `login`.",
+        description="Names of keys, separated by commas, or `code`, `engine`, `command line`, `login`, `anyone`.",
     )
     what: Annotated[tuple[What, ...], Commas, AtMostWords, words("|".join(What).replace(".", r"\."))] = Field(
         default_factory=tuple, description="Kinds of changes, separated by commas."
@@ -44,7 +44,8 @@ class ChangeOut(WireOut):
     id: int
     at: datetime
     who: str = Field(
-        description="The name of a key, or `code`, `engine` (a pause that ended by itself), `command line`, `login`."
+        description="The name of a key, or `code`, `engine` (a pause that ended by itself), `command line`, `login`, "
+        "or `anyone` (a route of Flask-APScheduler's that asks nobody who they are)."
     )
     key_id: int | None = Field(description="The id of the key, if it was one.")
     what: What

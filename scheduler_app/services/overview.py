@@ -15,7 +15,6 @@ from scheduler_app.services.outlooks import HourPlan, week
 from scheduler_app.services.scheduler import SchedulerView
 from scheduler_app.services.stats import Bucket, Day, Lag, buckets, day, lag, of_jobs
 from scheduler_app.store import glance
-from scheduler_app.store.engines import LIVE, EngineRow, EngineState
 
 HOURS_BACK, HOURS_AHEAD = 24, 6
 DAY = timedelta(days=1)
@@ -48,22 +47,6 @@ class Facts:
     def total(self) -> int:
         """How many jobs are not finished."""
         return sum(number for state, number in self.scheduler.jobs.items() if state != "finished")
-
-    @property
-    def alive(self) -> list[EngineRow]:
-        """The engines that live."""
-        return [engine for engine in self.scheduler.engines if engine.state in LIVE]
-
-    @property
-    def gone(self) -> list[EngineRow]:
-        """The engines that were lost within a day, and that none has followed where they were."""
-        return lost(self.scheduler.engines, self.now)
-
-
-def lost(engines: Sequence[EngineRow], now: datetime) -> list[EngineRow]:
-    """Return the engines that died within a day, where no other was started on the same node since."""
-    dead = [engine for engine in engines if engine.state is EngineState.DEAD and engine.beat_at > now - DAY]
-    return [one for one in dead if not any(other.node == one.node and other.id > one.id for other in engines)]
 
 
 def is_empty(view: SchedulerView) -> bool:
@@ -102,8 +85,10 @@ def verdict(found: Facts) -> tuple[str, str]:
     parts = [part for part in _wrong(kinds, again, found) if part]
     if found.scheduler.paused:
         parts.insert(0, "firing is paused")
-    if not found.alive:
+    if not found.scheduler.alive:
         parts.insert(0, "no engine is alive")
+    elif len(found.scheduler.drained) == len(found.scheduler.alive):
+        parts.insert(0, "every engine is drained")
     return _sentence(parts) if parts else ALL_WELL, _rest(found, kinds)
 
 
@@ -116,7 +101,7 @@ def _wrong(kinds: Counter[Kind], again: int, found: Facts) -> Iterable[str]:
     yield _of(kinds[Kind.UNKNOWN], "names a task that no engine has", "name tasks that no engine has")
     yield _of(kinds[Kind.MISSED], "missed a firing", "missed firings")
     yield _of(kinds[Kind.OVERDUE], "is overdue", "are overdue")
-    gone = len(found.gone)
+    gone = len(found.scheduler.gone)
     yield f"{counted(gone)} engine{'' if gone == 1 else 's'} {'is' if gone == 1 else 'are'} gone" if gone else ""
 
 

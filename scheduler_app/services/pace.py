@@ -7,11 +7,9 @@ from datetime import datetime, timedelta
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.run import Run, RunState
 from scheduler_app.services.context import Context
-from scheduler_app.services.overview import lost
 from scheduler_app.services.scheduler import SchedulerView
 from scheduler_app.services.stats import OVERDUE_AFTER, Lag, Pulse, Punctuality, lag, pulse, punctuality
 from scheduler_app.store import glance, jobs
-from scheduler_app.store.engines import LIVE, EngineRow
 
 HOURS = timedelta(hours=3)
 MOST_WAITING = 200
@@ -28,16 +26,6 @@ class Pace:
     overdue: Job | None
     waiting: Sequence[Run]
     pulses: Sequence[Pulse]
-
-    @property
-    def alive(self) -> list[EngineRow]:
-        """The engines that live."""
-        return [engine for engine in self.scheduler.engines if engine.state in LIVE]
-
-    @property
-    def gone(self) -> list[EngineRow]:
-        """The engines that were lost within a day, and that none has followed where they were."""
-        return lost(self.scheduler.engines, self.now)
 
 
 def read_pace(view: SchedulerView, *, ctx: Context) -> Pace:

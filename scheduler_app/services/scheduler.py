@@ -13,6 +13,7 @@ from scheduler_app.services.limits import LimitView, view_limits
 from scheduler_app.services.planning import fire_single, lapse
 from scheduler_app.services.trail import noting
 from scheduler_app.store import claims, engines, facts, firing, jobs, orphans, pauses, runs
+from scheduler_app.store.engines import LIVE, EngineRow, EngineState
 
 BATCH = 500
 ENDED_SHOWN = 20
@@ -26,7 +27,7 @@ class SchedulerView:
     """
 
     paused: dict[str, Any] | None
-    engines: list[engines.EngineRow]
+    engines: list[EngineRow]
     holdings: dict[int, dict[str, int]]
     limits: list[LimitView]
     unknown_tasks: list[str]
@@ -36,6 +37,45 @@ class SchedulerView:
     next_run_time: datetime | None
     lag: float
     now: datetime
+
+    @property
+    def living(self) -> list[EngineRow]:
+        """The engines that live, those in processes of Celery workers too."""
+        return [engine for engine in self.engines if engine.state in LIVE]
+
+    @property
+    def alive(self) -> list[EngineRow]:
+        """The engines that live and fire."""
+        return [engine for engine in self.living if not engine.is_celery]
+
+    @property
+    def drained(self) -> list[EngineRow]:
+        """The engines that live and take no new runs, as somebody wants."""
+        return [engine for engine in self.alive if engine.drained_at is not None]
+
+    @property
+    def gone(self) -> list[EngineRow]:
+        """The engines that died and that none has followed where they were, until they are forgotten."""
+        replaced = {engine.id for engine in self.replaced}
+        return [engine for engine in self._dead if engine.id not in replaced]
+
+    @property
+    def replaced(self) -> list[EngineRow]:
+        """The engines that died, and for each of which another was started on the same node since."""
+        free = sorted(self.engines, key=lambda engine: engine.started_at)
+        found = []
+        for dead in sorted(self._dead, key=lambda engine: engine.beat_at):
+            heirs = (
+                one for one in free if one.node == dead.node and one.started_at > dead.beat_at and not one.is_celery
+            )
+            if (heir := next(heirs, None)) is not None:
+                free.remove(heir)
+                found.append(dead)
+        return found
+
+    @property
+    def _dead(self) -> list[EngineRow]:
+        return [engine for engine in self.engines if engine.state is EngineState.DEAD and not engine.is_celery]
 
 
 def view_scheduler(*, ctx: Context) -> SchedulerView:

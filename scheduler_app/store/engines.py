@@ -43,6 +43,8 @@ BEAT = Statement(
         executors=sa.func.coalesce(sa.bindparam("executors_", type_=sa.Text), engines.c.executors),
         last_pass_at=sa.bindparam("passed_"),
         commit_seconds=sa.bindparam("commit_"),
+        lag=sa.bindparam("lag_"),
+        claims=sa.bindparam("claims_"),
     )
 )
 LIVE_ENGINES = Statement(sa.select(engines).where(sa.text("state IN ('running', 'draining')")).order_by(engines.c.id))
@@ -54,7 +56,11 @@ OLDEST = Statement(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineRow(Identity):
-    """An engine as the others see it, with the process it lives in."""
+    """An engine as the others see it, with the process it lives in.
+
+    `drained_at` is since when it takes no new runs because somebody wants that; one that stops drains without it.
+    `celery_pool` is the kind of pool, if it lives in a process of Celery's.
+    """
 
     id: int
     slots: int
@@ -66,6 +72,27 @@ class EngineRow(Identity):
     beat_at: datetime
     last_pass_at: datetime | None
     commit_seconds: float | None
+    drained_at: datetime | None
+    lag: float | None
+    claims: float | None
+    celery_pool: str | None
+
+    @property
+    def is_celery(self) -> bool:
+        """Whether it lives in a process of a Celery worker; one of an older version does not say of which pool."""
+        return self.celery_pool is not None or set(self.executors) == {"celery"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beat:
+    """What an engine says of itself with its beat; None of `executors` leaves them as they were."""
+
+    tasks: Collection[str]
+    executors: Executors | None = None
+    passed_at: datetime | None
+    commit_seconds: float | None = None
+    lag: float | None = None
+    claims: float | None = None
 
 
 def register(
@@ -77,7 +104,10 @@ def register(
     now: datetime,
     executors: Executors | None = None,
 ) -> int:
-    """Add an engine and return its id; `identity` has the fields of an `Identity`, `slots` are those of threads."""
+    """Add an engine and return its id; `slots` are those of threads.
+
+    `identity` has the fields of an `Identity`, and `celery_pool` in a process of Celery's.
+    """
     values = identity | {
         "slots": slots,
         "executors": compact(executors or {"thread": {"slots": slots}}),
@@ -91,30 +121,38 @@ def register(
     return int(tx.execute(engines.insert().returning(engines.c.id), values).scalar_one())
 
 
-def raise_beat(
-    tx: sa.Connection,
-    engine: int,
-    *,
-    tasks: Collection[str],
-    executors: Executors | None = None,
-    passed_at: datetime | None,
-    commit_seconds: float | None = None,
-    now: datetime,
-) -> bool:
-    """Raise an engine's beat, and say what it executes and where; False when others hold it for dead."""
+def raise_beat(tx: sa.Connection, engine: int, told: Beat, now: datetime) -> bool:
+    """Raise an engine's beat, and say how it is; False when others hold it for dead."""
     values = {
-        "tasks_": compact(sorted(tasks)),
-        "executors_": None if executors is None else compact(executors),
-        "passed_": micros(passed_at),
-        "commit_": commit_seconds,
+        "tasks_": compact(sorted(told.tasks)),
+        "executors_": None if told.executors is None else compact(told.executors),
+        "passed_": micros(told.passed_at),
+        "commit_": told.commit_seconds,
+        "lag_": told.lag,
+        "claims_": told.claims,
         "now_": to_micros(now),
     }
     return BEAT.run(tx, engine_=engine, **values) == 1
 
 
 def set_state(tx: sa.Connection, engine: int, state: EngineState) -> None:
-    """Say that an engine drains, or has stopped."""
-    tx.execute(engines.update().where(engines.c.id == engine, engines.c.state.in_(LIVE)).values(state=state))
+    """Say that an engine stops, or has stopped; nobody can take that back."""
+    ours = engines.c.id == engine, engines.c.state.in_(LIVE)
+    tx.execute(engines.update().where(*ours).values(state=state, drained_at=None))
+
+
+def drain(tx: sa.Connection, engine: int, now: datetime) -> bool:
+    """Let a running engine take no new runs; whether this call did it."""
+    ours = engines.c.id == engine, engines.c.state == EngineState.RUNNING
+    values = {"state": EngineState.DRAINING, "drained_at": to_micros(now)}
+    return tx.execute(engines.update().where(*ours).values(values)).rowcount == 1
+
+
+def resume(tx: sa.Connection, engine: int) -> bool:
+    """Let an engine that somebody has drained take runs again; whether this call did it."""
+    drained = engines.c.state == EngineState.DRAINING, engines.c.drained_at.is_not(None)
+    values = {"state": EngineState.RUNNING, "drained_at": None}
+    return tx.execute(engines.update().where(engines.c.id == engine, *drained).values(values)).rowcount == 1
 
 
 def declare_dead(tx: sa.Connection, engine: int, *, beat: int) -> bool:
@@ -137,17 +175,25 @@ def is_oldest(tx: sa.Connection, engine: int | None) -> bool:
     return engine is not None and OLDEST.scalar(tx) in (None, engine)
 
 
+def get(tx: sa.Connection, engine: int) -> EngineRow | None:
+    """Return an engine, None when there is none of that id."""
+    row = tx.execute(sa.select(engines).where(engines.c.id == engine)).first()
+    return None if row is None else _engine(row)
+
+
 def known(tx: sa.Connection, most_ended: int) -> list[EngineRow]:
-    """Return every engine that has not ended, and the newest that have; the newest first."""
-    ended = sa.select(engines.c.id).where(engines.c.state.not_in(LIVE)).order_by(engines.c.id.desc()).limit(most_ended)
-    shown = sa.or_(engines.c.state.in_(LIVE), engines.c.id.in_(ended))
-    return [_engine(row) for row in tx.execute(sa.select(engines).where(shown).order_by(engines.c.id.desc()))]
+    """Return every engine that has not ended, and the newest that have stopped or died; the newest first."""
+    shown = [engines.c.state.in_(LIVE)]
+    for state in (EngineState.STOPPED, EngineState.DEAD):
+        ended = sa.select(engines.c.id).where(engines.c.state == state).order_by(engines.c.id.desc()).limit(most_ended)
+        shown.append(engines.c.id.in_(ended))
+    return [_engine(row) for row in tx.execute(sa.select(engines).where(sa.or_(*shown)).order_by(engines.c.id.desc()))]
 
 
-def forget_ended(tx: sa.Connection, *, keep: int) -> None:
-    """Remove ended engines but for the newest `keep`."""
-    newest = sa.select(engines.c.id).order_by(engines.c.id.desc()).limit(keep)
-    tx.execute(engines.delete().where(engines.c.state.not_in(LIVE), engines.c.id.not_in(newest)))
+def forget(tx: sa.Connection, engine: int) -> bool:
+    """Remove the row of an engine that has ended; whether this call did it."""
+    ours = engines.c.id == engine, engines.c.state.not_in(LIVE)
+    return tx.execute(engines.delete().where(*ours)).rowcount == 1
 
 
 def _engine(row: sa.Row[Any]) -> EngineRow:
@@ -164,4 +210,8 @@ def _engine(row: sa.Row[Any]) -> EngineRow:
         beat_at=from_micros(row.beat_at),
         last_pass_at=moment(row.last_pass_at),
         commit_seconds=row.commit_seconds,
+        drained_at=moment(row.drained_at),
+        lag=row.lag,
+        claims=row.claims,
+        celery_pool=row.celery_pool,
     )

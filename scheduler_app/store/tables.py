@@ -290,6 +290,10 @@ engines = sa.Table(
     sa.Column("executors", Text),
     sa.Column("books", sa.Integer),
     sa.Column("commit_seconds", sa.Float),
+    sa.Column("drained_at", sa.BigInteger),
+    sa.Column("lag", sa.Float),
+    sa.Column("claims", sa.Float),
+    sa.Column("celery_pool", Text),
     sqlite_autoincrement=True,
 )
 

@@ -14,7 +14,7 @@ def test_the_process_is_healthy_without_a_key(build: Callable[..., OpenAPI]) -> 
 
 def test_readiness_is_what_the_checks_say(build: Callable[..., OpenAPI]) -> None:
     states = [
-        Readiness(ready=True, engine=True, checks={"database": True}),
+        Readiness(ready=True, engine="drained", checks={"database": True}),
         Readiness(ready=False, checks={"database": "gone"}),
     ]
     client = build(ready=lambda: states.pop(0)).test_client()
@@ -23,7 +23,7 @@ def test_readiness_is_what_the_checks_say(build: Callable[..., OpenAPI]) -> None
 
     assert (good.status_code, good.get_json()) == (
         200,
-        {"ready": True, "engine": "here", "checks": {"database": True}},
+        {"ready": True, "engine": "drained", "checks": {"database": True}},
     )
     assert (bad.status_code, bad.get_json()) == (
         503,

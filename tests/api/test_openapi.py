@@ -43,6 +43,9 @@ CALLS = {
     "/api/v1/events": {"get"},
     "/api/v1/scheduler/pause": {"post"},
     "/api/v1/scheduler/resume": {"post"},
+    "/api/v1/scheduler/engines/{engine_id}": {"delete"},
+    "/api/v1/scheduler/engines/{engine_id}/drain": {"post"},
+    "/api/v1/scheduler/engines/{engine_id}/resume": {"post"},
     "/healthz": {"get"},
     "/readyz": {"get"},
 }

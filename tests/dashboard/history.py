@@ -246,10 +246,18 @@ def _present(tx: sa.Connection, known: dict[str, Known], registry: Registry) -> 
         (1, "app-1", 4121, "running", 46_860, 2),
         (2, "app-2", 988, "running", 46_860, 1),
         (3, "app-3", 2210, "dead", 99_000, 6_600),
+        (4, "w1", 731, "running", 46_860, 3),
+        (5, "w2", 733, "running", 46_860, 3),
+        (6, "w3", 729, "running", 46_860, 41),
     ):
-        executors = {"thread": {"slots": 16}, "process": {"slots": 2}, "celery": {"slots": 12}}
-        row = {"id": number, "node": host, "host": host, "pid": pid, "process_start": "1", "parent_pid": 1, "slots": 16}
+        is_celery = host.startswith("w")
+        executors = {"celery": {"slots": 8}} if is_celery else {"thread": {"slots": 16}, "process": {"slots": 2}}
+        row = {"id": number, "node": host, "host": host, "pid": pid, "process_start": "1", "parent_pid": 1}
         row |= {
+            "slots": 0 if is_celery else 16,
+            "celery_pool": "threads" if is_celery else None,
+            "lag": None if is_celery else 0.03,
+            "claims": 0.0 if is_celery else 1.8,
             "books": 1,
             "commit_seconds": 0.0018,
             "parent_start": "1",

@@ -1,5 +1,6 @@
 """The pages in a real browser: nothing keeps people out, nothing scrolls sideways, nothing is asked for elsewhere."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -146,4 +147,43 @@ def test_everything_is_paused_without_a_script(browser: Browser, filled: Filled,
         assert "moving house" in page.locator(".banner.paused").inner_text()
         page.get_by_role("button", name="Resume", exact=True).click()
         assert page.locator(".banner.paused").count() == 0
+        context.close()
+
+
+def test_by_keyboard_an_engine_is_drained_and_everything_paused_in_dialogs(
+    browser: Browser, filled: Filled, tmp_path: Path
+) -> None:
+    shutil.copytree(filled("full"), tmp_path, dirs_exist_ok=True)
+    with opened(tmp_path) as database, served(database, registry()) as url:
+        headers = {"Authorization": f"Bearer {key_of(tmp_path)}"}
+        context = browser.new_context(extra_http_headers=headers, timezone_id="Europe/Berlin")
+        prefer(context, url, "light")
+        page = context.new_page()
+        told: list[str] = []
+        page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
+        page.goto(url + "/scheduler")
+
+        opener = page.get_by_role("link", name="Drain… the engine app-1")
+        opener.focus()
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog", name="Drain app-1, pid 4121?")
+        assert dialog.get_by_role("link", name="Cancel").evaluate("one => one === document.activeElement")
+        page.keyboard.press("Escape")
+        assert opener.evaluate("one => one === document.activeElement"), "focus is back where it was"
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Resume the engine app-1").wait_for()
+
+        page.get_by_role("link", name="Pause all firing…").focus()
+        page.keyboard.press("Enter")
+        asked = page.get_by_role("dialog", name="Pause all firing?")
+        assert page.locator("dialog:modal").count() == 1
+        assert asked.get_by_role("link", name="Cancel").evaluate("one => one === document.activeElement")
+        assert violations(page) == []
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.type("moving house")
+        page.keyboard.press("Enter")
+        page.locator(".banner.paused", has_text="moving house").wait_for()
+        assert not told
         context.close()

@@ -15,15 +15,17 @@ from scheduler_app.domain.run import RunError, RunState
 from scheduler_app.domain.track import JobStats
 from scheduler_app.services.admission import admit
 from scheduler_app.services.needs import Kind, Need
-from scheduler_app.services.overview import lost, verdict
+from scheduler_app.services.overview import verdict
+from scheduler_app.services.scheduler import SchedulerView
 from scheduler_app.services.stats import Lag, Punctuality
 from scheduler_app.store.engines import EngineState
 from tests.dashboard.world import NOW, registry
 
 BERLIN = ZoneInfo("Europe/Berlin")
 READER = Reader(now=NOW, zone=BERLIN)
-ENGINE = SimpleNamespace(id=1, node="app-1", state=EngineState.RUNNING, beat_at=NOW)
-GONE = SimpleNamespace(id=2, node="app-2", state=EngineState.DEAD, beat_at=NOW - timedelta(minutes=110))
+KNOWN = {"is_celery": False, "drained_at": None, "started_at": NOW - timedelta(hours=13)}
+ENGINE = SimpleNamespace(id=1, node="app-1", state=EngineState.RUNNING, beat_at=NOW, **KNOWN)
+GONE = SimpleNamespace(id=2, node="app-2", state=EngineState.DEAD, beat_at=NOW - timedelta(minutes=110), **KNOWN)
 
 
 def job(**fields: Any) -> Job:
@@ -44,9 +46,19 @@ def facts(
     return SimpleNamespace(
         needs=needs,
         total=total,
-        alive=[engine for engine in engines if engine.state is EngineState.RUNNING],
-        gone=lost(engines, NOW),  # type: ignore[arg-type]
-        scheduler=SimpleNamespace(paused={"since": "2026-11-22T15:00:00Z"} if paused else None),
+        scheduler=SchedulerView(
+            paused={"since": "2026-11-22T15:00:00Z"} if paused else None,
+            engines=list(engines),
+            holdings={},
+            limits=[],
+            unknown_tasks=[],
+            backlog=0,
+            open_runs={},
+            jobs={},
+            next_run_time=None,
+            lag=0.0,
+            now=NOW,
+        ),
         day=SimpleNamespace(last=SimpleNamespace(missed=missed)),
     )
 
@@ -172,11 +184,3 @@ def pace(
 )
 def test_scheduler_says_whether_it_is_well(found: Any, sentence: str) -> None:
     assert verdict_of(found, READER)[0] == sentence
-
-
-def test_an_engine_that_another_followed_on_its_node_is_not_missed() -> None:
-    follower = SimpleNamespace(id=9, node="app-2", state=EngineState.RUNNING, beat_at=NOW)
-    long_ago = SimpleNamespace(id=3, node="app-3", state=EngineState.DEAD, beat_at=NOW - timedelta(days=20))
-
-    assert lost([ENGINE, GONE], NOW) == [GONE]  # type: ignore[list-item]
-    assert lost([ENGINE, GONE, follower, long_ago], NOW) == []  # type: ignore[list-item]

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from scheduler_app.services import jobs
 from scheduler_app.store import claims, engines
+from scheduler_app.store.engines import Beat
 from scheduler_app.store.identity import Identity, is_gone
 from scheduler_app.store.tables import runs as run_table
 
@@ -100,7 +101,7 @@ def test_an_engine_that_beats_is_alive(scheduler, fake_clock, nothing):
     for _ in range(100):
         core.engine.rescuer.poll()
         fake_clock._shift(1)
-        core.database.write(lambda tx: engines.raise_beat(tx, engine, tasks=[], passed_at=None, now=fake_clock.now()))
+        core.database.write(lambda tx: engines.raise_beat(tx, engine, Beat(tasks=[], passed_at=None), fake_clock.now()))
     assert run.state == "running"
 
 
@@ -206,7 +207,7 @@ def test_a_run_that_waits_when_its_job_is_deleted_is_not_rescued_into_life(sched
 def beat(scheduler, engine: int) -> None:
     core = scheduler.core
     core.database.write(
-        lambda tx: engines.raise_beat(tx, engine, tasks=["nothing"], passed_at=None, now=core.clock.now())
+        lambda tx: engines.raise_beat(tx, engine, Beat(tasks=["nothing"], passed_at=None), core.clock.now())
     )
 
 

@@ -12,7 +12,9 @@ from flask_apscheduler.auth import HTTPBasicAuth
 
 from scheduler_app import Scheduler
 from scheduler_app.services import runs
+from scheduler_app.services.trail import list_changes
 from scheduler_app.store.runs import RunFilter
+from scheduler_app.store.trail import TrailFilter
 from tests.aps import work
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -224,4 +226,43 @@ def test_flask_apschedulers_own_authentication_works(tmp_path: Path, header: str
     app.extensions["scheduler"].authenticate(lambda auth: auth["password"] == "secret")
     headers = {} if header is None else {"Authorization": header}
     assert app.test_client().get("/scheduler/jobs", headers=headers).status_code == status
+    app.extensions["scheduler_core"].close()
+
+
+@pytest.mark.parametrize(
+    ("config", "who"),
+    [
+        ({}, "anyone"),
+        ({"SCHEDULER_AUTH": HTTPBasicAuth()}, "me"),
+        ({"SCHEDULER_ROLE": lambda: ("admin", "ada@example.org")}, "ada@example.org"),
+        ({"SCHEDULER_ROLE": lambda: "admin"}, "login"),
+    ],
+)
+def test_what_they_change_is_on_record_under_the_name_of_who_called(tmp_path: Path, config: dict, who: str):
+    app = made(tmp_path, SCHEDULER_API_ENABLED=True, **config)
+    scheduler = app.extensions["scheduler"]
+    scheduler.authenticate(lambda auth: auth["password"] == "secret")
+    client = app.test_client()
+    headers = {"Authorization": "Basic " + base64.b64encode(b"me:secret").decode(), "X-Request-ID": "r-1"}
+    for method, path, body in (
+        ("POST", "/jobs", JOB),
+        ("PATCH", "/jobs/a", {"minutes": 20, "trigger": "interval"}),
+        ("POST", "/jobs/a/pause", None),
+        ("POST", "/jobs/a/resume", None),
+        ("POST", "/jobs/a/run", None),
+        ("POST", "/pause", None),
+        ("POST", "/resume", None),
+        ("DELETE", "/jobs/a", None),
+    ):
+        answer = client.open(f"/scheduler{path}", method=method, json=body, headers=headers)
+        assert answer.status_code < 300, answer.text
+    with app.app_context():
+        scheduler.add_job("b", JOB["func"], trigger="interval", minutes=1)
+    page = list_changes(TrailFilter(), after=None, limit=100, keys_too=True, ctx=scheduler.core.ctx)
+    assert {(entry.who, entry.request_id) for entry in page.entries[1:]} == {(who, "r-1")}
+    assert [str(entry.what) for entry in reversed(page.entries)] == [
+        *("job.created", "job.changed", "job.paused", "job.resumed", "job.run"),
+        *("scheduler.paused", "scheduler.resumed", "job.deleted", "job.created"),
+    ]
+    assert page.entries[0].who == "code"
     app.extensions["scheduler_core"].close()

@@ -53,7 +53,7 @@ def started(path: Path, *declares: Declare, **how: Any) -> Iterator[Scheduler]:
     """A program whose engine has started, until the block ends."""
     scheduler = made(path, *declares, **how)
     scheduler.start()
-    until(lambda: scheduler.core.engine.passed_at)
+    until(lambda: scheduler.core.engine.meter.passed_at)
     try:
         yield scheduler
     finally:
@@ -340,7 +340,7 @@ def test_code_that_adds_what_is_not_there_keeps_what_it_finds(tmp_path: Path, mo
     for _ in range(3):
         scheduler = loaded(tmp_path, add, monkeypatch)
         scheduler.start()
-        until(lambda scheduler=scheduler: scheduler.core.engine.passed_at)
+        until(lambda scheduler=scheduler: scheduler.core.engine.meter.passed_at)
         assert ids(scheduler) == ["a"]
         scheduler.core.close()
 
@@ -370,7 +370,7 @@ def test_what_is_removed_right_after_a_start_comes_back_at_the_next_and_not_befo
     scheduler.init_app(app)
     scheduler.start()
     scheduler.remove_job("often")
-    until(lambda: scheduler.core.engine.passed_at is not None)
+    until(lambda: scheduler.core.engine.meter.passed_at is not None)
     assert scheduler.get_job("often") is None
     scheduler.shutdown()
     scheduler.start()

@@ -99,6 +99,8 @@ def test_a_filled_store_of_every_schema_is_brought_up_to_date_and_loses_nothing(
         assert (found.breaches, found.books) == ([], None)
     database.close()
     before["scheduler_engines"] = [{**row, "state": "stopped"} for row in before["scheduler_engines"]]
+    if revision < "0012":  # how much an engine claims was not told
+        before["scheduler_engines"] = [{**row, "lag": None, "claims": None} for row in before["scheduler_engines"]]
     if revision < "0011":  # how late jobs fired was not told, nor whether an engine keeps books
         before |= {"scheduler_lags": [], "scheduler_forecast": [], "scheduler_samples": []}
         before["scheduler_engines"] = [
