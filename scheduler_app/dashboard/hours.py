@@ -13,8 +13,8 @@ from scheduler_app.clock import rfc3339
 from scheduler_app.services.overview import HOUR, Facts
 from scheduler_app.services.tape import summed
 
-TOP, ZERO, BOTTOM = 16, 164, 216
-DEEPEST, BOX = 30, 6
+TOP, ZERO, BOTTOM = 16, 210, 274
+DEEPEST = 36
 GAP = 0.16
 LINES = 3
 LABEL_EVERY = 3
@@ -49,6 +49,8 @@ class Chart:
     scale: tuple[tuple[float, str], ...]
     now_at: float
     is_empty: bool
+    zero: int = ZERO
+    height: int = BOTTOM + 18
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,8 @@ def ended(
         looked_at = looked_at.where(runs.c.job_id.in_(where.job_ids))
     newest = looked_at.subquery()
     weight = sa.case((newest.c.state == RunState.MISSED, sa.func.coalesce(newest.c.missed_count, MANY)), else_=1)
-    at = (newest.c.finished_at - newest.c.finished_at % size).label("at")
+    # written out: PostgreSQL does not see that two parameters are one, and refuses to group by them
+    at = (newest.c.finished_at - newest.c.finished_at % sa.literal_column(str(size))).label("at")
     query = sa.select(at, newest.c.state, sa.func.sum(weight).label("number")).where(
         newest.c.finished_at >= to_micros(start), newest.c.finished_at < to_micros(end)
     )

@@ -110,8 +110,12 @@ def take(browser: Browser, given: argparse.Namespace, store: str, url: str, key:
             if answer is None or answer.status == 404:
                 tell(f"{shot.name}: there is no such page")
                 continue
-            page.screenshot(path=shot, full_page=True)
-            tell(f"{shot.name}: {answer.status}{_overflow(page)}")
+            told = f"{answer.status}{_overflow(page)}"
+            # as high as the page is, so that what stands at an edge of the window stands at that of the picture
+            page.set_viewport_size({"width": width, "height": page.evaluate("document.documentElement.scrollHeight")})
+            page.screenshot(path=shot)
+            page.set_viewport_size({"width": width, "height": height})
+            tell(f"{shot.name}: {told}")
         context.close()
 
 
