@@ -19,6 +19,7 @@ from scheduler_app.schemas.run import (
     RunOut,
     RunPath,
     RunQuery,
+    render_attempt,
     render_run,
 )
 from scheduler_app.services import retrying as retry_service
@@ -48,7 +49,11 @@ def get_run(path: RunPath) -> Response:
     waited = wait_for(path.run_id)
     run, waits_for = view_run(path.run_id, ctx=context())
     same = service.same_error(run, ctx=context())
-    content = render_run(run) | {"waits_for": waits_for, "same_error": None if same is None else asdict(same)}
+    content = render_run(run) | {
+        "waits_for": waits_for,
+        "same_error": None if same is None else asdict(same),
+        "earlier_attempts": list(map(render_attempt, service.earlier_attempts(run, ctx=context()))),
+    }
     return answer(content, Preference_Applied=f"wait={waited}") if waited else answer(content)
 
 

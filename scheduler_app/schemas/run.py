@@ -1,10 +1,12 @@
 """Runs on the wire."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from scheduler_app.domain.attempt import PastAttempt
 from scheduler_app.domain.job import ID_PATTERN
 from scheduler_app.domain.run import MissedRange, Origin, Progress, Run, RunError, RunState
 from scheduler_app.domain.task import NAME_PATTERN
@@ -153,11 +155,23 @@ class SameErrorOut(WireOut):
     before: int = Field(description="How many runs before it, in a row, failed by the same; at most 200.")
 
 
+class AttemptOut(WireOut):
+    """An attempt that another one followed."""
+
+    number: int
+    state: str = Field(description="`failed`, `timed_out`, or `crashed`: what executed it died.")
+    started_at: datetime
+    finished_at: datetime
+    duration: float = Field(description="Seconds.")
+    error: str | None = Field(description="Its type and message, in one line.")
+
+
 class RunDetailOut(RunOut):
     """A run, looked at by itself."""
 
     waits_for: str | None = Field(description="Which limit keeps a queued run from starting, and until when.")
     same_error: SameErrorOut | None = Field(description="Null when it has no error.")
+    earlier_attempts: list[AttemptOut] = Field(description="Those that others followed, the first first.")
 
 
 class RetriedOut(RunOut):
@@ -214,6 +228,11 @@ def render_run(run: Run) -> dict[str, Any]:
         "error": _error(run.error),
         "missed": _missed(run.missed),
     }
+
+
+def render_attempt(attempt: PastAttempt) -> dict[str, Any]:
+    """Return an attempt as `AttemptOut` says."""
+    return asdict(attempt) | {"duration": (attempt.finished_at - attempt.started_at).total_seconds()}
 
 
 def _progress(progress: Progress | None) -> dict[str, Any] | None:
