@@ -41,7 +41,7 @@ class LogQuery(WireIn):
     )
 
 
-RunSort = Literal["-id", "-finished_at"]
+RunSort = Literal["-id", "-finished_at", "-duration", "-lateness"]
 
 
 class JobRunQuery(WireIn):
@@ -55,7 +55,11 @@ class JobRunQuery(WireIn):
     )
     since: QueryMoment = Field(None, alias="from", description="Scheduled at this time or later.")
     until: QueryMoment = Field(None, alias="to", description="Scheduled before this time.")
-    sort: RunSort = Field("-id", description="The newest first, or those that finished last.")
+    sort: RunSort = Field(
+        "-id",
+        description="The newest first, or those that finished last; or the longest or latest among the newest 5,000 "
+        "that ended (of the jobs or states, or else the time, that are asked for).",
+    )
     cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")
     limit: Limit = Field(50, description="Most items on a page.")
 
