@@ -131,8 +131,8 @@ class Settings(BaseModel):
         None,
         ge=0,
         le=24,
-        description="Streams of `/events` that a process holds open, each of which takes a thread of the server; null: "
-        "as many as `serve` has threads for, less 8, and 2 in another server.",
+        description="Streams of `/events`, and calls with `Prefer: wait`, that a process holds open, each of which "
+        "takes a thread of the server; null: as many as `serve` has threads for, less 8, and 2 in another server.",
     )
     engine: Literal["auto", "on", "off"] = Field(
         "auto", description="Whether this process runs an engine; `auto`: when it serves requests."

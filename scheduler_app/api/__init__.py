@@ -30,6 +30,8 @@ from scheduler_app.api import (
 from scheduler_app.api.contract import EXTENSION as CONTEXT
 from scheduler_app.api.health import EXTENSION as READY
 from scheduler_app.api.health import Readiness
+from scheduler_app.api.holding import EXTENSION as HOLDING
+from scheduler_app.api.holding import MOST, Holding
 from scheduler_app.api.logins import Login
 from scheduler_app.api.reading import MAX_BODY_BYTES
 from scheduler_app.api.security import Guard
@@ -69,9 +71,9 @@ class Pages:
 
 @dataclass(frozen=True, kw_only=True)
 class Listening:
-    """How many streams of events a process holds open at a time; none once it is `ending`."""
+    """How many streams of events, and calls that wait, a process holds open at a time; none once it is `ending`."""
 
-    streams: int = events.MOST
+    streams: int = MOST
     ending: Callable[[], bool] = lambda: False
 
 
@@ -107,9 +109,8 @@ def create_api(
     app = _bare()
     app.extensions[CONTEXT] = ctx
     app.extensions[READY] = ready
-    app.extensions[events.EXTENSION] = events.Streams(
-        hints=Hints(ctx), clock=ctx.clock, ending=listening.ending, most=listening.streams
-    )
+    app.extensions[HOLDING] = holding = Holding(ending=listening.ending, most=listening.streams)
+    app.extensions[events.EXTENSION] = events.Streams(hints=Hints(ctx), clock=ctx.clock, holding=holding)
     errors.register(app)
     guard = Guard(ctx, hosts, login, login_url)
     guard.register(app)

@@ -30,6 +30,7 @@ OPEN_REFUSES = (400, 414, 500)
 GUARDED_REFUSES = (400, 401, 403, 414, 429, 500, 503)
 HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {"description": "The version of the job, for `If-Match`.", "schema": {"type": "string"}},
+    "Content-Location": {"description": "Where the run is that is told.", "schema": {"type": "string"}},
     "Location": {"description": "Where it is.", "schema": {"type": "string"}},
     "Link": {"description": '`rel="next"`: the next page; absent on the last one.', "schema": {"type": "string"}},
 }
@@ -42,6 +43,15 @@ ONCE = (
     " `Idempotency-Key` (1 to 255 visible ASCII characters): for 24 hours the same call with the same key gets the "
     "same answer, with `Idempotency-Replayed: true`, and does nothing; another call with that key is refused with 422, "
     "one while the first is being carried out with 409."
+)
+_MOST_WAIT = "at most 24 such calls and streams of events at a time, beyond that 503"
+WAIT = (
+    " `Prefer: wait=N` (RFC 7240): if the run ends within N seconds, 50 at most, the answer is 200 and tells how; else "
+    f"it is as without. `Preference-Applied` says that it was done so; {_MOST_WAIT}, and nothing was done."
+)
+WAIT_TO_GET = (
+    "`Prefer: wait=N` (RFC 7240): it is told as soon as it has ended, or as it is after N seconds, 50 at most. "
+    f"`Preference-Applied` says that it was done so; {_MOST_WAIT}."
 )
 DRY_RUN = Parameter.model_validate(
     {

@@ -30,12 +30,12 @@ def decode_job(cursor: str | None, where: JobFilter) -> JobPlace | None:
 
 def encode_run(place: RunPlace | None, where: RunFilter) -> str | None:
     """Return the cursor that goes on after a run."""
-    return None if place is None else _encode(where, _number(place.finished_at) + _number(place.id))
+    return None if place is None else _encode(where, _number(place.value) + _number(place.id))
 
 
 def decode_run(cursor: str | None, where: RunFilter) -> RunPlace | None:
     """Return the place after which to go on."""
-    return _decode(cursor, where, lambda raw: RunPlace(finished_at=_read(raw), id=_read(raw[NUMBER_BYTES:])))
+    return _decode(cursor, where, lambda raw: RunPlace(value=_read(raw), id=_read(raw[NUMBER_BYTES:])))
 
 
 def encode_number(place: int | None, where: Any) -> str | None:

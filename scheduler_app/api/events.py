@@ -5,14 +5,15 @@ the process stops; the client comes back with `Last-Event-ID` and misses nothing
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from flask import Response, current_app, request
 
 from scheduler_app.api.answers import encode
 from scheduler_app.api.contract import Answer, room, serves
+from scheduler_app.api.holding import Holding
 from scheduler_app.api.refusals import NoStreamLeft
 from scheduler_app.clock import Clock
 from scheduler_app.errors import StoreUnavailable
@@ -20,57 +21,44 @@ from scheduler_app.schemas.event import HintOut
 from scheduler_app.services.hints import Hint, Hints, Place
 
 EXTENSION = "scheduler_app.streams"
-MOST = 24
 LASTS = 60.0
 HEARTBEAT = 10.0
 PAUSE = 0.25
 RETRY = "retry: 1000\n"
+REFUSAL = "look every 10 seconds instead"
 
 calls = room("events", "That something changed, as soon as it does.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Streams:
-    """The streams of a process: at most `most` at a time, and none while it is `ending`."""
+    """The streams of a process, as many as it has places for."""
 
     hints: Hints
     clock: Clock
-    ending: Callable[[], bool]
-    most: int
-    taken: set[object] = field(default_factory=set)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    holding: Holding
 
     def open(self, last_id: str | None) -> Response:
         """Answer with a stream; NoStreamLeft when there are too many."""
-        place = self._take()
+        if not request.environ.get("wsgi.multithread", True):
+            raise NoStreamLeft(f"a server without threads answers nobody else meanwhile; {REFUSAL}")
+        place = self.holding.take(REFUSAL)
         try:
             begun = self.hints.begin(last_id)
         except BaseException:
-            self.taken.discard(place)
+            self.holding.give_back(place)
             raise
         stream = Response(self._told(*begun), content_type="text/event-stream; charset=utf-8")
         stream.headers["X-Accel-Buffering"] = "no"  # nginx hands on each event as it comes
-        stream.call_on_close(lambda: self.taken.discard(place))
+        stream.call_on_close(lambda: self.holding.give_back(place))
         return stream
-
-    def _take(self) -> object:
-        place = object()
-        with self.lock:
-            # a server without threads answers nobody else as long as a stream is open
-            most = self.most if request.environ.get("wsgi.multithread", True) else 0
-            if self.ending() or len(self.taken) >= most:
-                raise NoStreamLeft(
-                    f"this process holds no more than {most} streams open; look every 10 seconds instead"
-                )
-            self.taken.add(place)
-        return place
 
     def _told(self, place: Place, missed: Sequence[Hint]) -> Iterator[str]:
         """Yield events until a minute is over, the process ends or the store is away; comments keep it open."""
         begun = told = self.clock.monotonic()
         yield RETRY + _events(place, missed)
         with suppress(StoreUnavailable):
-            while (now := self.clock.monotonic()) < begun + LASTS and not self.ending():
+            while (now := self.clock.monotonic()) < begun + LASTS and not self.holding.ending():
                 place, found = self.hints.after(place)
                 if found or now >= told + HEARTBEAT:
                     told = now
@@ -93,8 +81,8 @@ def follow_events() -> Response:
     """Follow what changes.
 
     Server-sent events, hints only: look again when one comes. A stream ends after 60 seconds; come back with the
-    header `Last-Event-ID`, as browsers do by themselves, and what changed meanwhile is told first. At most 24 streams
-    at a time; beyond that 503, then look every 10 seconds.
+    header `Last-Event-ID`, as browsers do by themselves, and what changed meanwhile is told first. At most 24 streams,
+    and calls that wait with `Prefer: wait`, at a time; beyond that 503, then look every 10 seconds.
     """
     streams: Streams = current_app.extensions[EXTENSION]
     return streams.open(request.headers.get("Last-Event-ID"))

@@ -1,12 +1,15 @@
 """Calls about jobs."""
 
+from functools import partial
+
 from flask import Response
 
 from scheduler_app.api.answers import accepted_answer, added_answer, job_answer, page_answer, runs_root
-from scheduler_app.api.contract import CONDITIONS, ONCE, Answer, context, room, serves
+from scheduler_app.api.contract import CONDITIONS, ONCE, WAIT, Answer, context, room, serves
 from scheduler_app.api.cursors import decode_job, decode_run, encode_job, encode_run
 from scheduler_app.api.once import once
 from scheduler_app.api.reading import MERGE_PATCH, OPTIONAL_JSON, read_expected, read_version
+from scheduler_app.api.waiting import answer_at_end
 from scheduler_app.domain.job import JobSpec
 from scheduler_app.errors import Fault, InvalidInput
 from scheduler_app.schemas.fields import Nothing
@@ -30,6 +33,7 @@ from scheduler_app.services.changes import JobChanges
 
 calls = room("jobs", "What runs, and when.")
 
+ENDED = Answer(model=RunOut, means="Its run, which ended while you waited.", headers=("Content-Location", "Location"))
 A_JOB = {200: Answer(model=JobOut, means="The job.", headers=("ETag",))}
 
 
@@ -37,18 +41,20 @@ A_JOB = {200: Answer(model=JobOut, means="The job.", headers=("ETag",))}
     calls,
     "POST /jobs",
     {
+        200: ENDED,
         201: Answer(model=JobOut, means="The job was added.", headers=("ETag", "Location")),
         202: Answer(model=JobOut, means="The job runs once, now; see `last_run`.", headers=("ETag", "Location")),
     },
     refuses=(409, 413, 415, 422),
-    told=ONCE,
+    told=ONCE + WAIT,
 )
 def create_job(body: JobIn) -> Response:
     """Add a job.
 
     Without a trigger it is a one-off that runs now: the answer is 202, and `last_run` leads to its run.
     """
-    return once(body, lambda ctx: service.create_job(body.to_spec(), ctx=ctx), added_answer)
+    create = partial(once, body, lambda ctx: service.create_job(body.to_spec(), ctx=ctx), added_answer)
+    return answer_at_end(create) if body.trigger is None else create()
 
 
 @serves(calls, "GET /jobs", {200: Answer(model=JobList, means="A page of jobs.", headers=("Link",))})
@@ -152,20 +158,22 @@ def resume_job(path: JobPath, body: Nothing) -> Response:
 @serves(
     calls,
     "POST /jobs/<job_id>/run",
-    {202: Answer(model=RunOut, means="The run, queued.", headers=("Location",))},
+    {200: ENDED, 202: Answer(model=RunOut, means="The run, queued.", headers=("Location",))},
     refuses=(404, 409, 413, 415, 422),
     body=OPTIONAL_JSON,
-    told=ONCE,
+    told=ONCE + WAIT,
 )
 def run_job(path: JobPath, body: RunNowIn) -> Response:
     """Run a job now.
 
     Through the executor, never in the request, also when the job is paused. Arguments given replace all of its own.
     """
-    return once(
-        body,
-        lambda ctx: service.run_job(path.job_id, args=body.args, kwargs=body.kwargs, ctx=ctx),
-        accepted_answer,
+    return answer_at_end(
+        lambda: once(
+            body,
+            lambda ctx: service.run_job(path.job_id, args=body.args, kwargs=body.kwargs, ctx=ctx),
+            accepted_answer,
+        )
     )
 
 

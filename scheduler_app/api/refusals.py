@@ -46,7 +46,7 @@ class CrossSite(SchedulerError):
 
 
 class NoStreamLeft(SchedulerError):
-    """As many streams are open as this process holds."""
+    """As many streams are open, and calls wait, as this process has threads for."""
 
     code = "no_stream_left"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import click
 
-from scheduler_app.api.events import MOST
+from scheduler_app.api.holding import MOST
 from scheduler_app.app import create_app
 from scheduler_app.cli.folder import make_folder
 from scheduler_app.cli.server import STOPS, run_server

@@ -189,7 +189,7 @@ def _chosen() -> list[str]:
     choice = listing.Choice(
         look=look if look in listing.LOOKS else None,
         tag=request.form.get("tag") or None,
-        prefix=request.form.get("q") or None,
+        words=request.form.get("q") or None,
     )
     return listing.matching_ids(choice, limit=MOST, ctx=context())
 

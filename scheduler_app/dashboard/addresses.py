@@ -16,8 +16,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 def text(name: str, most: int) -> str | None:
     """Return a word of the address, without what no name has."""
-    given = _CONTROL.sub("", request.args.get(name, "")).strip()[:most]
-    return given or None
+    return clean(request.args.get(name, ""))[:most] or None
+
+
+def clean(given: str) -> str:
+    """Return what somebody typed, without what no name has."""
+    return _CONTROL.sub("", given).strip()
 
 
 def read_spot(given: str | None) -> Spot | None:

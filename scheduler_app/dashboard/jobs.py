@@ -9,6 +9,7 @@ from flask import Blueprint, request
 
 from scheduler_app.dashboard import addresses, preferences, words
 from scheduler_app.dashboard.frame import context, render
+from scheduler_app.dashboard.saved import saved_of
 from scheduler_app.dashboard.schedules import Schedule, schedule_of
 from scheduler_app.dashboard.strips import Strip, strip_of
 from scheduler_app.domain.job import Job, JobState
@@ -68,6 +69,7 @@ def view() -> dict[str, Any]:
     choice, now = choice_of(), ctx.clock.now()
     given = given_of(choice)
     found = listing.list_jobs(choice, _window(), ctx=ctx)
+    here = addresses.address("pages.list_jobs", given)
     return {
         "choice": choice,
         "given": given,
@@ -76,7 +78,8 @@ def view() -> dict[str, Any]:
         "chips": _chips(found, given),
         "previous": _neighbour(found, given, "before"),
         "next": _neighbour(found, given, "after"),
-        "here": addresses.address("pages.list_jobs", given),
+        "here": here,
+        "saved": saved_of("jobs", here),
         "link": lambda **changes: addresses.address("pages.list_jobs", given, **changes),
         "sorted_by": SORTS[choice.sort],
         "sorts": SORTS,
@@ -99,7 +102,7 @@ def choice_of() -> Choice:
     return Choice(
         look=look if look in listing.LOOKS else None,
         tag=addresses.text("tag", 64),
-        prefix=addresses.text("q", 191),
+        words=addresses.text("q", 191),
         sort=sort if sort in SORTS else "id",
         by_tag=addresses.text("by", 4) == "tag",
     )
@@ -108,7 +111,7 @@ def choice_of() -> Choice:
 def given_of(choice: Choice) -> dict[str, str | None]:
     """Return a choice as an address says it."""
     return {
-        "q": choice.prefix,
+        "q": choice.words,
         "look": choice.look,
         "tag": choice.tag,
         "sort": None if choice.sort == "id" else choice.sort,
@@ -148,7 +151,8 @@ def _told(found: Listing, choice: Choice) -> str:
     number = words.count(found.number, exact=found.number <= listing.MOST_COUNTED)
     shown = len(found.rows)
     order = f"sorted by {SORTS[choice.sort]}" + (" in each tag" if choice.by_tag else "")
-    return f"{shown} of {number} · {order}"
+    cut = " · more begin so than are found: type more of it" if found.is_cut else ""
+    return f"{shown} of {number} · {order}{cut}"
 
 
 def title_of(job: Job) -> str:

@@ -13,6 +13,7 @@ from scheduler_app.dashboard import loglines, preferences, tracebacks
 from scheduler_app.dashboard.frame import context, render
 from scheduler_app.dashboard.loglines import Lines
 from scheduler_app.dashboard.reasons import ORIGINS, outcome_of
+from scheduler_app.dashboard.run_attempts import Attempt, attempts_of
 from scheduler_app.dashboard.run_line import RunLine, line_of
 from scheduler_app.dashboard.tracebacks import Group
 from scheduler_app.dashboard.verdicts import ENDED_WORDS, verdict_of
@@ -48,6 +49,7 @@ class RunPage:
     verdict: str
     remark: str
     line: RunLine
+    attempts: tuple[Attempt, ...]
     gauge: Gauge | None
     lines: Lines
     groups: tuple[Group, ...]
@@ -124,12 +126,14 @@ def _number(name: str) -> int | None:
 
 def _page(story: Story, now: datetime) -> RunPage:
     run = story.run
+    attempts = attempts_of(run, story.attempts, now)
     return RunPage(
         story=story,
         now=now,
         verdict=verdict_of(run, now),
         remark=remark_of(story, now),
-        line=line_of(run, story.stats, now),
+        line=line_of(run, story.stats, attempts, now),
+        attempts=attempts,
         gauge=gauge_of(run, now),
         lines=loglines.window(story.log.chunks, until=_number("until"), most=_most_lines()),
         groups=tuple(tracebacks.groups_of(run.error.traceback)) if run.error else (),

@@ -12,11 +12,18 @@ from werkzeug.datastructures import MultiDict
 from scheduler_app.domain.run import Origin, RunState
 from scheduler_app.domain.spec import nearest, shown
 from scheduler_app.errors import Fault, InvalidInput
+from scheduler_app.store.by_measure import NEWEST
 from scheduler_app.store.runs import RunFilter, RunPlace
 
-SORTS = ("-id", "-finished_at")
+SORTS = ("-id", "-duration", "-lateness", "-finished_at")
 MOST_WORDS = 100
 PAGES_KEPT = 30
+LARGEST = 2**63 - 1
+SORTED = {
+    "-duration": f"the longest first, among the newest {NEWEST:,} that ended",
+    "-lateness": f"the latest first, among the newest {NEWEST:,} that ended",
+    "-finished_at": "the last that ended first",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +42,16 @@ class Filters:
         """Return the address with some filters changed, on the first page."""
         return url_for(endpoint, **_parameters(replace(self.where, **changes)))
 
+    @property
+    def order(self) -> str:
+        """How the list is sorted, in words, if not as usual."""
+        return SORTED.get(self.where.sort, "")
+
     def page(self, *places: RunPlace) -> str:
         """Return the address of a page of the list."""
         parameters = _parameters(self.where)
         if places:
-            parameters["page"] = ",".join(f"{place.finished_at}-{place.id}" for place in places[-PAGES_KEPT:])
+            parameters["page"] = ",".join(f"{place.value}-{place.id}" for place in places[-PAGES_KEPT:])
         return url_for("pages.list_runs", **parameters)
 
     def toggled(self, state: str) -> str:
@@ -103,14 +115,14 @@ def _moment(args: MultiDict[str, str], name: str, zone: ZoneInfo) -> datetime | 
 
 def _places(text: str) -> Iterator[RunPlace]:
     for word in text.split(",") if text else ():
-        finished_at, _, run = word.partition("-")
-        if not (_is_number(finished_at) and _is_number(run)):
+        value, _, run = word.rpartition("-")
+        if not (_is_number(value.removeprefix("-")) and _is_number(run)):
             raise _fault("page", f"must be an address that this list has given, got {shown(text)}")
-        yield RunPlace(finished_at=int(finished_at), id=int(run))
+        yield RunPlace(value=max(-(2**63), min(LARGEST, int(value))), id=min(LARGEST, int(run)))
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
+    return text.isascii() and text.isdigit() and len(text) <= 19
 
 
 def _fault(name: str, what: str) -> InvalidInput:

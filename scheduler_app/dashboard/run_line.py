@@ -3,15 +3,17 @@
 Places are percent of the width, so that text in the picture is never stretched.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from scheduler_app.dashboard.run_attempts import WAITING, Attempt
 from scheduler_app.dashboard.words import duration
 from scheduler_app.domain.run import Run, RunState
 from scheduler_app.domain.track import JobStats
 
 SCHEDULED, QUEUED, BEGIN, END, DONE = 1.5, 15.0, 29.0, 88.0, 97.0
-MOST_ATTEMPTS = 8
+LEAST, WAIT = 4.0, 3.0
 CLOSE = 12.0
 
 
@@ -44,17 +46,17 @@ class RunLine:
     now: float | None
 
 
-def line_of(run: Run, stats: JobStats, now: datetime) -> RunLine:
+def line_of(run: Run, stats: JobStats, attempts: Sequence[Attempt], now: datetime) -> RunLine:
     """Return the state line of a run at a moment."""
-    if run.started_at is None:
+    if not attempts:
         queued = run.state is not RunState.SCHEDULED and run.queued_at is not None
         return RunLine(reached=QUEUED if queued else SCHEDULED, bars=(), ticks=(), now=None)
     running = run.state is RunState.RUNNING
-    elapsed = max(0.0, ((run.finished_at or now) - run.started_at).total_seconds())
-    if run.attempt > 1:
-        bars = _attempts(run, elapsed)
+    if len(attempts) > 1 or run.started_at is None or run.state in WAITING:
+        bars = _bars(attempts)
         end = bars[-1].x + bars[-1].width
         return RunLine(reached=end, bars=bars, ticks=(), now=end if running else None)
+    elapsed = max(0.0, ((run.finished_at or now) - run.started_at).total_seconds())
     scale = (END - BEGIN) / (max(elapsed, stats.usual or 0.0, stats.p95 or 0.0) or 1.0)
     width = max(0.4, elapsed * scale)
     return RunLine(
@@ -82,17 +84,14 @@ def _ticks(stats: JobStats, scale: float) -> tuple[Tick, ...]:
     )
 
 
-def _attempts(run: Run, elapsed: float) -> tuple[Bar, ...]:
-    """Return a bar for each attempt; how long the ones before the last took is not kept, so they are equally wide."""
-    shown = min(run.attempt, MOST_ATTEMPTS)
-    room = (END - BEGIN) / shown
-    first = run.attempt - shown + 1
-    return tuple(
-        Bar(
-            x=BEGIN + index * room,
-            width=room * 0.7,
-            state=run.state if number == run.attempt else "failed",
-            label=f"attempt {number}" + (f" · {duration(elapsed)}" if number == run.attempt else ""),
-        )
-        for index, number in enumerate(range(first, run.attempt + 1))
-    )
+def _bars(attempts: Sequence[Attempt]) -> tuple[Bar, ...]:
+    """Return a bar for each attempt, as wide as it took long; the waits between them are of one width."""
+    known = sum(attempt.seconds or 0.0 for attempt in attempts) or 1.0
+    to_scale = END - BEGIN - len(attempts) * (LEAST + WAIT)
+    bars: list[Bar] = []
+    for attempt in attempts:
+        x = bars[-1].x + bars[-1].width + WAIT if bars else BEGIN
+        took = "" if attempt.seconds is None else f" · {duration(attempt.seconds)}"
+        width = LEAST + to_scale * (attempt.seconds or 0.0) / known
+        bars.append(Bar(x=x, width=width, state=attempt.state, label=f"{attempt.number}{took}"))
+    return tuple(bars)

@@ -13,6 +13,7 @@ from scheduler_app.dashboard.frame import context, render
 from scheduler_app.dashboard.reasons import outcome_of
 from scheduler_app.dashboard.run_bars import Bars
 from scheduler_app.dashboard.run_filters import Filters
+from scheduler_app.dashboard.saved import saved_of
 from scheduler_app.domain.run import Origin, Run, RunState
 from scheduler_app.services import runs, scheduler
 from scheduler_app.services.context import Context
@@ -63,7 +64,10 @@ def list_runs() -> str:
     bars = run_bars.draw(filters.where, ctx.clock.now(), zone, ctx=ctx)
     nodes = {engine.id: engine.node for engine in scheduler.view_scheduler(ctx=ctx).engines}
     page = RunsPage(filters=filters, list=found, bars=bars, nodes=nodes)
-    return render("runs.html", page=page, outcome=outcome_of, states=tuple(RunState), origins=tuple(Origin))
+    saved = saved_of("runs", filters.address())
+    return render(
+        "runs.html", page=page, saved=saved, outcome=outcome_of, states=tuple(RunState), origins=tuple(Origin)
+    )
 
 
 def export_runs() -> Response:

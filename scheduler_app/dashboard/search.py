@@ -19,7 +19,7 @@ LONGEST = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What fits the words: jobs whose id or name begins so, tasks that have them in their name, the run of a number."""
+    """What fits the words: jobs by id, name, task or tag, tasks that have them in their name, the run of a number."""
 
     words: str
     jobs: list[Job]
@@ -45,7 +45,7 @@ def search() -> str:
 def _found(words: str, ctx: Context) -> Found:
     if not words:
         return Found(words="", jobs=[], tasks=[], run=None)
-    listed = jobs.list_jobs(JobFilter(prefix=words), after=None, limit=MOST, ctx=ctx)
+    listed = jobs.list_jobs(JobFilter(words=words), after=None, limit=MOST, ctx=ctx)
     named = [task for task in tasks.list_tasks(ctx=ctx) if words.lower() in task.name.lower()]
     return Found(words=words, jobs=listed.jobs, tasks=named[:MOST], run=_run(words, ctx))
 

@@ -201,13 +201,18 @@ JobSort = Literal[
 class JobQuery(JobChoice):
     """Which jobs a list shows, and in which order."""
 
+    search: Prefix | None = Field(
+        None,
+        description="Words in the id, the name, the task or a tag. Of more than 20,000 jobs only those of which one of "
+        "these begins so, in the same case; the first 500 by each.",
+    )
     sort: JobSort = Field("id", description="With `-` the largest first. Jobs without such a value come last.")
     cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")
     limit: Limit = Field(50, description="Most items on a page.")
 
     def to_filter(self) -> JobFilter:
         """Return the filter and the order as the store wants them."""
-        return replace(super().to_filter(), sort=self.sort)
+        return replace(super().to_filter(), sort=self.sort, words=self.search)
 
 
 class LastRunOut(WireOut):

@@ -1,10 +1,12 @@
 """Runs on the wire."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from scheduler_app.domain.attempt import PastAttempt
 from scheduler_app.domain.job import ID_PATTERN
 from scheduler_app.domain.run import MissedRange, Origin, Progress, Run, RunError, RunState
 from scheduler_app.domain.task import NAME_PATTERN
@@ -39,7 +41,7 @@ class LogQuery(WireIn):
     )
 
 
-RunSort = Literal["-id", "-finished_at"]
+RunSort = Literal["-id", "-finished_at", "-duration", "-lateness"]
 
 
 class JobRunQuery(WireIn):
@@ -53,7 +55,11 @@ class JobRunQuery(WireIn):
     )
     since: QueryMoment = Field(None, alias="from", description="Scheduled at this time or later.")
     until: QueryMoment = Field(None, alias="to", description="Scheduled before this time.")
-    sort: RunSort = Field("-id", description="The newest first, or those that finished last.")
+    sort: RunSort = Field(
+        "-id",
+        description="The newest first, or those that finished last; or the longest or latest among the newest 5,000 "
+        "that ended (of the jobs or states, or else the time, that are asked for).",
+    )
     cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")
     limit: Limit = Field(50, description="Most items on a page.")
 
@@ -153,11 +159,23 @@ class SameErrorOut(WireOut):
     before: int = Field(description="How many runs before it, in a row, failed by the same; at most 200.")
 
 
+class AttemptOut(WireOut):
+    """An attempt that another one followed."""
+
+    number: int
+    state: str = Field(description="`failed`, `timed_out`, or `crashed`: what executed it died.")
+    started_at: datetime
+    finished_at: datetime
+    duration: float = Field(description="Seconds.")
+    error: str | None = Field(description="Its type and message, in one line.")
+
+
 class RunDetailOut(RunOut):
     """A run, looked at by itself."""
 
     waits_for: str | None = Field(description="Which limit keeps a queued run from starting, and until when.")
     same_error: SameErrorOut | None = Field(description="Null when it has no error.")
+    earlier_attempts: list[AttemptOut] = Field(description="Those that others followed, the first first.")
 
 
 class RetriedOut(RunOut):
@@ -214,6 +232,11 @@ def render_run(run: Run) -> dict[str, Any]:
         "error": _error(run.error),
         "missed": _missed(run.missed),
     }
+
+
+def render_attempt(attempt: PastAttempt) -> dict[str, Any]:
+    """Return an attempt as `AttemptOut` says."""
+    return asdict(attempt) | {"duration": (attempt.finished_at - attempt.started_at).total_seconds()}
 
 
 def _progress(progress: Progress | None) -> dict[str, Any] | None:

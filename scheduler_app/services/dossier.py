@@ -79,7 +79,7 @@ def _times(job: Job, ahead: Forecast, skips: int, now: datetime) -> list[datetim
 
 def runs_of(job: Job, *, after: int | None, ctx: Context) -> tuple[list[Run], bool]:
     """Return runs of a job, newest first, beginning after one; and whether there are older ones."""
-    place = None if after is None else RunPlace(finished_at=0, id=after)
+    place = None if after is None else RunPlace(value=0, id=after)
     with ctx.database.read() as tx:
         found = runs.page(tx, RunFilter(job_ids=(job.id,)), after=place, limit=RUNS_SHOWN + 1)
     return [run for run, _ in found[:RUNS_SHOWN]], len(found) > RUNS_SHOWN

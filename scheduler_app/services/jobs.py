@@ -19,6 +19,7 @@ from scheduler_app.services.changes import JobChanges, changed
 from scheduler_app.services.context import Context
 from scheduler_app.services.parents import expect_parent
 from scheduler_app.services.planning import catch_up, close_books, mend, resume
+from scheduler_app.services.searching import searched
 from scheduler_app.services.trail import noting
 from scheduler_app.signals import JobChanged
 from scheduler_app.store import jobs, orders, places, runs
@@ -85,7 +86,7 @@ def get_job(job_id: str, *, ctx: Context) -> Job:
 def list_jobs(where: jobs.JobFilter, *, after: JobPlace | None, limit: int, ctx: Context) -> Page:
     """Return up to `limit` jobs, after a place in their order."""
     with ctx.database.read() as tx:
-        found = orders.page(tx, where, after=after, limit=limit + 1)
+        found = orders.page(tx, searched(tx, where).where, after=after, limit=limit + 1)
     return Page(
         jobs=[job for job, _ in found[:limit]],
         after=found[limit - 1][1] if len(found) > limit else None,

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.services.context import Context
+from scheduler_app.services.searching import is_vast, searched
 from scheduler_app.store import attention, jobs, orders, orphans, tracks
 from scheduler_app.store.jobs import JobFilter, JobPlace
 
 MOST_COUNTED = 10_000
 MOST_TAGS = 500
-VAST = 100_000
 NEWEST = 500
 MOST_FAILING = 200
 DAY = timedelta(hours=24)
@@ -27,11 +27,11 @@ LOOKS = ("failing", "broken", "missed", "running", "paused")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """Which jobs are wanted: one of LOOKS, a tag, the beginning of an id or a name; in which order; by tag or flat."""
+    """Which jobs are wanted: one of LOOKS, a tag, words of an id, name, task or tag; in which order; by tag or flat."""
 
     look: str | None = None
     tag: str | None = None
-    prefix: str | None = None
+    words: str | None = None
     sort: str = "id"
     by_tag: bool = False
 
@@ -76,7 +76,10 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """A page of the list; there are others before or after it. `number` is counted up to 10,001."""
+    """A page of the list; there are others before or after it. `number` is counted up to 10,001.
+
+    `is_vast`: there are so many jobs that words are looked for at the beginning only. `is_cut`: the search finds more.
+    """
 
     groups: list[Group]
     number: int
@@ -85,6 +88,7 @@ class Listing:
     looks: dict[str, int]
     tags: list[str]
     is_vast: bool
+    is_cut: bool
 
     @property
     def rows(self) -> list[Row]:
@@ -107,8 +111,8 @@ def list_jobs(choice: Choice, window: Window, *, ctx: Context) -> Listing:
     with ctx.database.read() as tx:
         known = _standing(tx, now)
         states = jobs.count_by_state(tx)
-        is_vast = sum(states.values()) > VAST
-        where = _where(choice, known, is_vast=is_vast)
+        search = searched(tx, _where(choice, known))
+        where = search.where
         tags = jobs.tags(tx, MOST_TAGS)
         further = replace(window, limit=window.limit + 1)
         found = _by_tag(tx, where, tags, further) if choice.by_tag else _flat(tx, where, further)
@@ -122,15 +126,15 @@ def list_jobs(choice: Choice, window: Window, *, ctx: Context) -> Listing:
             has_after=elsewhere if window.backward else more,
             looks=_looks(tx, known, states),
             tags=tags,
-            is_vast=is_vast,
+            is_vast=is_vast(tx, where),
+            is_cut=search.is_cut,
         )
 
 
 def matching_ids(choice: Choice, *, limit: int, ctx: Context) -> list[str]:
     """Return the ids of the first jobs, by id, that a choice means now."""
     with ctx.database.read() as tx:
-        is_vast = sum(jobs.count_by_state(tx).values()) > VAST
-        where = replace(_where(choice, _standing(tx, ctx.clock.now()), is_vast=is_vast), sort="id")
+        where = replace(searched(tx, _where(choice, _standing(tx, ctx.clock.now()))).where, sort="id")
         return [job.id for job, _ in jobs.page(tx, where, after=None, limit=limit)]
 
 
@@ -144,10 +148,8 @@ def _standing(tx: sa.Connection, now: datetime) -> Standing:
     )
 
 
-def _where(choice: Choice, known: Standing, *, is_vast: bool) -> JobFilter:
-    where = JobFilter(tags=(choice.tag,) if choice.tag else (), sort=choice.sort)
-    if choice.prefix:
-        where = replace(where, id_prefix=choice.prefix) if is_vast else replace(where, prefix=choice.prefix)
+def _where(choice: Choice, known: Standing) -> JobFilter:
+    where = JobFilter(tags=(choice.tag,) if choice.tag else (), sort=choice.sort, words=choice.words)
     if choice.look in (JobState.BROKEN, JobState.PAUSED):
         return replace(where, states=(choice.look,))
     return replace(where, keys=getattr(known, choice.look)) if choice.look else where

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from scheduler_app.domain.attempt import PastAttempt
 from scheduler_app.domain.change import What, of_run
 from scheduler_app.domain.run import Reason, Run, RunState
 from scheduler_app.domain.same_error import error_key
 from scheduler_app.errors import Conflict, NotFound
 from scheduler_app.services.context import Context
 from scheduler_app.services.trail import noting
-from scheduler_app.store import jobs, logs, places, runs
+from scheduler_app.store import attempts, jobs, logs, places, runs
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.runs import RunPlace
 
@@ -69,6 +70,14 @@ def same_error_of(tx: sa.Connection, run: Run) -> SameError | None:
             break
         before += 1
     return SameError(key=key, before=before)
+
+
+def earlier_attempts(run: Run, *, ctx: Context) -> list[PastAttempt]:
+    """Return the attempts of a run that others followed."""
+    if run.max_attempts == 1 and not run.crashes:  # most runs: nothing needs to be read
+        return []
+    with ctx.database.read() as tx:
+        return attempts.of_run(tx, run.id)
 
 
 def list_runs(where: runs.RunFilter, *, after: RunPlace | None, limit: int, ctx: Context) -> Page:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from scheduler_app.domain.attempt import PastAttempt
 from scheduler_app.domain.job import Job
 from scheduler_app.domain.run import Run
 from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.services.context import Context
 from scheduler_app.services.runs import find, same_error_of
-from scheduler_app.store import jobs, kin, logs, tracks
+from scheduler_app.store import attempts, jobs, kin, logs, tracks
 from scheduler_app.store.logs import AttemptLog, LogChunk
 
 MOST_BYTES = 4 * logs.KEPT_END
@@ -43,6 +44,7 @@ class Story:
     next: int | None
     same_error: int
     log: AttemptText
+    attempts: tuple[PastAttempt, ...]
 
 
 def tell(run_id: int, *, attempt: int | None, ctx: Context) -> Story:
@@ -61,6 +63,7 @@ def tell(run_id: int, *, attempt: int | None, ctx: Context) -> Story:
             next=kin.behind(tx, run),
             same_error=0 if same is None else same.before,
             log=_log(tx, run, attempt),
+            attempts=tuple(attempts.of_run(tx, run.id)),
         )
 
 

@@ -29,7 +29,8 @@ class JobFilter:
     """Which jobs a page shows, and in which order (`-`: the largest first); an empty tuple means any.
 
     `keys` are those that alone may be meant, `first_tag` the tag that stands first, "" where there is none.
-    `id_prefix` is found by index, `prefix`, which may begin a name too, is looked for.
+    `id_prefix` is found by index, `prefix`, which may begin a name too, is looked for, as is what an id, a name, a
+    task or a tag `contains`. `words` become one of these before the store is asked: services.searching.
     """
 
     states: tuple[str, ...] = ()
@@ -42,6 +43,8 @@ class JobFilter:
     keys: tuple[int, ...] | None = None
     first_tag: str | None = None
     id_prefix: str | None = None
+    contains: str | None = None
+    words: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,9 +215,20 @@ def conditions(where: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
     if where.id_prefix is not None:
         yield jobs.c.id >= where.id_prefix
         yield jobs.c.id < where.id_prefix + LAST_CHARACTER
+    if where.contains is not None:
+        yield sa.or_(*_containing(where.contains))
     if where.prefix is not None:
         size = len(where.prefix)
         yield sa.or_(*(sa.func.substr(column, 1, size) == where.prefix for column in (jobs.c.id, jobs.c.name)))
+
+
+def _containing(words: str) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield what one of holds of the jobs that have these words somewhere, in any case of the letters A to Z."""
+    like = f"%{words.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+    pattern = sa.func.lower(sa.literal(like))
+    for column in (jobs.c.id, jobs.c.name, jobs.c.task):
+        yield sa.func.lower(column).like(pattern, escape="!")
+    yield jobs.c.key.in_(sa.select(job_tags.c.job_key).where(sa.func.lower(job_tags.c.tag).like(pattern, escape="!")))
 
 
 def _first_tag(tag: str) -> Iterator[sa.ColumnElement[bool]]:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.run import FINAL_STATES, Origin, RunState
-from scheduler_app.store import rollups, tracks
+from scheduler_app.store import attempts, rollups, tracks
 from scheduler_app.store.endings import ENDING
 from scheduler_app.store.rows import micros
 from scheduler_app.store.statement import Among, Statement
@@ -198,6 +198,7 @@ def prune(tx: sa.Connection, ids: Sequence[int]) -> Pruned:
     if not gone:
         return Pruned(runs=0, jobs=0)
     DELETE_LOGS.run(tx, ids=[row.id for row in gone])
+    attempts.forget(tx, [row.id for row in gone])
     ended = [row.key for row in DELETE_JOBS.rows(tx, keys=list({row.job_key for row in gone}))]
     if ended:
         DELETE_TAGS.run(tx, keys=ended)

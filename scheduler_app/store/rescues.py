@@ -11,7 +11,7 @@ from scheduler_app.clock import to_micros
 from scheduler_app.domain.outcome import MANY_CRASHES, MOST_CRASHES_ALONE
 from scheduler_app.domain.policy import Delivery, Executor
 from scheduler_app.domain.run import FINAL_STATES, Reason, RunState
-from scheduler_app.store import endings, engines
+from scheduler_app.store import attempts, endings, engines
 from scheduler_app.store.endings import Ending
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.jobs import finish_idle
@@ -29,6 +29,7 @@ RUNNING = sa.select(
     runs.c.delivery,
     runs.c.executor,
     runs.c.alone,
+    runs.c.attempt,
     runs.c.crashes,
     runs.c.crashes_alone,
     runs.c.cancel_requested,
@@ -123,6 +124,7 @@ def _conclude(tx: sa.Connection, held: Sequence[Any], ends: Sequence[dict[str, A
     if not held:
         return Rescue()
     END.many(tx, ends)
+    attempts.keep_crashed(tx, _repeated(held, ends), to_micros(now))
     endings.note(tx, _endings(held, ends))
     note_over(tx, [(row.id, row.token) for row in held], now)
     wake_others(tx)
@@ -132,6 +134,13 @@ def _conclude(tx: sa.Connection, held: Sequence[Any], ends: Sequence[dict[str, A
     follow(tx, _ends(held, ends, now), now)
     finish_idle(tx, keys)
     return _summary(ends)
+
+
+def _repeated(held: Sequence[Any], ends: Sequence[dict[str, Any]]) -> Iterator[Any]:
+    """Yield the runs that crashed and are tried again."""
+    for row, end in zip(held, ends, strict=True):
+        if end["crashes_"] and end["state_"] == RunState.QUEUED:
+            yield row
 
 
 def _ends(held: Sequence[Any], ends: Sequence[dict[str, Any]], now: datetime) -> Iterator[End]:

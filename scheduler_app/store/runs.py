@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunError, RunState
-from scheduler_app.store import by_end, endings
+from scheduler_app.store import by_end, by_measure, endings
 from scheduler_app.store.endings import ENDING
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import error_of, run_of
@@ -32,9 +32,9 @@ class RunFilter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunPlace:
-    """Where a run stands in a list: when it finished, if the list is sorted by that, then the id."""
+    """Where a run stands in a list: what the list is sorted by, if that is not the id, then the id."""
 
-    finished_at: int
+    value: int
     id: int
 
 
@@ -113,9 +113,10 @@ def errors_before(tx: sa.Connection, run: Run, most: int) -> Iterator[RunError |
 
 
 def page(tx: sa.Connection, where: RunFilter, *, after: RunPlace | None, limit: int) -> list[tuple[Run, RunPlace]]:
-    """Return the runs that fit, newest or last finished first, beginning after a place; each with its own."""
-    rows = _by_end(tx, where, after, limit) if where.sort == "-finished_at" else _by_id(tx, where, after, limit)
-    return [(run_of(row), RunPlace(finished_at=row.sorted_by, id=row.id)) for row in rows]
+    """Return the runs that fit, in order, beginning after a place; each with its own."""
+    read = _by_measure if where.sort in by_measure.MEASURES else _by_end if where.sort == "-finished_at" else _by_id
+    rows = read(tx, where, after, limit)
+    return [(run_of(row), RunPlace(value=row.sorted_by, id=row.id)) for row in rows]
 
 
 def _by_id(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
@@ -126,7 +127,18 @@ def _by_id(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: i
 
 def _by_end(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
     read = by_end.chosen if where.job_ids or _are_rare(where.states) else by_end.walked
-    return read(tx, [*_conditions(where)], None if after is None else (after.finished_at, after.id), limit)
+    return read(tx, [*_conditions(where)], None if after is None else (after.value, after.id), limit)
+
+
+def _by_measure(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
+    if where.job_ids:
+        newest = by_measure.newest_of_jobs(where.job_ids)
+    elif _are_rare(where.states) and not set(where.states) & {*OPEN_STATES}:
+        newest = by_measure.newest_of_states(where.states)
+    else:
+        newest = by_measure.ended_last(where.since, where.until)
+    place = None if after is None else (after.value, after.id)
+    return by_measure.page(tx, newest, [*_conditions(where)], where.sort, place, limit)
 
 
 def _are_rare(states: tuple[str, ...]) -> bool:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.outcome import Outcome, Settlement
 from scheduler_app.domain.run import Claim, Reason, RunState
-from scheduler_app.store import endings
+from scheduler_app.store import attempts, endings
 from scheduler_app.store.endings import Ending
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.jobs import finish_left
@@ -162,10 +162,12 @@ def _endings(settlements: Sequence[Settlement], cancelled: set[int]) -> Iterator
 
 
 def _cancel_orphans(tx: sa.Connection, settlements: Sequence[Settlement]) -> list[End]:
-    """A retry of a deleted job does not happen: a delete cancels what waits. Return the ends that this makes."""
+    """Keep how attempts ended that are followed by others; those of deleted jobs are not, since a delete cancels what
+    waits. Return the ends that this makes."""
     retries = [settlement for settlement in settlements if settlement.state is RunState.SCHEDULED]
     if not retries:
         return []
+    attempts.keep(tx, [retry.outcome for retry in retries])
     cancelled = ORPHANS.each(tx, [{"id_": retry.outcome.claim.run_id} for retry in retries])
     return [_end(retry, RunState.CANCELLED) for retry, changed in zip(retries, cancelled, strict=True) if changed]
 

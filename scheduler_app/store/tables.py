@@ -190,6 +190,9 @@ _partial("scheduler_jobs_open", jobs.c.id, where=OPEN)
 _partial("scheduler_jobs_finished", jobs.c.id, where=FINISHED)
 _partial("scheduler_jobs_held", jobs.c.state, jobs.c.id, where=HELD)
 sa.Index("scheduler_jobs_task", jobs.c.task, jobs.c.id)
+# store.searching: what nobody named is called like its task
+NAMED = "name <> task"
+_partial("scheduler_jobs_name", jobs.c.name, jobs.c.id, where=NAMED)
 # store.following
 _partial("scheduler_jobs_after", jobs.c.after_job, where="after_job IS NOT NULL")
 
@@ -255,6 +258,19 @@ logs = sa.Table(
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("text", sa.LargeBinary, nullable=False),
+)
+
+# attempts that others followed; a run that needs one only has no row here
+attempts = sa.Table(
+    "scheduler_attempts",
+    metadata,
+    sa.Column("run_id", Key, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", Text, nullable=False),
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("finished_at", sa.BigInteger, nullable=False),
+    sa.Column("error", Text),
+    sqlite_with_rowid=False,
 )
 
 # the starts of tasks with a rate limit, as long as they count; what has none has no row here
@@ -328,6 +344,17 @@ sign_in_codes = sa.Table(
     sa.Column("digest", Text, primary_key=True),
     sa.Column("api_key", sa.Integer, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
+)
+
+# what somebody who is signed in wants to look for again
+searches = sa.Table(
+    "scheduler_searches",
+    metadata,
+    sa.Column("owner", Text, primary_key=True),
+    sa.Column("page", Text, primary_key=True),
+    sa.Column("name", Text, primary_key=True),
+    sa.Column("query", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 audit = sa.Table(

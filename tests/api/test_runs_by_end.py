@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from scheduler_app.services.context import Context
-from scheduler_app.store import by_end
+from scheduler_app.store import by_end, by_measure
 from scheduler_app.store.runs import RunFilter, page
 from scheduler_app.store.tables import runs
 from tests.api.conftest import Caller
@@ -56,6 +56,43 @@ def test_every_page_continues_the_one_before(
         found += [item["id"] for item in answer["items"]]
         cursor = answer["next_cursor"]
     assert found == [row[0] for row in wanted]
+
+
+@pytest.mark.parametrize("sort", ["duration", "lateness"])
+def test_the_longest_and_the_latest_of_the_newest_are_paged(call: Caller, ctx: Context, monkeypatch, sort) -> None:
+    drawn = random.Random(sort)
+    made = given_runs(call, ctx, drawn)
+    begin = sa.bindparam("begin")
+    due = sa.bindparam("due")
+    change = runs.update().where(runs.c.id == sa.bindparam("run")).values(started_at=begin, scheduled_at=due)
+    values = [{"run": run, "begin": drawn.randrange(-9, 3), "due": drawn.randrange(-20, 5)} for run, *_ in made]
+    ctx.database.write(lambda tx: tx.execute(change, values))
+    told = {row["run"]: row for row in values}
+
+    def measure(run: int, ended: int) -> int:
+        return ended - told[run]["begin"] if sort == "duration" else told[run]["begin"] - told[run]["due"]
+
+    for query, job, states, newest in (
+        ("", "ab", ("succeeded", "failed"), 5000),
+        ("&job_id=a&state=succeeded", "a", ("succeeded",), 5000),
+        ("&job_id=a,b", "ab", ("succeeded", "failed"), 5000),
+        ("&state=failed,lost", "ab", ("failed",), 5000),
+        ("&task=greet", "ab", ("succeeded", "failed"), 6),
+    ):
+        monkeypatch.setattr(by_measure, "NEWEST", newest)
+        ended = [row for row in made if row[1] in job and row[2] in states and row[3] is not None]
+        last = sorted(ended, key=lambda row: row[3] or 0, reverse=True)
+        wanted = sorted((measure(row[0], row[3] or 0) for row in last[:newest]), reverse=True)
+        found, cursor = [], ""
+        while cursor is not None:
+            answer = call("GET", f"/runs?sort=-{sort}&limit=3{query}{cursor and '&cursor=' + cursor}").get_json()
+            found += [item["id"] for item in answer["items"]]
+            cursor = answer["next_cursor"]
+        ends = {row[0]: row[3] or 0 for row in made}
+        got = [measure(run, ends[run]) for run in found]
+        assert len({*found}) == len(found) == len(wanted), query
+        assert got == sorted(got, reverse=True), query
+        assert got == wanted or newest < len(ended), query
 
 
 @pytest.mark.sqlite

@@ -74,17 +74,19 @@ def test_by_next_time_the_jobs_without_one_come_last_and_pages_lead_forth_and_ba
     assert titles(browser.get(_href(second, "← Previous"))) == titles(first)
 
 
-def test_where_there_are_very_many_jobs_only_the_beginning_of_an_id_is_looked_for(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("scheduler_app.services.listing.VAST", 1)
-    browser.given_job("alpha", name="beta")
-    browser.given_job("beta")
+def test_where_there_are_very_many_jobs_only_beginnings_are_looked_for(browser: Browser, monkeypatch) -> None:
+    monkeypatch.setattr("scheduler_app.services.searching.LOOKED_THROUGH", 1)
+    browser.given_job("alpha", name="Beta")
+    browser.given_job("gamma", tags=["beta-tag"])
 
-    page = browser.get("/jobs?q=beta")
+    page = browser.get("/jobs?q=Bet")
 
-    assert titles(page) == ["beta"]
-    assert 'placeholder="id begins with"' in page
+    assert titles(page) == ["alpha"] or titles(page) == ["Beta"]
+    assert 'placeholder="name, id, task, tag begins with"' in page
+    assert titles(browser.get("/jobs?q=beta")) == ["gamma"]
+    assert titles(browser.get("/jobs?q=eta")) == []
+    monkeypatch.setattr("scheduler_app.store.searching.MOST", 1)
+    assert "more begin so than are found" in text_of(browser.get("/jobs?q=ping"))
 
 
 def test_by_tag_a_job_stands_under_its_first_tag_and_pages_go_on_inside_a_tag(browser: Browser) -> None:
@@ -129,7 +131,7 @@ def test_an_empty_result_says_which_filter_and_offers_to_clear_it(browser: Brows
 
     page = browser.get("/jobs?q=zzz&tag=ops")
 
-    assert "with the tag “ops” whose name or id begins with “zzz”." in text_of(page)
+    assert "with the tag “ops” with name, id, task or tag like “zzz”." in text_of(page)
     assert "Show all jobs" in page
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from scheduler_app.services import jobs
+from scheduler_app.services import jobs, runs
 from scheduler_app.store import claims, engines
 from scheduler_app.store.engines import Beat
 from scheduler_app.store.identity import Identity, is_gone
@@ -45,6 +45,7 @@ def test_an_engine_of_this_host_is_dead_as_soon_as_its_process_is_gone(scheduler
     fake_clock.advance(seconds=10)
     fake_clock.run_due()
     assert (run.state, run.run.attempt, run.run.crashes) == ("succeeded", 2, 1)
+    assert [one.state for one in runs.earlier_attempts(run.run, ctx=scheduler.core.ctx)] == ["crashed"]
 
 
 def test_a_process_is_told_by_its_start_time_since_pids_are_used_again():

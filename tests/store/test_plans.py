@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.dialects import sqlite
 
 from scheduler_app.store import (
+    attempts,
     claims,
     engines,
     facts,
@@ -30,6 +31,8 @@ from scheduler_app.store import (
     rollups,
     runs,
     schema,
+    searches,
+    searching,
     sessions,
     settling,
     spans,
@@ -42,6 +45,7 @@ from scheduler_app.store.database import Database
 from scheduler_app.store.statement import Compiled, Statement
 
 ROOMS = (
+    attempts,
     outbox,
     claims,
     facts,
@@ -60,6 +64,8 @@ ROOMS = (
     queues,
     rescues,
     rollups,
+    searches,
+    searching,
     sessions,
     settling,
     spans,

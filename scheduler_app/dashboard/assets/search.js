@@ -1,4 +1,4 @@
-// Search: jobs by the beginning of id or name, tasks, and runs by their number, below the field; arrows and Enter.
+// Search: jobs by id, name, task or tag, tasks, and runs by their number, below the field; arrows and Enter.
 // Without scripts the same field leads to a page of what is found.
 
 const AFTER = 150, MOST = 6;
@@ -15,7 +15,7 @@ async function get(path) {
 async function look(words) {
   const q = encodeURIComponent(words), isNumber = /^\d{1,15}$/.test(words);
   const [jobs, tasks, run] = await Promise.all([
-    get(`jobs?q=${q}&limit=${MOST}`),
+    get(`jobs?search=${q}&limit=${MOST}`),
     get("tasks"),
     isNumber ? get(`runs/${words}`) : null,
   ]);
@@ -73,7 +73,7 @@ function setUp() {
     }));
     if (!found.length) {
       const none = list.appendChild(document.createElement("li"));
-      none.textContent = "Nothing begins like that";
+      none.textContent = "Nothing fits";
       none.className = "note";
       none.setAttribute("role", "option");
       none.setAttribute("aria-disabled", "true");
