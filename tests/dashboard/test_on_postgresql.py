@@ -33,7 +33,8 @@ READINGS = (
     *("/scheduler", "/api-keys"),
 )
 OF_THE_STORE = re.compile(
-    r'data-csrf="[^"]*"|name="csrf_token" value="[^"]*"|"request_id":"[^"]*"|"(?:id|name|url)":"(?:postgresql|sqlite)[^"]*"'
+    r'data-csrf="[^"]*"|name="csrf_token" value="[^"]*"|"request_id":"[^"]*"'
+    r'|"(?:id|name|url)":"(?:postgresql|sqlite)[^"]*"'
 )
 
 

@@ -103,7 +103,8 @@ class Stand:
     def stop_worker(self) -> None:
         """Tell a worker to stop, and start it again."""
         worker = self.luck.choice(self.workers)
-        assert worker.stop() in (0, -signal.SIGKILL)  # an armed one may die of that first
+        # an armed one may die of that first; a process of Celery's pool waits 30 s for messages that nobody reads
+        assert worker.stop(within=90.0) in (0, -signal.SIGKILL)
         worker.start(ready=False)
 
     def silence_broker(self) -> None:
