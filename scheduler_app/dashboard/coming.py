@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from scheduler_app.dashboard import words
 
 SECOND = timedelta(seconds=1)
+# with the job itself as many as collide on the Timeline
+CROWD = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,8 +24,10 @@ class Time:
     mark: str | None
 
 
-def times_of(times: Sequence[datetime], *, skips: int, zone: ZoneInfo, year: bool = False) -> list[Time]:
-    """Return firings as a list that people read; the first `skips` will be skipped."""
+def times_of(
+    times: Sequence[datetime], *, skips: int, zone: ZoneInfo, year: bool = False, others: Sequence[int] = ()
+) -> list[Time]:
+    """Return firings as a list that people read; the first `skips` will be skipped, with each `others` collide."""
     locals_ = [at.astimezone(zone) for at in times]
     usual = Counter(f"{local:%H:%M}" for local in locals_).most_common(1)
     always = usual[0][0] if usual and usual[0][1] >= len(times) - 2 and len(times) > 2 else None
@@ -37,10 +41,14 @@ def times_of(times: Sequence[datetime], *, skips: int, zone: ZoneInfo, year: boo
                 day=told if is_new else None,
                 clock=f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}",
                 abbreviation=local.tzname() or "",
-                mark="will be skipped" if n < skips else change_of(at, zone, always),
+                mark="will be skipped" if n < skips else change_of(at, zone, always) or _crowd(others[n : n + 1]),
             )
         )
     return found
+
+
+def _crowd(others: Sequence[int]) -> str | None:
+    return f"{others[0]} others" if others and others[0] >= CROWD else None
 
 
 def change_of(at: datetime, zone: ZoneInfo, always: str | None = None) -> str | None:

@@ -4,15 +4,16 @@ Across, all is in percent, so that the picture fills any width and no text is st
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scheduler_app.dashboard import words
 from scheduler_app.domain.run import Run, RunState
-from scheduler_app.domain.track import FAILURES, JobStats, Mark
+from scheduler_app.domain.track import FAILURES, JobStats, Mark, usual
 
 FEWEST = 30
+MOVING = 30
 TOP, FLOOR = 12, 192
 RESULT, RESULT_HEIGHT = 206, 12
 LATE_FLOOR, LATE_HEIGHT = 256, 24
@@ -54,6 +55,16 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Stroke:
+    """A part of a line that moves from column to column."""
+
+    x1: float
+    y1: int
+    x2: float
+    y2: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Day:
     """Where a day begins."""
 
@@ -63,12 +74,14 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
-    """Columns, the lines of the scale, of p50 and p95, and the days below."""
+    """Columns, the lines of the scale, and the days below; p50 and p95, of all and as they moved."""
 
     columns: list[Column]
     scale: list[Line]
     p50: Line | None
     p95: Line | None
+    p50_moved: list[Stroke]
+    p95_moved: list[Stroke]
     days: list[Day]
 
 
@@ -96,8 +109,33 @@ def picture_of(stats: JobStats, running: Sequence[Run], *, now: datetime, zone: 
         scale=[Line(y=scale.y(at), told=words.duration(at).replace(".0 s", " s")) for at in _ticks(scale.longest)],
         p50=None if stats.usual is None else Line(y=scale.y(stats.usual), told=words.duration(stats.usual)),
         p95=None if stats.p95 is None else Line(y=scale.y(stats.p95), told=words.duration(stats.p95)),
+        p50_moved=_moved(marks, 0.5, slots, scale),
+        p95_moved=_moved(marks, 0.95, slots, scale),
         days=_days(marks, slots, zone),
     )
+
+
+def _moved(marks: Sequence[Mark], part: float, slots: int, scale: _Scale) -> list[Stroke]:
+    """Return the line through what was usual at each column: a percentile of the last 30 that had succeeded by then."""
+    took: list[float] = []
+    strokes: list[Stroke] = []
+    before: tuple[float, int] | None = None
+    for number, mark in enumerate(marks):
+        if mark.state is RunState.SUCCEEDED and mark.duration is not None:
+            took = [*took[-MOVING + 1 :], mark.duration]
+        value = usual(took, part)
+        here = None if value is None else (round(100 * (number + 0.41) / slots, 2), scale.y(value))
+        if here is not None and before is not None:
+            _extend(strokes, Stroke(x1=before[0], y1=before[1], x2=here[0], y2=here[1]))
+        before = here
+    return strokes
+
+
+def _extend(strokes: list[Stroke], stroke: Stroke) -> None:
+    """Add a stroke; what stays level is one."""
+    if strokes and strokes[-1].y1 == stroke.y1 == stroke.y2:
+        stroke = replace(stroke, x1=strokes.pop().x1)
+    strokes.append(stroke)
 
 
 def _mark(run: Run, now: datetime) -> Mark:

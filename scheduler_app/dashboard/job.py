@@ -105,7 +105,7 @@ def _view(found: Dossier, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
         "mend": _mend(job),
         "policies": _in_short(job),
         "picture": picture_of(found.stats, found.running, now=now, zone=zone),
-        "times": times_of(found.times, skips=found.skips, zone=shown),
+        "times": times_of(found.times, skips=found.skips, zone=shown, others=found.others),
         "times_zone": shown.key,
         "tally": _tally(found),
     }

@@ -9,12 +9,22 @@ from flask import Blueprint, request
 from scheduler_app.dashboard import preferences
 from scheduler_app.dashboard.frame import context, render
 from scheduler_app.dashboard.heat import Change, Look, Row, brief, busiest, next_change, quietest, rows, unit, whole
+from scheduler_app.domain.load import HOUR, hour_of
 from scheduler_app.services.context import Context
 from scheduler_app.services.hour import HourDetail, read_hour
-from scheduler_app.services.outlooks import HourPlan, week
+from scheduler_app.services.outlooks import HourPlan, week_ahead
 
-HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
+WEEK, MOST_AHEAD = timedelta(days=7), timedelta(days=366)
 MOST_SHARES = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What the address asks for: a week other than the next, an hour of it, busy seconds in place of firings."""
+
+    start: datetime | None
+    hour: datetime | None
+    busy: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +33,9 @@ class Page:
 
     verdict: str
     lead: str
+    start: datetime | None
+    previous: datetime | None
+    next: datetime
     measure: str
     rows: tuple[Row, ...]
     range: str
@@ -42,9 +55,12 @@ def register(pages: Blueprint) -> None:
 
 def show_week() -> str:
     """Show what is planned in each hour of a week, and of one hour in each minute."""
-    busy = request.args.get("measure") == "busy"
-    chosen = _instant(request.args.get("hour", ""))
-    return render("week.html", page=page_of(chosen, busy, preferences.zone(), ctx=context()))
+    asked = Asked(
+        start=_instant(request.args.get("from", "")),
+        hour=_instant(request.args.get("hour", "")),
+        busy=request.args.get("measure") == "busy",
+    )
+    return render("week.html", page=page_of(asked, preferences.zone(), ctx=context()))
 
 
 def _instant(given: str) -> datetime | None:
@@ -55,20 +71,24 @@ def _instant(given: str) -> datetime | None:
     return at.astimezone(UTC) if at.tzinfo is not None else None
 
 
-def page_of(chosen: datetime | None, busy: bool, zone: ZoneInfo, *, ctx: Context) -> Page:
+def page_of(asked: Asked, zone: ZoneInfo, *, ctx: Context) -> Page:
     """Return what the page shows."""
-    now = ctx.clock.now()
-    plans = _plans(now, zone, ctx)
+    now, busy = ctx.clock.now(), asked.busy
+    start = _start(asked.start, now)
+    plans, complete = _plans(start or now, zone, ctx)
     look = Look(zone=zone, now=now, chosen=now, busy=busy)
     known = [plan.at for plan in plans]
-    hour = chosen if chosen in known else busiest(plans, look).at
+    hour = asked.hour if asked.hour in known else busiest(plans, look).at
     look = replace(look, chosen=hour)
     detail = read_hour(hour, ctx=ctx)
     hidden = detail.shares[MOST_SHARES:]
     values = [look.value(plan) for plan in whole(plans, look)]
     return Page(
         verdict=verdict(plans, look),
-        lead=f"{'Busy seconds' if busy else 'Planned firings'} per hour, the next seven days, {zone.key}.",
+        lead=_lead(asked, start, zone, complete=complete),
+        start=start,
+        previous=None if start is None else _moved(start, -WEEK, zone),
+        next=_moved(start or now, WEEK, zone),
         measure="busy" if busy else "firings",
         rows=tuple(rows(plans, look)),
         range=f"{brief(min(values))} – {brief(max(values))} {unit(look, 2)} an hour",
@@ -82,14 +102,36 @@ def page_of(chosen: datetime | None, busy: bool, zone: ZoneInfo, *, ctx: Context
     )
 
 
-def _plans(now: datetime, zone: ZoneInfo, ctx: Context) -> list[HourPlan]:
-    """Return the hours from now until the same hour of the day in a week: 168 if clocks do not change."""
-    plans = week(now, ctx=ctx)
+def _start(asked: datetime | None, now: datetime) -> datetime | None:
+    """Return from which hour on a week is asked for, within a year; None: from now on."""
+    return None if asked is None or asked < now + HOUR else min(hour_of(asked), hour_of(now) + MOST_AHEAD)
+
+
+def _moved(start: datetime, by: timedelta, zone: ZoneInfo) -> datetime:
+    """Return the same hour of the day some days before or after."""
+    return (hour_of(start).astimezone(zone) + by).astimezone(UTC)
+
+
+def _lead(asked: Asked, start: datetime | None, zone: ZoneInfo, *, complete: bool) -> str:
+    what = "Busy seconds" if asked.busy else "Planned firings"
+    local = None if start is None else start.astimezone(zone)
+    days = (
+        "the next seven days" if local is None else f"the seven days from {local:%A} {local.day} {local:%B %Y, %H:%M}"
+    )
+    cut = "" if complete else " So far ahead not all jobs could be counted, so these are the least there will be."
+    return f"{what} per hour, {days}, {zone.key}.{cut}"
+
+
+def _plans(start: datetime, zone: ZoneInfo, ctx: Context) -> tuple[list[HourPlan], bool]:
+    """Return the hours from one until the same hour of the day in a week, 168 if clocks do not change; whether of all
+    jobs."""
+    found = week_ahead(start, ctx=ctx)
+    plans = found.plans
     wall = plans[0].at.astimezone(zone).replace(tzinfo=None) + WEEK
     end = wall.replace(tzinfo=zone).astimezone(UTC)
     if end > plans[-1].at + HOUR:
-        plans = [*plans, *week(plans[-1].at + HOUR, ctx=ctx)[:1]]
-    return [plan for plan in plans if plan.at < end]
+        plans = [*plans, *week_ahead(plans[-1].at + HOUR, ctx=ctx).plans[:1]]
+    return [plan for plan in plans if plan.at < end], found.complete
 
 
 def verdict(plans: list[HourPlan], look: Look) -> str:

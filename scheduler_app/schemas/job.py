@@ -204,7 +204,7 @@ class JobQuery(JobChoice):
     search: Prefix | None = Field(
         None,
         description="Words in the id, the name, the task or a tag. Of more than 20,000 jobs only those of which one of "
-        "these begins so, in the same case; the first 500 by each.",
+        "these begins so, in the same case; the first 250 by each.",
     )
     sort: JobSort = Field("id", description="With `-` the largest first. Jobs without such a value come last.")
     cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")

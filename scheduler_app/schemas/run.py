@@ -57,7 +57,7 @@ class JobRunQuery(WireIn):
     until: QueryMoment = Field(None, alias="to", description="Scheduled before this time.")
     sort: RunSort = Field(
         "-id",
-        description="The newest first, or those that finished last; or the longest or latest among the newest 5,000 "
+        description="The newest first, or those that finished last; or the longest or latest among the newest 3,000 "
         "that ended (of the jobs or states, or else the time, that are asked for).",
     )
     cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")

@@ -135,6 +135,7 @@ class WeekOut(WireOut):
     """The 168 hours of a week."""
 
     items: list[HourPlanOut]
+    complete: bool = Field(description="False when there are more jobs than could be counted.")
 
 
 class BarOut(WireOut):

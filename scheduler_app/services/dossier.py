@@ -4,17 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+import sqlalchemy as sa
+
 from scheduler_app.clock import from_micros
 from scheduler_app.domain.after import parent_of
-from scheduler_app.domain.job import Job
+from scheduler_app.domain.change import What, of_job
+from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.run import Run, RunState
 from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.errors import SchedulerError
+from scheduler_app.services.colliding import others_at
 from scheduler_app.services.context import Context
 from scheduler_app.services.forecast import Forecast, forecast, running_times
 from scheduler_app.services.jobs import find
-from scheduler_app.store import attention, engines, jobs, runs, tracks
+from scheduler_app.store import attention, engines, jobs, runs, tracks, trail
 from scheduler_app.store.runs import RunFilter, RunPlace
+from scheduler_app.store.trail import TrailFilter
 
 COMING = 10
 MOST_COUNTED = 10_000
@@ -25,7 +30,8 @@ ENGINES_SHOWN = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dossier:
-    """`times` are the next firings, the first `skips` of which will be skipped; `why` says what keeps it from firing.
+    """`times` are the next firings, the first `skips` of which will be skipped, `others` how many jobs fire with each;
+    `why` says what keeps it from firing.
 
     `runs_kept` is counted up to 10,001. `downstream` are the ids, names and tasks of jobs that come
     after this one, `nodes` the names of engines.
@@ -35,7 +41,9 @@ class Dossier:
     stats: JobStats
     running: list[Run]
     times: list[datetime]
+    others: list[int]
     skips: int
+    paused_by: str | None
     why: str | None
     runs_kept: int
     since: datetime | None
@@ -52,11 +60,14 @@ def view_job(job_id: str, *, ctx: Context) -> Dossier:
         running = runs.page(tx, RunFilter(job_ids=(job_id,), states=(RunState.RUNNING,)), after=None, limit=RUNS_SHOWN)
         oldest = attention.oldest_run(tx, job_id)
         skips = jobs.skips(tx, [job.key]).get(job.key, 0)
+        times = _times(job, ahead, skips, ctx.clock.now())
         return Dossier(
             job=job,
             stats=tracks.of_jobs(tx, [job.key]).get(job.key, NO_STATS),
             running=[run for run, _ in running],
-            times=_times(job, ahead, skips, ctx.clock.now()),
+            times=times,
+            others=others_at(tx, job, times),
+            paused_by=_paused_by(tx, job),
             skips=skips,
             why=ahead.why,
             runs_kept=attention.count_runs(tx, job_id, MOST_COUNTED + 1),
@@ -65,6 +76,14 @@ def view_job(job_id: str, *, ctx: Context) -> Dossier:
             nodes={engine.id: engine.node for engine in engines.known(tx, ENGINES_SHOWN)},
             downstream=attention.followers(tx, job_id, MOST_LINKS),
         )
+
+
+def _paused_by(tx: sa.Connection, job: Job) -> str | None:
+    """Return who paused a job that is paused, as far as that is remembered."""
+    if job.state is not JobState.PAUSED:
+        return None
+    paused = TrailFilter(subjects=(of_job(job.id),), what=(What.JOB_PAUSED,))
+    return next((entry.who for entry in trail.page(tx, paused, after=None, limit=1)), None)
 
 
 def _times(job: Job, ahead: Forecast, skips: int, now: datetime) -> list[datetime]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from scheduler_app.clock import MICROSECOND
+from scheduler_app.clock import MICROSECOND, Clock
 from scheduler_app.domain.due import firings
 from scheduler_app.domain.job import Job
 from scheduler_app.domain.load import HOUR, hour_of
@@ -24,6 +24,8 @@ from scheduler_app.store.plans import Hours
 
 HOURS_OF_A_WEEK = 168
 MOST_SLICES = 10
+MOST_SLICES_AHEAD = 40
+MOST_SECONDS_AHEAD = 0.5
 MOST_JOBS = 300
 MOST_BARS = 2_000
 MOST_PLANNED = 60
@@ -49,6 +51,14 @@ class HourPlan:
     at: datetime
     firings: int
     busy_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Week:
+    """The hours of a week; not `complete` when there are more jobs than could be counted."""
+
+    plans: list[HourPlan]
+    complete: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +138,33 @@ def week(start: datetime, *, ctx: Context) -> list[HourPlan]:
         hours = plans.read(tx, begin, end) if until is not None else _reckoned(tx, ctx.clock.now())
     planned = ((at, hours.get(at, (0, 0.0))) for at in (begin + number * HOUR for number in range(HOURS_OF_A_WEEK)))
     return [HourPlan(at=at, firings=firings, busy_seconds=busy) for at, (firings, busy) in planned]
+
+
+def week_ahead(start: datetime, *, ctx: Context) -> Week:
+    """Return the 168 hours from that of `start` on, also of a week further ahead than an engine has reckoned.
+
+    That is reckoned here, for as many jobs as can be in half a second, 2,000 at most.
+    """
+    begin = hour_of(start)
+    with ctx.database.read() as tx:
+        until = plans.reckoned_until(tx)
+        if until is None or begin < hour_of(ctx.clock.now()) or begin + HOURS_OF_A_WEEK * HOUR <= until:
+            return Week(plans=week(start, ctx=ctx), complete=True)
+        reckoning = Reckoning(since=begin, span=HOURS_OF_A_WEEK * HOUR)
+        complete = _reckon(reckoning, tx, ctx.clock)
+    planned = ((at, reckoning.hours.get(at, (0, 0.0))) for at in (begin + n * HOUR for n in range(HOURS_OF_A_WEEK)))
+    return Week(plans=[HourPlan(at=at, firings=n, busy_seconds=busy) for at, (n, busy) in planned], complete=complete)
+
+
+def _reckon(reckoning: Reckoning, tx: sa.Connection, clock: Clock) -> bool:
+    """Reckon within bounds; whether that was all."""
+    until = clock.monotonic() + MOST_SECONDS_AHEAD
+    for _ in range(MOST_SLICES_AHEAD):
+        if not reckoning.step(tx):
+            return True
+        if clock.monotonic() > until:
+            break
+    return False
 
 
 def _reckoned(tx: sa.Connection, now: datetime) -> Hours:

@@ -27,6 +27,7 @@ class Reckoning:
     """What is planned from an hour on, added up job by job. Jobs that share a cron trigger share its arithmetic."""
 
     since: datetime
+    span: timedelta = AHEAD
     hours: dict[datetime, tuple[int, float]] = field(default_factory=dict)
     job: int = 0
     _known: dict[str, Hours] = field(default_factory=dict)
@@ -34,7 +35,7 @@ class Reckoning:
     @property
     def until(self) -> datetime:
         """Return up to when it reckons."""
-        return hour_of(self.since) + AHEAD
+        return hour_of(self.since) + self.span
 
     def step(self, tx: sa.Connection) -> bool:
         """Add the next jobs; whether there may be more. Nothing is planned while everything is paused."""
@@ -52,6 +53,8 @@ class Reckoning:
         try:
             trigger = parse_trigger(job.trigger, now=job.created_at)
             first = _first(job, trigger, min(skips, MOST_SKIPPED))
+            if first is not None and first < hour_of(self.since):
+                first = trigger.after(hour_of(self.since) - MICROSECOND)
             if first is None:
                 return []
             return self._shared(job, trigger, first) or list(per_hour(trigger, first, self.until))

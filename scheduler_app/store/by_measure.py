@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from scheduler_app.clock import to_micros
 from scheduler_app.store.tables import UNWELL, runs
 
-NEWEST = 5_000
+NEWEST = 3_000
 MEASURES = {
     "-duration": runs.c.finished_at - runs.c.started_at,
     "-lateness": runs.c.started_at - runs.c.scheduled_at,

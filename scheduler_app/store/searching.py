@@ -9,7 +9,7 @@ from scheduler_app.store.jobs import LAST_CHARACTER
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import NAMED, job_tags, jobs
 
-MOST = 500
+MOST = 250
 
 
 def _beginning(key: sa.Column[Any], column: sa.Column[Any], *more: Any) -> Statement:
@@ -37,7 +37,7 @@ class Beginning:
 
 
 def beginning_with(tx: sa.Connection, words: str) -> Beginning:
-    """Return the jobs whose id, name, task or a tag begins with these words, the first 500 by each."""
+    """Return the jobs whose id, name, task or a tag begins with these words, the first 250 by each."""
     found = [_keys(statement, tx, words) for statement in (BY_ID, BY_NAME, BY_TASK, BY_TAG)]
     return Beginning(
         keys=tuple(sorted({key for keys in found for key in keys})),

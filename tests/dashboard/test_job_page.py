@@ -180,3 +180,18 @@ def test_reading_a_page_writes_nothing(browser: Browser, ctx: Context) -> None:
 
     with ctx.database.read() as tx:
         assert tx.execute(sa.select(jobs)).all() == before
+
+
+def test_the_next_times_tell_where_others_fire_and_a_pause_by_whom(browser: Browser) -> None:
+    two = {"type": "cron", "expression": "30 2 * * *", "timezone": "Europe/Berlin"}
+    browser.given_job("nightly", trigger=two)
+    browser.given_job("other", trigger=two | {"expression": "30 2 * * 2"})
+    browser.given_job("third", trigger={"type": "interval", "minutes": 1, "start_date": "2026-01-01T00:00:07Z"})
+    assert "others" not in text_of(browser.get("/jobs/nightly"))
+    browser.given_job("fourth", trigger={"type": "interval", "hours": 1, "start_date": "2026-01-01T00:30:00Z"})
+
+    said = text_of(browser.get("/jobs/nightly"))
+    assert said.count("3 others") == 2, "on the two Tuesdays among the next ten days"
+
+    browser.as_("operator").api("POST", "/jobs/nightly/pause", {"reason": "moves"})
+    assert "“ moves ”. By operator , since" in text_of(browser.get("/jobs/nightly"))
