@@ -13,7 +13,7 @@ from tests.dashboard.browsing import CHROMIUM, launched
 from tests.service.harness import Service, serving, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
-PATIENCE = 15_000
+PATIENCE = 60_000
 Open = Callable[..., Page]
 
 
@@ -137,6 +137,14 @@ def test_the_first_runs_of_a_list_that_was_empty_are_counted(browse: Open, serve
     expect(page.locator("[data-newer]")).to_contain_text("1 newer run arrived", timeout=PATIENCE)
     page.get_by_role("link", name="Show them").click()
     expect(page.locator("tr[data-id]")).to_have_count(1)
+
+
+def test_a_page_that_a_busy_store_refused_is_asked_for_again(browse: Open, served: Service) -> None:
+    page = browse("/runs")
+    connection(page).to_contain_text("Live", timeout=PATIENCE)
+    page.route("**/runs", lambda route: route.fulfill(status=503), times=2)
+    served.run_now("work")
+    expect(page.locator("[data-newer]")).to_contain_text("newer run", timeout=PATIENCE)
 
 
 def test_a_hidden_tab_holds_no_stream(browse: Open) -> None:
