@@ -80,7 +80,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, on PostgreSQL, what is about SQLite; begin with what takes longest, lest one worker ends alone."""
+    """Leave out, on PostgreSQL, what is about SQLite; mark what is slow, and let the longest begin in good time."""
     for item in items:
         if STARTING.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
@@ -88,7 +88,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if apart:
         config.hook.pytest_deselected(items=apart)
         items[:] = [item for item in items if item not in apart]
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    items[:] = _with_the_longest_in_front(items)
+
+
+def _with_the_longest_in_front(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Spread them over the first half: no worker gets all of them, and none is left alone with one at the end."""
+    longest = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    for number, item in enumerate(longest):
+        others.insert(number * len(items) // (2 * len(longest)), item)
+    return others
 
 
 def _is_on_postgresql(item: pytest.Item) -> bool:

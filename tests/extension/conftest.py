@@ -24,7 +24,7 @@ def until(condition: Callable[[], object], seconds: float = DEADLINE) -> object:
     limit = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < limit, f"not within {seconds} s: {condition}"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return value
 
 

@@ -22,6 +22,8 @@ COMMAND = Path(sys.executable).with_name("scheduler-app")
 LISTENING = re.compile(r"^Listening on http://127\.0\.0\.1:(\d+)\b", re.MULTILINE)
 FINAL = frozenset({"succeeded", "failed", "timed_out", "cancelled", "lost", "missed", "skipped"})
 LOOK_EVERY = 0.02
+# to look takes the processor time of two processes, of which what is waited for has need
+LOOK_AT_LAST_EVERY = 0.06
 # for what no test promises a time: it costs nothing where all is well, and machines may be busy
 PATIENCE = 60.0
 T = TypeVar("T")
@@ -29,11 +31,12 @@ T = TypeVar("T")
 
 def wait_until(condition: Callable[[], T], *, within: float, what: str = "") -> T:
     """Poll until `condition` is truthy and return what it gave; AssertionError when `within` seconds are over."""
-    limit = time.monotonic() + within
+    limit, pause = time.monotonic() + within, LOOK_EVERY
     while not (value := condition()):
         if time.monotonic() > limit:
             raise AssertionError(f"not within {within:g} s: {what or condition}; last seen: {value!r}")
-        time.sleep(LOOK_EVERY)
+        time.sleep(pause)
+        pause = min(1.2 * pause, LOOK_AT_LAST_EVERY)
     return value
 
 
