@@ -14,7 +14,7 @@ PLAIN = {"task": "greet", "kwargs": {"name": "Ada"}, "trigger": every(minutes=5)
 DIGITS = "9" * 5000
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     url = f"sqlite:///{tmp_path_factory.mktemp('hostile')}/scheduler.db"
     if request.param == "postgresql":

@@ -13,7 +13,7 @@ playwright = pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright  # noqa: E402
 
 from scheduler_app.services.context import Context  # noqa: E402
-from tests.dashboard.browsing import CHROMIUM, launched  # noqa: E402
+from tests.dashboard.browsing import CHROMIUM, PATIENCE, launched  # noqa: E402
 from tests.dashboard.conftest import KEYS, Browser  # noqa: E402
 from tests.dashboard.listening import listening  # noqa: E402
 
@@ -49,6 +49,7 @@ def _window(chromium: Any, address: str, **more: Any) -> Iterator[BrowserContext
         "viewport": {"width": 1440, "height": 900},
     } | more
     context = chromium.new_context(**given)
+    context.set_default_timeout(PATIENCE)
     context.add_cookies([{"name": "scheduler_zone", "value": "Europe/Berlin", "url": address}])
     yield context
     context.close()

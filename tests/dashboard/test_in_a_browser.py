@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.dashboard.browsing import CHROMIUM, launched
+from tests.dashboard.browsing import CHROMIUM, PATIENCE, launched
 from tests.dashboard.served import key_of, opened, served
 from tests.dashboard.world import registry
 
@@ -46,6 +46,7 @@ def look(browser: Browser, filled: Filled) -> Iterator[Open]:
         closing.extend(
             (lambda: opening.__exit__(None, None, None), lambda: serving.__exit__(None, None, None), context.close)
         )
+        context.set_default_timeout(PATIENCE)
         prefer(context, url, theme)
         page = context.new_page()
         page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)

@@ -9,11 +9,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.dashboard.browsing import CHROMIUM, launched
+from tests.dashboard.browsing import CHROMIUM, PATIENCE, launched
 from tests.service.harness import Service, serving, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
-PATIENCE = 15_000
 Open = Callable[..., Page]
 
 
@@ -124,7 +123,7 @@ def test_a_lost_service_is_told_and_its_return_heals_the_page(browse: Open, serv
     connection(page).to_contain_text(re.compile(r"Not live since \d\d:\d\d:\d\d, retrying in \d+ s"), timeout=PATIENCE)
     served.close_client()
     served.start()
-    connection(page).to_contain_text("Live ·", timeout=40_000)
+    connection(page).to_contain_text("Live ·", timeout=PATIENCE)
     run = served.run_now("work")["id"]
     expect(page.locator("[data-newer]")).to_contain_text("newer run", timeout=PATIENCE)
     assert page.evaluate("window.isSame") is True and run
@@ -137,6 +136,14 @@ def test_the_first_runs_of_a_list_that_was_empty_are_counted(browse: Open, serve
     expect(page.locator("[data-newer]")).to_contain_text("1 newer run arrived", timeout=PATIENCE)
     page.get_by_role("link", name="Show them").click()
     expect(page.locator("tr[data-id]")).to_have_count(1)
+
+
+def test_a_page_that_a_busy_store_refused_is_asked_for_again(browse: Open, served: Service) -> None:
+    page = browse("/runs")
+    connection(page).to_contain_text("Live", timeout=PATIENCE)
+    page.route("**/runs", lambda route: route.fulfill(status=503), times=2)
+    served.run_now("work")
+    expect(page.locator("[data-newer]")).to_contain_text("newer run", timeout=PATIENCE)
 
 
 def test_a_hidden_tab_holds_no_stream(browse: Open) -> None:

@@ -15,6 +15,7 @@ from scheduler_app.domain.combining import DEEPEST, MOST_TRIGGERS
 from scheduler_app.domain.due import due, firings, preview
 from scheduler_app.domain.trigger import Trigger, admit_trigger, parse_trigger
 from scheduler_app.errors import InvalidTrigger
+from tests.seeds import mostly_slow
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -53,7 +54,7 @@ def a_leaf(dice: random.Random) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", mostly_slow(range(40), fast=8))
 def test_nested_combinations_are_unions_and_intersections_of_sets(seed: int) -> None:
     dice = random.Random(seed)
     end = NOW + timedelta(days=2)

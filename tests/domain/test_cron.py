@@ -16,6 +16,7 @@ from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.domain.zone import spans, zone_names
 from scheduler_app.errors import InvalidTrigger
 from tests.domain import cron_oracle as oracle
+from tests.seeds import mostly_slow
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ZONES = sorted({zone for zone, _ in oracle.CHANGES})
@@ -46,7 +47,7 @@ def back_from(trigger: Trigger, begin: datetime, end: datetime) -> list[datetime
     return found[::-1]
 
 
-@pytest.mark.parametrize(("zone", "day"), oracle.CHANGES)
+@pytest.mark.parametrize(("zone", "day"), mostly_slow(oracle.CHANGES, fast=8))
 def test_over_a_change_of_the_clock_it_fires_as_debian_does(zone: str, day: str) -> None:
     begin, days = oracle.utc(day) - timedelta(days=1), 4
     seen = oracle.walk(zone, begin, days)
@@ -206,7 +207,7 @@ def test_with_seconds_a_fixed_time_in_a_gap_also_runs_right_after_it() -> None:
 
 
 @pytest.mark.parametrize("expression", ["* * * * *", "*/7 3 * * *", "5,50 0,1,2 * * *", "0 2 * * sun"])
-@pytest.mark.parametrize(("zone", "day"), oracle.CHANGES[::3])
+@pytest.mark.parametrize(("zone", "day"), mostly_slow(oracle.CHANGES[::3], fast=3))
 def test_the_seconds_field_multiplies_the_firings_of_a_minute(expression: str, zone: str, day: str) -> None:
     """Outside the gap, whose firings fall together."""
     begin = oracle.utc(day) - timedelta(days=1, seconds=30)

@@ -12,6 +12,7 @@ from scheduler_app.domain.due import firings, preview
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.errors import InvalidTrigger
 from tests.domain import cron_oracle, field_oracle
+from tests.seeds import mostly_slow
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -25,7 +26,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", mostly_slow(range(8)))
 def test_it_fires_when_apscheduler_does_where_no_clock_changes(seed: int) -> None:
     dice = random.Random(seed)
     compared = 0
@@ -49,7 +50,9 @@ def test_it_fires_when_apscheduler_does_where_no_clock_changes(seed: int) -> Non
     assert compared > 140
 
 
-@pytest.mark.parametrize(("zone", "day"), [change for change in cron_oracle.CHANGES if "Apia" not in change[0]])
+@pytest.mark.parametrize(
+    ("zone", "day"), mostly_slow((change for change in cron_oracle.CHANGES if "Apia" not in change[0]), fast=6)
+)
 def test_over_a_change_of_the_clock_it_loses_nothing_and_doubles_nothing(zone: str, day: str) -> None:
     begin = cron_oracle.utc(day) - timedelta(days=1)
     end = begin + timedelta(days=3)
@@ -174,7 +177,7 @@ def test_all_wrong_fields_are_told_at_once() -> None:
     assert [fault.pointer for fault in refusal.value.faults] == ["/day", "/hour", "/minute"]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", mostly_slow(range(4)))
 def test_what_apscheduler_accepts_is_accepted(seed: int) -> None:
     dice = random.Random(seed)
     for _ in range(250):

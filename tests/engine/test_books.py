@@ -228,6 +228,7 @@ def _ended(ctx, now):
     return _row(ctx, "job", started_at=micros - 10**6, scheduled_at=micros - 10**6, **values)
 
 
+@pytest.mark.slow
 def test_the_bookkeeper_reckons_what_is_planned_when_jobs_have_changed(scheduler, fake_clock, ctx, nothing):
     bookkeeper = scheduler.core.engine.bookkeeper
     scheduler.add_job("often", nothing, trigger="cron", expression="* * * * * *", seconds=True, timezone="UTC")

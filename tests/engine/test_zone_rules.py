@@ -17,6 +17,7 @@ from scheduler_app.errors import StoreUnavailable
 from scheduler_app.services import jobs, rezoning
 from scheduler_app.store import facts, zoned
 from scheduler_app.testing.clock import START
+from tests.seeds import mostly_slow
 
 Install = Callable[..., None]
 
@@ -185,7 +186,7 @@ def test_a_job_that_somebody_changed_meanwhile_is_left_to_them(daily, scheduler,
     assert scheduler.get_job("job").record.next_run_time == START + timedelta(hours=8)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", mostly_slow(range(12), fast=3))
 def test_every_day_has_its_one_firing_whatever_changes_and_whenever(
     scheduler, fake_clock, install, restart, watch, nothing, seed
 ):

@@ -225,6 +225,7 @@ scheduler.shutdown()
 """
 
 
+@pytest.mark.slow
 def test_without_an_app_it_keeps_its_jobs_where_serve_does(tmp_path: Path):
     done = subprocess.run(
         [sys.executable, "-c", STARTED_ALONE], cwd=tmp_path, capture_output=True, timeout=60, check=True

@@ -31,6 +31,7 @@ def kept(shop: Shop) -> tuple[Counter[int], Counter[int]]:
 
 @pytest.mark.slow
 @pytest.mark.databases
+@pytest.mark.long
 def test_whenever_it_is_killed_each_order_has_one_run_and_each_run_its_order(scheduler_database: str, tmp_path: Path):
     print(f"seed {SEED}")
     luck = random.Random(SEED)

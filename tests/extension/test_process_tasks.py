@@ -132,7 +132,7 @@ def test_a_factory_of_a_user_is_called_in_the_worker_process_and_no_engine_start
     (tmp_path / "work.py").write_text(WORK)
     monkeypatch.setenv("STARTS", "yes")
     running = serve(PROGRAM, "flask", "--app", "app:create_app", "run", "--port", "PORT")
-    number = httpx.post(f"{running.url}/work").json()["run"]
+    number = httpx.post(f"{running.url}/work", verify=False).json()["run"]
     run = until(lambda: (found := running.api(f"/runs/{number}"))["state"] == "succeeded" and found)
     assert run["result"]["pid"] != running.process.pid
     assert (run["result"]["word"], run["result"]["engine"]) == ("of the factory", False)
@@ -146,10 +146,10 @@ def test_an_app_that_cannot_be_built_is_told_and_its_runs_wait_uncharged(serve, 
         'app.config["WORD"]', 'app.config["SCHEDULER_APP"] = "app:nothing"\n    app.config["WORD"]'
     )
     running = serve(program, "flask", "--app", "app:create_app", "run", "--port", "PORT")
-    number = httpx.post(f"{running.url}/work").json()["run"]
+    number = httpx.post(f"{running.url}/work", verify=False).json()["run"]
 
     def ailment() -> str:
-        return str(httpx.get(f"{running.url}/scheduler/readyz").json()["checks"]["processes"])
+        return str(httpx.get(f"{running.url}/scheduler/readyz", verify=False).json()["checks"]["processes"])
 
     until(lambda: "cannot build the app: app:nothing" in ailment())
     run = running.api(f"/runs/{number}")

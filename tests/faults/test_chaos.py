@@ -39,5 +39,6 @@ def report(chaos: Chaos) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_many_kills_lose_nothing_and_double_nothing(stopped: Service) -> None:
     survive(stopped, kills=int(os.environ.get("CHAOS_KILLS") or form(20, 1000)), drain=60.0)

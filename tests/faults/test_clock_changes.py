@@ -10,6 +10,7 @@ from scheduler_app import current_run
 from scheduler_app.services.audit import audit
 from scheduler_app.testing.clock import FakeClock
 from tests.faults.forms import SEED, form
+from tests.seeds import mostly_slow
 
 # where the change comes, in UTC, and by how much: https://data.iana.org/time-zones/tzdb/
 CHANGES = {
@@ -40,7 +41,7 @@ def set_clock(clock: FakeClock, delta: timedelta) -> None:
     clock._traveller.move_to(clock._now)
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", mostly_slow(CHANGES, fast=2))
 def test_nothing_fires_twice_or_is_lost_when_both_clocks_change(scheduler, fake_clock, change):
     zone, at = CHANGES[change]
     luck = random.Random(f"{SEED} {change}")

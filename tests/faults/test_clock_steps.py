@@ -49,6 +49,7 @@ def live_engines(lab: Lab) -> Counter[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [HOUR, DAY], ids=["hour", "day"])
+@pytest.mark.long
 def test_steps_of_the_clock_fire_nothing_twice_and_kill_nothing(
     tmp_path: Path, database: str | None, step: timedelta
 ) -> None:

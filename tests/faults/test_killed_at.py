@@ -38,6 +38,7 @@ def survive(service: Service, points: list[str], rounds: int) -> Chaos:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_dying_at_any_step_of_the_work_loses_nothing_and_doubles_nothing(stopped: Service) -> None:
     chaos = survive(stopped, places(*WORK), rounds=form(1, 10))
     crashed = [run for run in chaos.runs().values() if run["crashes"]]
@@ -45,6 +46,7 @@ def test_dying_at_any_step_of_the_work_loses_nothing_and_doubles_nothing(stopped
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_dying_at_any_step_beside_the_work_loses_nothing_and_doubles_nothing(stopped: Service) -> None:
     chaos = survive(stopped, places(*UPKEEP), rounds=form(1, 10))
     assert chaos.unanswered, "some clients were cut off"

@@ -42,8 +42,8 @@ def test_a_locked_store_is_told_survived_and_forgotten(service: Service) -> None
                 assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
                 assert answer.json()["code"] == "store_unavailable"
                 assert answer.elapsed.total_seconds() < 2.0
-        assert wait_until(lambda: httpx.get(f"{service.url}/readyz").status_code == 503, within=3.0)
-        assert httpx.get(f"{service.url}/healthz").status_code == 200
+        assert wait_until(lambda: httpx.get(f"{service.url}/readyz", verify=False).status_code == 503, within=3.0)
+        assert httpx.get(f"{service.url}/healthz", verify=False).status_code == 200
         assert service.get("/jobs/beat")["state"] == "active", "reading goes on"
     wait_until(service.is_ready, within=5.0)
     assert service.run_now("work", within=5.0)["state"] == "succeeded"

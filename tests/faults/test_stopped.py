@@ -21,6 +21,7 @@ def late_results(lab: Lab) -> dict[int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_late_finish_is_refused_and_recorded(tmp_path: Path, database: str | None) -> None:
     with a_lab(tmp_path, RATE, database) as lab:
         still = lab.engine()

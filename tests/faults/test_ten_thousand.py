@@ -38,6 +38,7 @@ def add_jobs(data: Path, at: datetime) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_ten_thousand_one_offs_at_one_moment_succeed_exactly_once(
     stopped: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,6 +150,7 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
         yield stand
 
 
+@pytest.mark.long
 def test_nothing_is_lost_or_doubled_whatever_is_killed(stand: Stand) -> None:
     print(f"CHAOS_SEED={SEED}")
     deliveries = submitted(stand, stand.luck)

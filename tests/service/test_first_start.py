@@ -10,6 +10,7 @@ import pytest
 from tests.service.harness import Service, wait_until
 
 
+@pytest.mark.slow
 def test_two_that_start_at_one_moment_agree_on_one_key(tmp_path: Path) -> None:
     pair = Service(tmp_path), Service(tmp_path)
     try:

@@ -15,6 +15,7 @@ PHASES = "examples,coverage,fuzzing,stateful"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1])
+@pytest.mark.long
 def test_schemathesis_finds_nothing(tmp_path: Path, seed: int) -> None:
     with serving(tmp_path, options=["--tasks", str(HERE / "anything_tasks.py")]) as service:
         command = [

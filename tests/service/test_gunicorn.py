@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service.harness import COMMAND, wait_until
+from tests.service.harness import COMMAND, PATIENCE, wait_until
 from tests.service.workers import Gunicorn, begin_firing, end_firing, workers
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def gunicorn(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Gunicorn]:
     """Four workers, each with its engine."""
     with workers(tmp_path, options=request.param.split()) as service:
-        wait_until(service.are_ready, within=45.0, what="four engines")
+        wait_until(service.are_ready, within=PATIENCE, what="four engines")
         yield service
 
 
@@ -80,10 +80,10 @@ def test_workers_are_replaced_while_jobs_fire_and_nothing_is_lost_or_doubled(gun
         gunicorn.signal(number)
         time.sleep(luck.uniform(0.0, 0.4))
         if number == signal.SIGHUP:
-            wait_until(lambda before=before: not before & set(gunicorn.workers()), within=45.0, what="replaced")
-    wait_until(gunicorn.are_ready, within=45.0)
+            wait_until(lambda before=before: not before & set(gunicorn.workers()), within=PATIENCE, what="replaced")
+    wait_until(gunicorn.are_ready, within=PATIENCE)
     os.kill(luck.choice(gunicorn.workers()), signal.SIGKILL)
-    wait_until(gunicorn.are_ready, within=45.0)
+    wait_until(gunicorn.are_ready, within=PATIENCE)
     rescued = frozenset(run["id"] for run in gunicorn.runs() if run["crashes"])
     runs = end_firing(gunicorn, rescued=rescued)
     assert {run["attempt"] for run in runs if run["id"] not in rescued} == {1}
@@ -93,29 +93,29 @@ def test_workers_are_replaced_while_jobs_fire_and_nothing_is_lost_or_doubled(gun
 
 def test_a_worker_that_has_answered_its_share_is_replaced_and_gives_its_work_back(tmp_path: Path) -> None:
     with workers(tmp_path, options=["--max-requests", "60", "--threads", "4"], workers=2) as service:
-        wait_until(lambda: service.are_ready(2), within=45.0)
+        wait_until(lambda: service.are_ready(2), within=PATIENCE)
         begin_firing(service)
         first = set(service.workers())
 
         def all_replaced() -> bool:
             with suppress(httpx.TransportError):
-                httpx.get(f"{service.url}/healthz")
+                httpx.get(f"{service.url}/healthz", verify=False)
             return not first & set(service.workers())
 
-        wait_until(all_replaced, within=45.0, what="every worker replaced")
+        wait_until(all_replaced, within=PATIENCE, what="every worker replaced")
         service.close_client()
-        wait_until(service.is_ready, within=45.0)
+        wait_until(service.is_ready, within=PATIENCE)
         assert {run["attempt"] for run in end_firing(service)} == {1}
 
 
 @pytest.mark.parametrize("options", [[], ["--preload"]], ids=["each loads the app", "preload"])
 def test_a_new_gunicorn_takes_over_from_the_old_one(tmp_path: Path, options: list[str]) -> None:
     with workers(tmp_path, options=options, workers=2) as service:
-        wait_until(lambda: service.are_ready(2), within=45.0)
+        wait_until(lambda: service.are_ready(2), within=PATIENCE)
         begin_firing(service)
         old = set(service.workers())
         service.signal(signal.SIGUSR2)
-        wait_until(lambda: len(service.engines()) == 4, within=45.0, what="both at work")
+        wait_until(lambda: len(service.engines()) == 4, within=PATIENCE, what="both at work")
         arbiter = next(iter(set(service.workers()) - old))
         assert arbiter not in {row["pid"] for row in service.engines()}
         assert service.stop() == 0
@@ -136,7 +136,7 @@ def is_there(pid: int) -> bool:
 
 def test_workers_whose_arbiter_is_killed_end_too_and_what_they_did_goes_on_elsewhere(tmp_path: Path) -> None:
     with workers(tmp_path, workers=2) as service:
-        wait_until(lambda: service.are_ready(2), within=45.0)
+        wait_until(lambda: service.are_ready(2), within=PATIENCE)
         begin_firing(service)
         wait_until(lambda: service.marks("end"), within=10.0)
         orphans = service.workers()
@@ -144,6 +144,6 @@ def test_workers_whose_arbiter_is_killed_end_too_and_what_they_did_goes_on_elsew
         service.wait(5.0)
         wait_until(lambda: not any(map(is_there, orphans)), within=10.0, what="the workers ended")
         service.close_client()
-        service.start(within=45.0)
+        service.start(within=PATIENCE)
         assert {run["attempt"] for run in end_firing(service)} == {1}
         assert "every promise is kept" in audited(service)

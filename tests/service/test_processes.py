@@ -93,6 +93,7 @@ def test_a_timeout_ends_what_would_sleep_for_an_hour(shared: Service) -> None:
 
 
 @pytest.mark.parametrize("task", ["p.deaf", "p.stubborn"])
+@pytest.mark.slow
 def test_a_run_that_does_not_stop_is_killed_after_the_grace_with_all_that_it_started(
     shared: Service, task: str
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_run_whose_process_died_is_run_again(shared: Service, how: str) -> Non
     assert (run["state"], run["result"], run["crashes"]) == ("succeeded", 2, 1)
 
 
+@pytest.mark.slow
 def test_an_idle_process_that_was_killed_costs_no_run_an_attempt(shared: Service) -> None:
     process = ran(shared, "p.where")["result"]["pid"]
     os.kill(process, signal.SIGKILL)

@@ -36,7 +36,7 @@ def test_running_work_finishes_and_no_more_is_begun(service: Service) -> None:
     service.in_state(running, "running")
     service.close_client()
     service.signal(signal.SIGTERM)
-    wait_until(lambda: httpx.get(f"{service.url}/readyz").status_code == 503, within=1.0)
+    wait_until(lambda: httpx.get(f"{service.url}/readyz", verify=False).status_code == 503, within=1.0)
     waiting = service.add("work")
     service.close_client()
     assert service.wait(within=6.0) == 0
@@ -55,6 +55,7 @@ def test_a_second_signal_ends_it_at_once(service: Service) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_work_that_does_not_finish_is_given_back_uncharged_and_the_process_is_gone_in_time(service: Service) -> None:
     deaf, polite = (service.add(task, kwargs={"seconds": 60}) for task in ("deaf", "polite"))
     apart = service.add("deaf", kwargs={"seconds": 60}, executor="process")

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.service.harness import TASKS, Service, wait_until
+from tests.service.harness import PATIENCE, TASKS, Service, wait_until
 
 GUNICORN = Path(sys.executable).with_name("gunicorn")
 LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)\b")
@@ -51,7 +51,7 @@ def workers(folder: Path, **options: Any) -> Iterator[Gunicorn]:
     """A gunicorn for a block, killed after it whatever happens."""
     service = Gunicorn(folder, **options)
     try:
-        yield service.start(within=45.0)
+        yield service.start(within=PATIENCE)
     finally:
         service.clean_up()
 

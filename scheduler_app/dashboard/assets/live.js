@@ -5,7 +5,7 @@
 import { refresh } from "./morph.js";
 import { distance, duration, plural, serverNow, setClock, timeOfDay } from "./telling.js";
 
-const POLL = 10_000, AGAIN = 30_000, SILENCE = 25_000, SOONEST = 500, LONGEST = 30;
+const POLL = 10_000, AGAIN = 30_000, SILENCE = 25_000, SOONEST = 500, BUSY = 2_000, LONGEST = 30;
 const root = document.body.dataset.root.replace(/\/?$/, "/");
 const events = `${root}api/v1/events`;
 const name = `scheduler-live ${root}`;
@@ -154,6 +154,7 @@ async function paint() {
   try {
     const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" } });
     if (answer.redirected || answer.status === 401) return location.reload();
+    if (answer.status === 503) return void (pace = BUSY, ask());
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     setClock(fresh.body.dataset.now);
