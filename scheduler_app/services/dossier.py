@@ -56,7 +56,7 @@ def view_job(job_id: str, *, ctx: Context) -> Dossier:
             job=job,
             stats=tracks.of_jobs(tx, [job.key]).get(job.key, NO_STATS),
             running=[run for run, _ in running],
-            times=_times(job, ahead, skips, ctx.clock.now()),
+            times=_times(job, ahead, skips),
             skips=skips,
             why=ahead.why,
             runs_kept=attention.count_runs(tx, job_id, MOST_COUNTED + 1),
@@ -67,12 +67,12 @@ def view_job(job_id: str, *, ctx: Context) -> Dossier:
         )
 
 
-def _times(job: Job, ahead: Forecast, skips: int, now: datetime) -> list[datetime]:
+def _times(job: Job, ahead: Forecast, skips: int) -> list[datetime]:
     """Return the next firings, with those that will be skipped, unless nothing fires at all."""
     if not skips or (not ahead.next_run_times and not job.next_run_time):
         return ahead.next_run_times
     try:
-        return list(islice(running_times(job, 0, now), COMING))
+        return list(islice(running_times(job, 0), COMING))
     except SchedulerError:
         return ahead.next_run_times
 
