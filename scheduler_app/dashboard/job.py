@@ -127,7 +127,7 @@ def _tab(found: Dossier, tab: str) -> dict[str, Any]:
         return {"changes": [Change.of(entry) for entry in page.entries], "has_more": page.after is not None}
     if tab != "runs":
         return {}
-    after = addresses.text("after", 19)
+    after = addresses.text("after", 18)
     ran, has_more = dossier.runs_of(found.job, after=int(after) if after and after.isdecimal() else None, ctx=context())
     return {
         "ran": [(run, _outcome(run)) for run in ran],

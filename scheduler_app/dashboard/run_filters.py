@@ -24,6 +24,8 @@ SORTED = {
     "-lateness": f"the latest first, among the newest {NEWEST:,} that ended",
     "-finished_at": "the last that ended first",
 }
+# the rest of the calendar cannot be drawn around
+YEARS = range(1970, 9000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +110,12 @@ def _moment(args: MultiDict[str, str], name: str, zone: ZoneInfo) -> datetime | 
         return None
     try:
         moment = datetime.fromisoformat(given)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(ZoneInfo("UTC"))
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(ZoneInfo("UTC"))
+        if moment.year in YEARS:
+            return moment
     except (ValueError, OverflowError):
-        raise _fault(name, f"must be a time like 2026-11-22T12:00, got {shown(given)}") from None
+        pass
+    raise _fault(name, f"must be a time like 2026-11-22T12:00, got {shown(given)}")
 
 
 def _places(text: str) -> Iterator[RunPlace]:

@@ -66,9 +66,9 @@ def show_week() -> str:
 def _instant(given: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(given)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if at.tzinfo is not None else None
 
 
 def page_of(asked: Asked, zone: ZoneInfo, *, ctx: Context) -> Page:

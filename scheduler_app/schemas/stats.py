@@ -3,31 +3,42 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from scheduler_app.domain.run import RunState
 from scheduler_app.schemas.fields import Digits, QueryMoment, WireIn, WireOut
+
+YEARS = range(1970, 9000)
+
+
+def _with_room(moment: datetime) -> datetime:
+    if moment.year not in YEARS:
+        raise ValueError(f"must lie in the years {YEARS[0]} to {YEARS[-1]}")
+    return moment
+
+
+InReach = Annotated[QueryMoment, AfterValidator(_with_room)]
 
 
 class StatsQuery(WireIn):
     """Which span of time, and how finely."""
 
-    since: QueryMoment = Field(None, alias="from", description="From the minute or hour of this; default: a day ago.")
-    until: QueryMoment = Field(None, alias="to", description="Until before this; default: now.")
+    since: InReach = Field(None, alias="from", description="From the minute or hour of this; default: a day ago.")
+    until: InReach = Field(None, alias="to", description="Until before this; default: now.")
     step: Literal["minute", "hour"] = Field("hour", description="At most 3,000 of them are told.")
 
 
 class WeekQuery(WireIn):
     """Which week."""
 
-    since: QueryMoment = Field(None, alias="from", description="From the hour of this; default: now.")
+    since: InReach = Field(None, alias="from", description="From the hour of this; default: now.")
 
 
 class TimelineQuery(WireIn):
     """Which span of time, and how many jobs in which order."""
 
-    since: QueryMoment = Field(None, alias="from", description="Default: 40 minutes ago.")
-    until: QueryMoment = Field(None, alias="to", description="Default: 22 minutes from now. At most 31 days are told.")
+    since: InReach = Field(None, alias="from", description="Default: 40 minutes ago.")
+    until: InReach = Field(None, alias="to", description="Default: 22 minutes from now. At most 31 days are told.")
     limit: Annotated[int, Field(ge=1, le=200), Digits] = Field(50, description="Most jobs to tell.")
     sort: Literal["next", "name", "tag", "load"] = Field("next", description="In which order jobs come.")
 

@@ -60,7 +60,7 @@ def view_job(job_id: str, *, ctx: Context) -> Dossier:
         running = runs.page(tx, RunFilter(job_ids=(job_id,), states=(RunState.RUNNING,)), after=None, limit=RUNS_SHOWN)
         oldest = attention.oldest_run(tx, job_id)
         skips = jobs.skips(tx, [job.key]).get(job.key, 0)
-        times = _times(job, ahead, skips, ctx.clock.now())
+        times = _times(job, ahead, skips)
         return Dossier(
             job=job,
             stats=tracks.of_jobs(tx, [job.key]).get(job.key, NO_STATS),
@@ -86,12 +86,12 @@ def _paused_by(tx: sa.Connection, job: Job) -> str | None:
     return next((entry.who for entry in trail.page(tx, paused, after=None, limit=1)), None)
 
 
-def _times(job: Job, ahead: Forecast, skips: int, now: datetime) -> list[datetime]:
+def _times(job: Job, ahead: Forecast, skips: int) -> list[datetime]:
     """Return the next firings, with those that will be skipped, unless nothing fires at all."""
     if not skips or (not ahead.next_run_times and not job.next_run_time):
         return ahead.next_run_times
     try:
-        return list(islice(running_times(job, 0, now), COMING))
+        return list(islice(running_times(job, 0), COMING))
     except SchedulerError:
         return ahead.next_run_times
 

@@ -1,18 +1,20 @@
 """What will run: the coming firings of a job, or of all jobs, and if there are none, why."""
 
 import heapq
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 
 import sqlalchemy as sa
 
-from scheduler_app.clock import MICROSECOND, rfc3339
+from scheduler_app.clock import EPOCH, MICROSECOND, rfc3339
 from scheduler_app.domain.after import lacking, parent_of
 from scheduler_app.domain.due import firings
 from scheduler_app.domain.job import Job, JobState
-from scheduler_app.domain.trigger import parse_trigger
+from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.errors import SchedulerError
 from scheduler_app.services.context import Context
 from scheduler_app.services.jobs import find
@@ -42,14 +44,13 @@ class Upcoming:
 
 def forecast(job_id: str, *, count: int, ctx: Context) -> Forecast:
     """Return the next `count` times at which a job will run, as things stand."""
-    now = ctx.clock.now()
     with ctx.database.read() as tx:
         job = find(tx, job_id)
         is_paused = facts.get(tx, facts.PAUSE) is not None
         skips = jobs.skips(tx, [job.key]).get(job.key, 0)
         is_orphan = orphans.is_unknown(tx, job.task)
     try:
-        times = [] if is_paused else list(islice(running_times(job, skips, now), count))
+        times = [] if is_paused else list(islice(running_times(job, skips), count))
     except SchedulerError as error:
         return Forecast(job=job, next_run_times=[], why=error.detail)
     why = PAUSED if is_paused else _why(job, skips, bool(times))
@@ -70,7 +71,7 @@ def upcoming(*, within: float, limit: int, ctx: Context) -> Upcoming:
         found = {job.key: job for job in jobs.soonest(tx, until, limit + 1)}
         skips = jobs.skips(tx, list(found))
         why = None if found else _why_nothing(tx, until)
-    streams = [_until(job, skips.get(job.key, 0), now, until) for job in found.values()]
+    streams = [_until(job, skips.get(job.key, 0), until) for job in found.values()]
     coming = list(islice(heapq.merge(*streams), limit + 1))
     times: dict[int, list[datetime]] = {}
     for at, key in coming[:limit]:
@@ -80,10 +81,10 @@ def upcoming(*, within: float, limit: int, ctx: Context) -> Upcoming:
     return Upcoming(jobs=listed, until=until, complete=len(coming) <= limit, why=nothing)
 
 
-def _until(job: Job, skips: int, now: datetime, until: datetime) -> Iterator[tuple[datetime, int]]:
+def _until(job: Job, skips: int, until: datetime) -> Iterator[tuple[datetime, int]]:
     """Yield the times of a job up to a moment; a trigger that cannot be computed ends them, the others go on."""
     try:
-        for at in running_times(job, skips, now):
+        for at in running_times(job, skips):
             if at > until:
                 return
             yield at, job.key
@@ -91,17 +92,27 @@ def _until(job: Job, skips: int, now: datetime, until: datetime) -> Iterator[tup
         return
 
 
-def running_times(job: Job, skips: int, now: datetime) -> Iterator[datetime]:
+def running_times(job: Job, skips: int) -> Iterator[datetime]:
     """Yield the firings of a job that will run: not those that its pause or its skips take away."""
-    return islice(_times(job, now), skips, None)
+    return islice(_times(job), skips, None)
 
 
-def _times(job: Job, now: datetime) -> Iterator[datetime]:
+def trigger_of(job: Job) -> Trigger:
+    """Return the trigger of a job that has one; many pages ask for the same few hundred, again and again."""
+    return _read(json.dumps(job.trigger))
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> Trigger:
+    return parse_trigger(json.loads(text), now=EPOCH)  # what is stored is in normal form, so now does not matter
+
+
+def _times(job: Job) -> Iterator[datetime]:
     resumes_at = job.paused_until if job.state is JobState.PAUSED else None
     fires = job.state is JobState.ACTIVE or resumes_at is not None
     if not fires or job.trigger is None or job.next_run_time is None:
         return
-    trigger = parse_trigger(job.trigger, now=now)
+    trigger = trigger_of(job)
     if resumes_at is not None and job.next_run_time < resumes_at:
         yield from firings(trigger, resumes_at - MICROSECOND)  # the firing at the very end of a pause runs
         return

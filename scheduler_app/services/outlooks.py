@@ -13,11 +13,9 @@ from scheduler_app.domain.due import firings
 from scheduler_app.domain.job import Job
 from scheduler_app.domain.load import HOUR, hour_of
 from scheduler_app.domain.run import RunState
-from scheduler_app.domain.track import JobStats
-from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import SchedulerError
 from scheduler_app.services.context import Context
-from scheduler_app.services.forecast import running_times
+from scheduler_app.services.forecast import running_times, trigger_of
 from scheduler_app.services.reckoning import Reckoning
 from scheduler_app.store import engines, facts, jobs, plans, spans, tracks
 from scheduler_app.store.plans import Hours
@@ -183,10 +181,10 @@ def timeline(start: datetime, end: datetime, *, limit: int, sort: Sort = "next",
         is_paused = facts.get(tx, facts.PAUSE) is not None
         coming = jobs.soonest(tx, end, MOST_JOBS) if end > now and not is_paused else []
         found = {job.key: job for job in [*coming, *jobs.by_keys(tx, {span.job_key for span in ran})]}
-        stats = tracks.of_jobs(tx, list(found))
+        usual = tracks.usuals(tx, [job.key for job in coming])
         total = sum(engine.slots for engine in engines.live(tx))
     bars = _bars(ran[:MOST_BARS], (end - start) / TOLD_APART)
-    expected = {job.key: _planned(job, now, max(now, start), end, stats[job.key]) for job in coming}
+    expected = {job.key: _planned(job, now, max(now, start), end, usual[job.key]) for job in coming}
     rows = [
         TimelineRow(job=job, bars=tuple(bars.get(key, ())), planned=expected.get(key, ()))
         for key, job in found.items()
@@ -220,12 +218,12 @@ def _merged(one: Bar, other: Bar) -> Bar:
     return replace(other, state=state, begin=one.begin, end=max(one.end, other.end), count=one.count + other.count)
 
 
-def _planned(job: Job, now: datetime, start: datetime, end: datetime, stats: JobStats) -> tuple[Planned, ...]:
+def _planned(job: Job, now: datetime, start: datetime, end: datetime, usual: float | None) -> tuple[Planned, ...]:
     """Return the firings to come of a job, the first 60 of them."""
     try:
-        times = running_times(job, job.skip_count, now) if start <= now else _times_from(job, start)
+        times = running_times(job, job.skip_count) if start <= now else _times_from(job, start)
         coming = takewhile(lambda at: at < end, (at for at in times if at >= start))
-        return tuple(Planned(at=at, usual=stats.usual) for at in islice(coming, MOST_PLANNED))
+        return tuple(Planned(at=at, usual=usual) for at in islice(coming, MOST_PLANNED))
     except SchedulerError:
         return ()
 
@@ -235,7 +233,7 @@ def _times_from(job: Job, start: datetime) -> Iterator[datetime]:
     if job.trigger is None:
         return iter(())
     since = max(start, job.paused_until or start, job.next_run_time or start)
-    return firings(parse_trigger(job.trigger, now=job.created_at), since - MICROSECOND)
+    return firings(trigger_of(job), since - MICROSECOND)
 
 
 def _sorted(rows: Sequence[TimelineRow], sort: Sort) -> list[TimelineRow]:

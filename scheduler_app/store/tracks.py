@@ -9,7 +9,7 @@ seldom changes.
 """
 
 import struct
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 from operator import attrgetter
@@ -209,9 +209,17 @@ def _values(key: int, track: Track) -> dict[str, Any]:
 
 def of_jobs(tx: sa.Connection, keys: Sequence[int]) -> dict[int, JobStats]:
     """Return what is known of these jobs; of those that fire once, and of which nothing is kept yet, by their runs."""
-    rows = OF_JOBS.rows(tx, keys=list(keys)) if keys else []
-    tracks = {row.key: rebuilt(tx, row.key, row.id) if row.marks is None else _track_of(row) for row in rows}
-    return {key: track.stats() for key, track in tracks.items()}
+    return {key: track.stats() for key, track in _kept(tx, keys)}
+
+
+def usuals(tx: sa.Connection, keys: Sequence[int]) -> dict[int, float | None]:
+    """Return how long these jobs usually take, and nothing else of what is known of them."""
+    return {key: usual([_precise(value) for value in track.took()]) for key, track in _kept(tx, keys)}
+
+
+def _kept(tx: sa.Connection, keys: Sequence[int]) -> Iterator[tuple[int, Track]]:
+    for row in OF_JOBS.rows(tx, keys=list(keys)) if keys else []:
+        yield row.key, rebuilt(tx, row.key, row.id) if row.marks is None else _track_of(row)
 
 
 def rebuilt(tx: sa.Connection, key: int, job_id: str) -> Track:

@@ -61,6 +61,7 @@ def test_runs_are_counted_by_hour_and_by_minute(call: Caller, ctx: Context) -> N
         ("step=minute&from=2029-12-25T00:00:00Z", "/from"),
         ("step=week", "/step"),
         ("from=yesterday", "/from"),
+        ("to=0001-01-01T00:00:00Z", "/to"),
         ("since=2030-01-01T00:00:00Z", "/since"),
     ],
 )
@@ -80,6 +81,10 @@ def test_a_job_tells_how_it_goes(call: Caller, ctx: Context) -> None:
     assert (told["failures_in_a_row"], told["failing_since"]) == (2, "2030-01-01T11:58:00Z")
     assert [mark["state"] for mark in told["strip"]][-2:] == ["failed", "lost"]
     assert_problem(call("GET", "/jobs/none/stats"), 404)
+
+
+def test_a_week_at_the_end_of_all_time_is_refused(call: Caller) -> None:
+    assert pointers(assert_problem(call("GET", "/forecast?from=9999-12-31T23:59:59Z"), 400, "bad_query")) == ["/from"]
 
 
 def test_a_week_is_told_by_the_hour(call: Caller) -> None:

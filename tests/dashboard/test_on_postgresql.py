@@ -32,10 +32,7 @@ READINGS = (
     *(f"{JOB}/runs", f"{JOB}/forecast", "/runs?state=failed", "/runs?sort=-finished_at", RUN, f"{RUN}/log"),
     *("/scheduler", "/api-keys"),
 )
-OF_THE_STORE = re.compile(
-    r'data-csrf="[^"]*"|name="csrf_token" value="[^"]*"|"request_id":"[^"]*"'
-    r'|"(?:id|name|url)":"(?:postgresql|sqlite)[^"]*"'
-)
+OF_THE_STORE = re.compile(r'data-csrf="[^"]*"|name="csrf_token" value="[^"]*"|"request_id":"[^"]*"')
 
 
 @contextmanager

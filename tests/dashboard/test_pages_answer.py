@@ -5,12 +5,22 @@ from collections.abc import Callable
 
 import pytest
 
+from scheduler_app.dashboard.assets import COMPRESSED
 from scheduler_app.services.scheduler import pause_scheduler
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.world import HOSTILE
 
 Visit = Callable[[str], Visitor]
 PAGES = ("/", "/scheduler", "/week", "/week?measure=busy")
+HEAVY = ("/jobs", "/runs", "/timeline", "/jobs/sync-ledger", "/jobs/sync-ledger/edit")
+FAR = (
+    *(
+        "/week?hour=0001-01-01T00:00:00%2B23:59",
+        "/week?hour=9999-12-31T23:59:59-23:59",
+        "/runs?to=0001-01-01T00:00:00Z",
+    ),
+    *("/runs?from=9999-12-31T23:59:59Z", "/timeline?at=9999-12-31T00:00", f"/jobs/sync-ledger?after={'9' * 19}"),
+)
 MOST_BYTES = 200_000
 
 
@@ -25,6 +35,22 @@ def test_the_pages_answer_within_their_policy(visit: Visit, store: str) -> None:
         assert "default-src 'none'" in policy and "unsafe" not in policy
         assert not re.search(r"\sstyle\s*=|\son[a-z]+\s*=\s*[\"']|<style|<script(?![^>]*\ssrc=)", answer.text)
         assert len(answer.data) < MOST_BYTES
+
+
+def test_the_longest_pages_weigh_less_than_two_hundred_kilobytes(visit: Visit) -> None:
+    visitor = visit("full")
+
+    sizes = {path: len(visitor.get(path)) + sum(map(len, COMPRESSED.values())) for path in HEAVY}
+
+    assert all(size < MOST_BYTES for size in sizes.values()), sizes
+
+
+def test_times_that_no_calendar_has_room_for_are_no_fault_of_ours(visit: Visit) -> None:
+    visitor = visit("full")
+
+    statuses = {path: visitor.open("GET", path).status_code for path in FAR}
+
+    assert set(statuses.values()) <= {200, 400, 422}, statuses
 
 
 def test_what_people_wrote_appears_as_text(visit: Visit) -> None:

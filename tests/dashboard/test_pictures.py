@@ -79,10 +79,10 @@ def test_the_present_hour_is_half_hollow() -> None:
     chart = hours.chart(found, BERLIN)
 
     before, present, *later = chart.columns
-    assert (before.good, before.planned, before.running) == (148.0, 0.0, False)
-    assert present.good == 37.0 and present.planned > 0 and present.running
+    assert (before.good, before.planned, before.running) == (194.0, 0.0, False)
+    assert present.good == 48.5 and present.planned > 0 and present.running
     assert present.failed == 4 and present.told == "Sun 16:00 to 17:00: 50 succeeded, 4 failed, 1 planned"
-    assert [column.planned for column in later] == [74.0, 74.0]
+    assert [column.planned for column in later] == [97.0, 97.0]
     assert chart.scale[-1] == (16.0, "200") and 25 < chart.now_at < 50
 
 

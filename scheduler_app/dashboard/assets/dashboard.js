@@ -20,7 +20,13 @@ function followZone() {
   }
 }
 
+function offerAllZones() {
+  const [all, few] = document.querySelectorAll("select[name=scheduler_zone]");
+  few?.closest("details").addEventListener("toggle", () => few.replaceChildren(...all.cloneNode(true).options), { once: true });
+}
+
 for (const form of document.querySelectorAll("form.preferences")) {
   form.addEventListener("change", () => form.requestSubmit());
 }
 followZone();
+offerAllZones();
