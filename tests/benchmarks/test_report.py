@@ -1,12 +1,13 @@
 """What the reports say of rounds that were measured, here of rounds that a test gives."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.benchmarks import soak, workload
+from tests.benchmarks import ceiling, soak, workload
 from tests.benchmarks.__main__ import WORKLOADS
 from tests.benchmarks.plot import write_plot
 from tests.benchmarks.report import table, write_json
@@ -116,6 +117,16 @@ def test_targets_name_only_who_takes_part(name):
     assert [verdict.reached for verdict in verdicts(Results(plan=Plan(what=WORKLOADS[name][0], jobs=1, rounds=1)))] == [
         None
     ] * len(what.targets)
+
+
+def test_the_ceiling_fires_and_settles_each_job_once(tmp_path):
+    ceiling.fill(tmp_path / "store.db", 600)
+    loop = ceiling.Loop(tmp_path / "store.db", threads=4)
+    loop.start()
+    loop.join(60)
+    with closing(ceiling.connect(tmp_path / "store.db")) as store:
+        ended = store.execute("SELECT count(*), count(DISTINCT job) FROM runs WHERE state = 'succeeded'").fetchone()
+    assert ended == (600, 600)
 
 
 def sample(at: int, **changes: float) -> Sample:

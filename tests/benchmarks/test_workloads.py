@@ -25,11 +25,8 @@ def no_server_is_left() -> Iterator[None]:
     ("name", "contender", "figures"),
     [
         ("E1", "ours", {"executed_s", "cpu_us_each"}),
-        ("E1", "sqlite", {"executed_s", "cpu_us_each"}),
-        ("E1-PG", "ours", {"executed_s", "cpu_us_each"}),
         ("S1", "fa-sqlite", {"p50_ms", "p99_ms"}),
         ("S2", "ours", set()),
-        ("S3-8", "ours-delay", {"cpu_us_each"}),
         ("S3-8", "dramatiq-always", {"cpu_us_each"}),
     ],
 )
