@@ -1,1 +1,1 @@
-"""Benchmarks beside the peers, run by hand: `python -m tests.benchmarks` from a clone. pytest does not collect them."""
+"""Benchmarks beside the peers, by hand: `python -m tests.benchmarks` from a clone; tests try each at a tiny size."""

@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -76,6 +77,8 @@ def measured(name: str, given: argparse.Namespace, stores: Path, tell: Tell) -> 
 
 def main() -> int:
     """Measure, report, and return 1 when a step failed."""
+    # what was started is stopped on the way out, also when somebody ends this
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if sys.argv[1:2] == ["soak"]:
         return soak.main(sys.argv[2:])
     given = arguments()

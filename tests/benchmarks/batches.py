@@ -10,14 +10,14 @@ from tests.benchmarks.servers import Server, count_ours, cpu_seconds, ours
 from tests.benchmarks.workload import Contender, Measured, Target, Workload
 
 BATCH = 1000
-OURS_OF = {"ours": BATCH, "hundreds": 100}
+OURS_OF = {"ours": BATCH, "ours-hundreds": 100}
 WORKLOAD = Workload(
     name="S2",
     title="Submit over HTTP in batches, one keep-alive client",
     unit="jobs/s",
     contenders=(
         Contender("ours", "scheduler-app serve, batches of 1,000", "each 200 is on disk (WAL, FULL)"),
-        Contender("hundreds", "scheduler-app serve, batches of 100", "each 200 is on disk (WAL, FULL)"),
+        Contender("ours-hundreds", "scheduler-app serve, batches of 100", "each 200 is on disk (WAL, FULL)"),
     ),
     settings={
         "jobs": "ids given by the client, trigger date in a year; one batch before the clock begins",

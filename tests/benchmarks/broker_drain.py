@@ -8,14 +8,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests import valkey
 from tests.benchmarks import brokers, databases
 from tests.benchmarks.brokers import PEERS, Peer
 from tests.benchmarks.marks import Marks
 from tests.benchmarks.processes import StepError
 from tests.benchmarks.servers import cpu_seconds
 from tests.benchmarks.workload import Measured
+
+if TYPE_CHECKING:
+    from tests import valkey
 
 SECONDS = 300.0
 WARM, CALM = 100, 1.0
@@ -59,7 +62,7 @@ def _from_start(key: str, folder: Path, jobs: int, marks: Marks, variables: Mapp
 
 
 @contextmanager
-def _unsynced(server: valkey.Valkey) -> Iterator[None]:
+def _unsynced(server: "valkey.Valkey") -> Iterator[None]:
     """Fill without waiting for the disk, which is not what is measured."""
     wanted = server.client.config_get("appendfsync")["appendfsync"]
     server.client.config_set("appendfsync", "no")

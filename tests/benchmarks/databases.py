@@ -2,16 +2,20 @@
 
 from contextlib import ExitStack
 from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from tests import postgres
+if TYPE_CHECKING:
+    from tests import postgres
 
 _open = ExitStack()
 
 
 @cache
-def server() -> postgres.Server:
-    """The server, started when the first asks for it."""
-    return _open.enter_context(postgres.running(durable=True))
+def server() -> "postgres.Server":
+    """The server, started when the first asks for it; its driver is an extra, hence the name."""
+    server: postgres.Server = _open.enter_context(import_module("tests.postgres").running(durable=True))
+    return server
 
 
 def close() -> None:

