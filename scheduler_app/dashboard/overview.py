@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint
@@ -23,6 +23,7 @@ from scheduler_app.services import overview
 from scheduler_app.services.overview import DAY, Facts
 from scheduler_app.services.scheduler import view_scheduler
 
+MINUTE = timedelta(minutes=1)
 MOST_NEEDS, MOST_RUNNING, MOST_NEXT = 7, 7, 7
 
 
@@ -125,7 +126,7 @@ def tiles(found: Facts, reader: Reader) -> Iterable[Tile]:
 
 
 def _tiles_of_the_day(found: Facts) -> Iterable[Tile]:
-    since = rfc3339((found.now - DAY).replace(second=0, microsecond=0))
+    since = rfc3339((found.now - DAY).replace(second=0, microsecond=0) + MINUTE)
     last, before = found.day.last, found.day.before
     yield Tile(
         name="failed",

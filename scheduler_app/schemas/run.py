@@ -53,6 +53,8 @@ class JobRunQuery(WireIn):
     )
     since: QueryMoment = Field(None, alias="from", description="Scheduled at this time or later.")
     until: QueryMoment = Field(None, alias="to", description="Scheduled before this time.")
+    finished_from: QueryMoment = Field(None, description="Finished at this time or later.")
+    finished_to: QueryMoment = Field(None, description="Finished before this time.")
     sort: RunSort = Field("-id", description="The newest first, or those that finished last.")
     cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")
     limit: Limit = Field(50, description="Most items on a page.")
@@ -65,6 +67,8 @@ class JobRunQuery(WireIn):
             origins=self.origin,
             since=self.since,
             until=self.until,
+            ended_since=self.finished_from,
+            ended_until=self.finished_to,
             sort=self.sort,
         )
 
@@ -88,6 +92,8 @@ class RunQuery(JobRunQuery):
             origins=self.origin,
             since=self.since,
             until=self.until,
+            ended_since=self.finished_from,
+            ended_until=self.finished_to,
             sort=self.sort,
         )
 
