@@ -21,6 +21,7 @@ from scheduler_app.domain.run import Run
 from scheduler_app.domain.zone import find_zone
 from scheduler_app.schemas.job import render_job
 from scheduler_app.services import dossier, jobs, trail
+from scheduler_app.services.collisions import others_at
 from scheduler_app.services.dossier import Dossier
 from scheduler_app.store.trail import Entry, TrailFilter
 
@@ -106,6 +107,7 @@ def _view(found: Dossier, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
         "policies": _in_short(job),
         "picture": picture_of(found.stats, found.running, now=now, zone=zone),
         "times": times_of(found.times, skips=found.skips, zone=shown),
+        "others": others_at(job, found.times, ctx=context()),
         "times_zone": shown.key,
         "tally": _tally(found),
     }

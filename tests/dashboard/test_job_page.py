@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from scheduler_app.services import collisions
 from scheduler_app.services.context import Context
 from scheduler_app.store.tables import jobs
 from tests.dashboard.conftest import Browser, Visitor, text_of
@@ -180,3 +181,24 @@ def test_reading_a_page_writes_nothing(browser: Browser, ctx: Context) -> None:
 
     with ctx.database.read() as tx:
         assert tx.execute(sa.select(jobs)).all() == before
+
+
+def test_where_other_jobs_fire_in_the_same_second_they_are_counted(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser.given_job("nightly", trigger={"type": "cron", "expression": "0 */12 * * *", "timezone": BERLIN})
+    for number in range(3):
+        trigger = {"type": "cron", "expression": "0 0 * * *", "timezone": BERLIN}
+        browser.given_job(f"midnight-{number}", trigger=trigger)
+    browser.given_job("later", trigger={"type": "cron", "expression": "1 0 * * *", "timezone": BERLIN})
+    browser.given_job("next-year", trigger={"type": "date", "run_date": "2027-06-01T00:00:00+02:00"})
+
+    def told(page: str) -> list[str]:
+        rows = re.findall(r"<tr.*?</tr>", page.split('class="next-ten"')[1].split("</table>")[0], re.DOTALL)
+        return [re.sub(r".*?(\d+\+? others?)?$", r"\1", text_of(row).strip()) for row in rows]
+
+    assert told(browser.get("/jobs/nightly")) == ["3 others", ""] * 5
+    assert told(browser.get("/jobs/midnight-1"))[:2] == ["3 others", "3 others"]
+    assert told(browser.get("/jobs/later")) == [""] * 10
+    monkeypatch.setattr(collisions, "MOST_JOBS", 2)
+    assert told(browser.get("/jobs/nightly"))[0] in ("1+ others", "2+ others")
