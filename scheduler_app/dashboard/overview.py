@@ -41,7 +41,12 @@ class Running:
     @property
     def is_late(self) -> bool:
         """Whether it runs longer than the 95th percentile."""
-        return self.stats.p95 is not None and self.elapsed > self.stats.p95
+        return self.over > 0
+
+    @property
+    def over(self) -> float:
+        """By how many seconds it runs longer than the 95th percentile."""
+        return 0.0 if self.stats.p95 is None else max(0.0, self.elapsed - self.stats.p95)
 
     @property
     def name(self) -> str:
@@ -99,7 +104,7 @@ def page_of(found: Facts, zone: ZoneInfo) -> Page:
     """Return what the page shows of the facts."""
     verdict, rest = overview.verdict(found)
     reader = Reader(now=found.now, zone=zone)
-    running = sorted(_running(found), key=lambda one: (not one.is_late, one.run.started_at or found.now))
+    running = in_order(_running(found))
     number = sum(len(one.next_run_times) for one in found.coming.jobs)
     return Page(
         verdict=verdict,
@@ -114,6 +119,11 @@ def page_of(found: Facts, zone: ZoneInfo) -> Page:
         coming=tuple(_coming(found))[:MOST_NEXT],
         coming_number=f"{number:,}{'' if found.coming.complete else '+'}",
     )
+
+
+def in_order(running: Iterable[Running]) -> list[Running]:
+    """Return what runs: what is longest past its p95 first, then the oldest."""
+    return sorted(running, key=lambda one: (-one.over, -one.elapsed))
 
 
 def tiles(found: Facts, reader: Reader) -> Iterable[Tile]:
