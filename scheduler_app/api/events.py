@@ -26,6 +26,8 @@ HEARTBEAT = 10.0
 PAUSE = 0.25
 RETRY = "retry: 1000\n"
 REFUSAL = "look every 10 seconds instead"
+# RFC 7240, section 4.4
+LENIENT = "handling=lenient"
 
 calls = room("events", "That something changed, as soon as it does.")
 
@@ -75,14 +77,26 @@ def _events(place: Place, hints: Sequence[Hint]) -> str:
 @serves(
     calls,
     "GET /events",
-    {200: Answer(model=HintOut, means="The stream; the `data` of each event is one hint.", media="text/event-stream")},
+    {
+        200: Answer(
+            model=HintOut, means="The stream; the `data` of each event is one hint.", media="text/event-stream"
+        ),
+        204: Answer(model=None, means="There is no room, and `Prefer: handling=lenient` was sent."),
+    },
 )
 def follow_events() -> Response:
     """Follow what changes.
 
     Server-sent events, hints only: look again when one comes. A stream ends after 60 seconds; come back with the
     header `Last-Event-ID`, as browsers do by themselves, and what changed meanwhile is told first. At most 24 streams,
-    and calls that wait with `Prefer: wait`, at a time; beyond that 503, then look every 10 seconds.
+    and calls that wait with `Prefer: wait`, at a time; beyond that 503, or 204 with `Prefer: handling=lenient`; then
+    look every 10 seconds.
     """
     streams: Streams = current_app.extensions[EXTENSION]
-    return streams.open(request.headers.get("Last-Event-ID"))
+    try:
+        return streams.open(request.headers.get("Last-Event-ID"))
+    except NoStreamLeft:
+        if LENIENT not in request.headers.get("Prefer", ""):
+            raise
+        # a browser writes every answer of 4xx and 5xx into its console as an error
+        return Response(status=204, headers={"Preference-Applied": LENIENT})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint
@@ -23,6 +23,7 @@ from scheduler_app.services import overview
 from scheduler_app.services.overview import DAY, Facts
 from scheduler_app.services.scheduler import view_scheduler
 
+MINUTE = timedelta(minutes=1)
 MOST_NEEDS, MOST_RUNNING, MOST_NEXT = 7, 7, 7
 
 
@@ -40,7 +41,12 @@ class Running:
     @property
     def is_late(self) -> bool:
         """Whether it runs longer than the 95th percentile."""
-        return self.stats.p95 is not None and self.elapsed > self.stats.p95
+        return self.over > 0
+
+    @property
+    def over(self) -> float:
+        """By how many seconds it runs longer than the 95th percentile."""
+        return 0.0 if self.stats.p95 is None else max(0.0, self.elapsed - self.stats.p95)
 
     @property
     def name(self) -> str:
@@ -98,7 +104,7 @@ def page_of(found: Facts, zone: ZoneInfo) -> Page:
     """Return what the page shows of the facts."""
     verdict, rest = overview.verdict(found)
     reader = Reader(now=found.now, zone=zone)
-    running = sorted(_running(found), key=lambda one: (not one.is_late, one.run.started_at or found.now))
+    running = in_order(_running(found))
     number = sum(len(one.next_run_times) for one in found.coming.jobs)
     return Page(
         verdict=verdict,
@@ -115,6 +121,11 @@ def page_of(found: Facts, zone: ZoneInfo) -> Page:
     )
 
 
+def in_order(running: Iterable[Running]) -> list[Running]:
+    """Return what runs: what is longest past its p95 first, then the oldest."""
+    return sorted(running, key=lambda one: (-one.over, -one.elapsed))
+
+
 def tiles(found: Facts, reader: Reader) -> Iterable[Tile]:
     """Return the seven numbers."""
     yield _tile_running(found)
@@ -125,7 +136,7 @@ def tiles(found: Facts, reader: Reader) -> Iterable[Tile]:
 
 
 def _tiles_of_the_day(found: Facts) -> Iterable[Tile]:
-    since = rfc3339((found.now - DAY).replace(second=0, microsecond=0))
+    since = rfc3339((found.now - DAY).replace(second=0, microsecond=0) + MINUTE)
     last, before = found.day.last, found.day.before
     yield Tile(
         name="failed",

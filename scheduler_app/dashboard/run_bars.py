@@ -1,7 +1,7 @@
 """Stacked bars over the runs of a filter: about 85 of them, each of a round length; what went wrong hangs below."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -58,6 +58,7 @@ class Bars:
 
 def draw(where: RunFilter, now: datetime, zone: ZoneInfo, *, ctx: Context) -> Bars:
     """Return the bars around what a filter chooses; those of the last hours when it chooses no time."""
+    where = replace(where, since=where.ended_since or where.since, until=where.ended_until or where.until)
     width, start, end = frame_of(where, now)
     counted = histogram(where, start, end, fine=width < HOUR, ctx=ctx)
     since, until = where.since or start, where.until or end

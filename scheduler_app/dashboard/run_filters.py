@@ -26,6 +26,7 @@ SORTED = {
 }
 # the rest of the calendar cannot be drawn around
 YEARS = range(1970, 9000)
+TIMES = {"since": "from", "until": "to", "ended_since": "ended from", "ended_until": "ended before"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,11 @@ class Filters:
             parameters["page"] = ",".join(f"{place.value}-{place.id}" for place in places[-PAGES_KEPT:])
         return url_for("pages.list_runs", **parameters)
 
+    def within(self, start: datetime | None, end: datetime | None) -> str:
+        """Return the address with another span of time: of when runs ended, where the filter goes by that."""
+        names = ("ended_since", "ended_until") if self.where.has_ended else ("since", "until")
+        return self.address(**dict(zip(names, (start, end), strict=True)))
+
     def toggled(self, state: str) -> str:
         """Return the address with a state added to the filter, or taken from it."""
         states = self.where.states
@@ -71,7 +77,7 @@ class Filters:
             values = getattr(where, field)
             if values:
                 yield f"{name} {', '.join(values)}", self.address(**dict[str, Any]({field: ()}))
-        for field, word in (("since", "from"), ("until", "to")):
+        for field, word in TIMES.items():
             at = getattr(where, field)
             if at is not None:
                 yield f"{word} {at.astimezone(zone):%-d %b %H:%M}", self.address(**dict[str, Any]({field: None}))
@@ -89,6 +95,8 @@ def read(args: MultiDict[str, str], zone: ZoneInfo) -> Filters:
         origins=_words(args, "origin", tuple(Origin)),
         since=_moment(args, "from", zone),
         until=_moment(args, "to", zone),
+        ended_since=_moment(args, "finished_from", zone),
+        ended_until=_moment(args, "finished_to", zone),
         sort=sort,
     )
     return Filters(where=where, places=tuple(_places(args.get("page", ""))))
@@ -142,6 +150,8 @@ def _parameters(where: RunFilter) -> dict[str, Any]:
         "origin": ",".join(where.origins),
         "from": _text(where.since),
         "to": _text(where.until),
+        "finished_from": _text(where.ended_since),
+        "finished_to": _text(where.ended_until),
         "sort": "" if where.sort == SORTS[0] else where.sort,
     }
     return {name: value for name, value in parameters.items() if value}

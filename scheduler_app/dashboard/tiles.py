@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Tile:
     """A number; `states` are those of the runs that sum to it, `page` is another page that tells more.
 
-    `since` is the RFC 3339 time from which they count, where not all do.
+    `since` is the RFC 3339 time from which those that have ended count, where not all do.
     """
 
     name: str

@@ -55,6 +55,8 @@ class JobRunQuery(WireIn):
     )
     since: QueryMoment = Field(None, alias="from", description="Scheduled at this time or later.")
     until: QueryMoment = Field(None, alias="to", description="Scheduled before this time.")
+    finished_from: QueryMoment = Field(None, description="Finished at this time or later.")
+    finished_to: QueryMoment = Field(None, description="Finished before this time.")
     sort: RunSort = Field(
         "-id",
         description="The newest first, or those that finished last; or the longest or latest among the newest 3,000 "
@@ -71,6 +73,8 @@ class JobRunQuery(WireIn):
             origins=self.origin,
             since=self.since,
             until=self.until,
+            ended_since=self.finished_from,
+            ended_until=self.finished_to,
             sort=self.sort,
         )
 
@@ -94,6 +98,8 @@ class RunQuery(JobRunQuery):
             origins=self.origin,
             since=self.since,
             until=self.until,
+            ended_since=self.finished_from,
+            ended_until=self.finished_to,
             sort=self.sort,
         )
 

@@ -18,6 +18,7 @@ class PauseOut(WireOut):
 
     since: datetime
     reason: str | None
+    by: str | None = Field(description="Who has paused everything; null when an older version has not noted that.")
 
 
 class SlotsOut(WireOut):
@@ -131,4 +132,5 @@ def render_scheduler(view: SchedulerState) -> dict[str, Any]:
     """Return the scheduler as `SchedulerOut` says."""
     values = {name: getattr(view, name) for name in SchedulerOut.model_fields}
     rows = [render_engine(engine, view.holdings.get(engine.id, {})) for engine in view.engines]
-    return values | {"engines": rows, "limits": [vars(limit) for limit in view.limits]}
+    paused = values["paused"] and {"by": None, **values["paused"]}
+    return values | {"paused": paused, "engines": rows, "limits": [vars(limit) for limit in view.limits]}

@@ -106,7 +106,7 @@ def pause_scheduler(*, reason: str | None, ctx: Context) -> SchedulerView:
     now = ctx.clock.now()
 
     def work(tx: sa.Connection) -> SchedulerView:
-        pause_in(tx, reason=reason, now=now)
+        pause_in(tx, reason=reason, by=ctx.actor.name, now=now)
         noting(tx, ctx, now).change(What.SCHEDULER_PAUSED, after={"reason": reason})
         return _view(tx, now, ctx)
 
@@ -115,11 +115,11 @@ def pause_scheduler(*, reason: str | None, ctx: Context) -> SchedulerView:
     return view
 
 
-def pause_in(tx: sa.Connection, *, reason: str | None, now: datetime) -> None:
+def pause_in(tx: sa.Connection, *, reason: str | None, by: str, now: datetime) -> None:
     """Pause everything in a transaction; a pause that holds already keeps its beginning."""
     before = facts.get(tx, facts.PAUSE)
     since = before["since"] if before else rfc3339(now)
-    facts.put(tx, facts.PAUSE, {"since": since, "reason": reason})
+    facts.put(tx, facts.PAUSE, {"since": since, "reason": reason, "by": by})
 
 
 def resume_scheduler(*, ctx: Context) -> SchedulerView:

@@ -25,15 +25,18 @@ def walked(tx: sa.Connection, where: Sequence[Any], after: Place | None, limit: 
     """Return up to `limit` runs after a place, by the index."""
     found: list[sa.Row[Any]] = []
     if after is None or after[0] != NOT_FINISHED:
-        ended = _select(where, ENDED).order_by(*_down(*BY_END)).limit(limit)
-        if after is not None:
-            ended = ended.where(sa.tuple_(*BY_END) < sa.tuple_(*after))
-        found += tx.execute(ended)
+        found += walked_of_ended(tx, where, after, limit)
         after = None
     if len(found) < limit:
         rest = _select(where, UNENDED).order_by(runs.c.id.desc()).limit(limit - len(found))
         found += tx.execute(rest if after is None else rest.where(runs.c.id < after[1]))
     return found
+
+
+def walked_of_ended(tx: sa.Connection, where: Sequence[Any], after: Place | None, limit: int) -> Sequence[sa.Row[Any]]:
+    """Return up to `limit` runs that have ended, after a place, by the index."""
+    ended = _select(where, ENDED).order_by(*_down(*BY_END)).limit(limit)
+    return tx.execute(ended if after is None else ended.where(sa.tuple_(*BY_END) < sa.tuple_(*after))).all()
 
 
 def chosen(tx: sa.Connection, where: Sequence[Any], after: Place | None, limit: int) -> Sequence[sa.Row[Any]]:

@@ -19,7 +19,10 @@ from scheduler_app.store.tables import OPEN_RUNS, UNWELL, runs
 
 @dataclass(frozen=True, kw_only=True)
 class RunFilter:
-    """Which runs a page shows, and in which order; empty means any."""
+    """Which runs a page shows, and in which order; empty means any.
+
+    `since` and `until` are of when they were due, `ended_since` and `ended_until` of when they ended.
+    """
 
     states: tuple[str, ...] = ()
     job_ids: tuple[str, ...] = ()
@@ -27,7 +30,14 @@ class RunFilter:
     origins: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    ended_since: datetime | None = None
+    ended_until: datetime | None = None
     sort: str = "-id"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether only runs fit that have ended."""
+        return self.ended_since is not None or self.ended_until is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +137,8 @@ def _by_id(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: i
 
 def _by_end(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
     read = by_end.chosen if where.job_ids or _are_rare(where.states) else by_end.walked
+    if read is by_end.walked and where.has_ended:
+        read = by_end.walked_of_ended
     return read(tx, [*_conditions(where)], None if after is None else (after.value, after.id), limit)
 
 
@@ -162,6 +174,12 @@ def _conditions(where: RunFilter) -> Iterator[sa.ColumnElement[bool]]:
         yield runs.c.scheduled_at >= to_micros(where.since)
     if where.until is not None:
         yield runs.c.scheduled_at < to_micros(where.until)
+    if where.has_ended:
+        yield by_end.ENDED  # type: ignore[misc]
+    if where.ended_since is not None:
+        yield runs.c.finished_at >= to_micros(where.ended_since)
+    if where.ended_until is not None:
+        yield runs.c.finished_at < to_micros(where.ended_until)
 
 
 def cancel_waiting(tx: sa.Connection, run_id: int, *, reason: Reason, now: datetime) -> bool:

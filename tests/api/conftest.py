@@ -1,9 +1,8 @@
 """An API over a real SQLite file, with a clock that moves only when told, and no engine: runs stay queued."""
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -22,30 +21,11 @@ from scheduler_app.store.database import Database
 from scheduler_app.store.keys import digest_of
 from scheduler_app.store.tables import api_keys
 from scheduler_app.testing.template import lay_store
+from tests.clocks import NOW, SettableClock
+
+__all__ = ["NOW", "SettableClock"]
 
 KEY = "a-good-key"
-NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
-
-
-@dataclass
-class SettableClock:
-    """A clock that stands until it is moved."""
-
-    moment: datetime = NOW
-    seconds: float = 1000.0
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def wait(self, event: threading.Event, seconds: float) -> bool:
-        return event.wait(0)
-
-    def advance(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
-        self.seconds += seconds
 
 
 @dataclass

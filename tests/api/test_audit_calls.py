@@ -131,7 +131,7 @@ def test_what_is_done_with_runs_and_the_scheduler_is_noted(call: Caller):
         ("run.cancelled", f"run:{run}", {"job": "a", "state": "queued"}, None),
         ("run.retried", f"run:{run}", None, {"job": "a", "run": again}),
         ("scheduler.paused", None, None, {"reason": "release"}),
-        ("scheduler.resumed", None, {"since": NOW, "reason": "release"}, None),
+        ("scheduler.resumed", None, {"since": NOW, "reason": "release", "by": "admin"}, None),
     ]
 
 

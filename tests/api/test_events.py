@@ -180,6 +180,8 @@ def test_beyond_the_last_stream_a_client_is_sent_to_look_by_itself(make: Callabl
         refused = follow(call)
         assert_problem(refused, 503, "no_stream_left")
         assert refused.headers["Retry-After"] == "10"
+        lenient = follow(call, Prefer="handling=lenient")
+        assert (lenient.status_code, lenient.headers["Preference-Applied"]) == (204, "handling=lenient")
     with following(call):
         pass
 

@@ -1,15 +1,20 @@
 """Lists of runs by their end: the same order by whatever way, page by page, and never a sort of all."""
 
 import random
+from datetime import timedelta
+from itertools import product
 
 import pytest
 import sqlalchemy as sa
 
+from scheduler_app.clock import from_micros, rfc3339
 from scheduler_app.services.context import Context
 from scheduler_app.store import by_end, by_measure
 from scheduler_app.store.runs import RunFilter, page
 from scheduler_app.store.tables import runs
 from tests.api.conftest import Caller
+
+SECOND = timedelta(seconds=1)
 
 
 def given_runs(call: Caller, ctx: Context, drawn: random.Random) -> list[tuple[int, str, str, int | None]]:
@@ -104,3 +109,29 @@ def test_the_latest_of_a_list_are_read_from_an_index(ctx: Context, where: RunFil
         page(tx, where, after=None, limit=5)
         plan = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[0]}", ("a",) * asked[0].count("?"))]
     assert any("scheduler_runs_finished" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("latest", [4, 5000])
+def test_runs_are_filtered_by_when_they_ended(
+    call: Caller, ctx: Context, monkeypatch: pytest.MonkeyPatch, latest: int
+) -> None:
+    monkeypatch.setattr(by_end, "LATEST", latest)
+    made = given_runs(call, ctx, random.Random(7))
+    change = runs.update().where(runs.c.finished_at.is_not(None)).values(finished_at=runs.c.finished_at * 1_000_000)
+    ctx.database.write(lambda tx: tx.execute(change))
+    span = [rfc3339(from_micros(0) + seconds * SECOND) for seconds in (1, 10)]
+    for sort, state, job in product(("-id", "-finished_at"), ("", "failed", "succeeded,failed"), ("", "a")):
+        fitting = {
+            run
+            for run, of, how, ended in made
+            if ended is not None and 1 <= ended < 10 and of in (job or "ab") and how in (state or how)
+        }
+        filters = {"state": state, "job_id": job, "finished_from": span[0], "finished_to": span[1]}
+        query = "&".join(f"{name}={value}" for name, value in filters.items() if value)
+        found, cursor = [], ""
+        while cursor is not None:
+            answer = call("GET", f"/runs?sort={sort}&limit=3&{query}{cursor and '&cursor=' + cursor}").get_json()
+            found += [item["id"] for item in answer["items"]]
+            cursor = answer["next_cursor"]
+        assert (len(found), set(found)) == (len(fitting), fitting)
+        assert fitting, "or nothing was tested"

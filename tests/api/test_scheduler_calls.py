@@ -39,7 +39,7 @@ def test_the_scheduler_tells_engines_counts_and_lag(call: Caller, ctx: Context, 
 def test_everything_is_paused_with_a_reason_and_resumed(call: Caller) -> None:
     paused = call("POST", "/scheduler/pause", {"reason": "moving house"})
     assert paused.status_code == 200
-    assert paused.get_json()["paused"] == {"since": "2030-01-01T12:00:00Z", "reason": "moving house"}
+    assert paused.get_json()["paused"] == {"since": "2030-01-01T12:00:00Z", "reason": "moving house", "by": "admin"}
     assert call("POST", "/scheduler/pause").status_code == 200
     assert call("POST", "/scheduler/resume").get_json()["paused"] is None
     assert call("POST", "/scheduler/resume").status_code == 200

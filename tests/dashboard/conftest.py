@@ -21,8 +21,9 @@ from scheduler_app.store.database import Database, default_url
 from scheduler_app.store.keys import digest_of
 from scheduler_app.store.tables import api_keys
 from scheduler_app.testing.template import lay_store
+from tests.clocks import SettableClock
 from tests.dashboard.history import fill
-from tests.dashboard.served import StandingClock, built, key_of, opened
+from tests.dashboard.served import built, key_of, opened
 from tests.dashboard.world import NOW, registry, works
 
 KEYS = {role: f"a-key-of-{role}" for role in ("viewer", "operator", "admin")}
@@ -35,7 +36,7 @@ class Visitor:
     client: FlaskClient
     key: str
     database: Database
-    clock: StandingClock
+    clock: SettableClock
 
     def get(self, path: str) -> str:
         """Return a page that can be looked at."""
@@ -81,7 +82,7 @@ def visit(filled: Callable[[str], Path], tmp_path: Path) -> Iterator[Callable[[s
         store = opened(folder)
         database = store.__enter__()
         open_stores.append(store)
-        clock = StandingClock()
+        clock = SettableClock(NOW)
         client = built(database, registry(), clock).test_client()
         client.set_cookie("scheduler_zone", "Europe/Berlin")
         return Visitor(client=client, key=key_of(folder), database=database, clock=clock)
@@ -143,8 +144,8 @@ class Browser:
 
 
 @pytest.fixture
-def clock() -> StandingClock:
-    return StandingClock()
+def clock() -> SettableClock:
+    return SettableClock(NOW)
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def known_tasks() -> Registry:
 
 
 @pytest.fixture
-def ctx(tmp_path: Path, clock: StandingClock, known_tasks: Registry) -> Iterator[Context]:
+def ctx(tmp_path: Path, clock: SettableClock, known_tasks: Registry) -> Iterator[Context]:
     lay_store(tmp_path / "scheduler.db")
     database = Database(default_url(tmp_path), synchronous="OFF")
     rows = [{"name": role, "role": role, "digest": digest_of(secret), "created_at": 0} for role, secret in KEYS.items()]
@@ -166,7 +167,7 @@ def ctx(tmp_path: Path, clock: StandingClock, known_tasks: Registry) -> Iterator
 
 
 @pytest.fixture
-def app(ctx: Context, known_tasks: Registry, clock: StandingClock) -> Any:
+def app(ctx: Context, known_tasks: Registry, clock: SettableClock) -> Any:
     return built(ctx.database, known_tasks, clock)  # type: ignore[arg-type]
 
 

@@ -1,10 +1,7 @@
 """The pages and the API over a store, served on loopback by threads, with a clock that stands at the world's NOW."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from flask_openapi.openapi import OpenAPI
@@ -17,25 +14,9 @@ from scheduler_app.services.opening import KEY_FILE
 from scheduler_app.signals import Bus
 from scheduler_app.store.database import Database, default_url
 from scheduler_app.testing.template import lay_store
+from tests.clocks import SettableClock
 from tests.dashboard.listening import listening
 from tests.dashboard.world import NOW
-
-
-@dataclass
-class StandingClock:
-    """A clock that stands until it is set."""
-
-    moment: datetime = NOW
-    seconds: float = 1000.0
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def wait(self, event: threading.Event, seconds: float) -> bool:
-        return event.wait(0)
 
 
 @contextmanager
@@ -54,7 +35,7 @@ def key_of(folder: Path) -> str:
     return (folder / KEY_FILE).read_text().strip()
 
 
-def built(database: Database, registry: Registry, clock: StandingClock) -> OpenAPI:
+def built(database: Database, registry: Registry, clock: SettableClock) -> OpenAPI:
     """Return the app that answers."""
     ctx = Context(database=database, registry=registry, clock=clock, bus=Bus(), wake=lambda: None)  # type: ignore[arg-type]
     # a clock that stands would never end a stream
@@ -65,7 +46,7 @@ def built(database: Database, registry: Registry, clock: StandingClock) -> OpenA
 
 
 @contextmanager
-def served(database: Database, registry: Registry, clock: StandingClock | None = None) -> Iterator[str]:
+def served(database: Database, registry: Registry, clock: SettableClock | None = None) -> Iterator[str]:
     """Serve until the block ends; the address is given."""
-    with listening(built(database, registry, clock or StandingClock())) as address:
+    with listening(built(database, registry, clock or SettableClock(NOW))) as address:
         yield address

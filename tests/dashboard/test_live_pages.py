@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -167,6 +169,24 @@ def test_two_tabs_share_one_stream(browse: Open) -> None:
     assert not any(url.endswith("/events") for url in asked)
     with second.expect_request("**/api/v1/events"):
         first.close()
+
+
+def test_where_there_is_no_room_for_a_stream_a_page_looks_every_ten_seconds_without_an_error(
+    browse: Open, served: Service
+) -> None:
+    told: list[str] = []
+    key = {"Authorization": f"Bearer {served.key}"}
+    with ExitStack() as streams:
+        client = streams.enter_context(httpx.Client(base_url=served.url, headers=key, timeout=PATIENCE / 1000))
+        answers = []
+        while not answers or answers[-1].status_code == 200:
+            answers.append(streams.enter_context(client.stream("GET", "/api/v1/events")))
+        assert (len(answers) > 2, answers[-1].status_code) == (True, 503)
+        page = browse("/week")
+        page.on("console", lambda message: told.append(message.text))
+        page.reload()
+        connection(page).to_contain_text("Every 10 s", timeout=PATIENCE)
+    assert told == []
 
 
 def test_everything_is_reached_by_keyboard(browse: Open, served: Service) -> None:

@@ -173,3 +173,22 @@ def test_the_pages_keep_their_policy_and_show_what_people_wrote_as_text(visit: V
         assert "unsafe" not in answer.headers["Content-Security-Policy"]
         assert not re.search(r"\sstyle\s*=|\son[a-z]+\s*=\s*[\"']|<style|<script(?![^>]*\ssrc=)", answer.text)
         assert len(answer.data) < 200_000
+
+
+def test_a_number_of_the_overview_leads_to_the_runs_that_sum_to_it(visit: Visit) -> None:
+    visitor = visit("full")
+    overview = visitor.get("/")
+    for name, states in (("failed", 3), ("missed", 1), ("success", 4)):
+        tile = overview.split(f'data-tile="{name}"')[1].split("</li>")[0]
+        told = int(re.findall(r">([\d,]+)<" if name != "success" else r"of ([\d,]+) runs", tile)[0].replace(",", ""))
+        address = re.findall(r'<a href="([^"]+)"', tile)[0].replace("&amp;", "&")
+        page = visitor.get(address)
+        assert (counted(page), address.count("%2C") + address.count(",") + 1) == (told, states)
+        assert len(shown(page)) == min(told, 50) or name == "missed"
+        fewer = visitor.get(re.findall(r'<a href="([^"]+)" tabindex="-1"', page)[0].replace("&amp;", "&"))
+        assert 0 < counted(fewer) <= told and "finished_from" in fewer
+        if len(shown(page)) == 50:
+            assert not set(shown(visitor.get(link(page, "Next")))) & set(shown(page))
+    hour = re.findall(r'<a href="([^"]+)" class="column" aria-label="([^"]+)"', overview)[3]
+    page = visitor.get(hour[0].replace("&amp;", "&"))
+    assert counted(page) == sum(int(number) for number in re.findall(r"(\d+) (?:succ|fail|miss)", hour[1]))

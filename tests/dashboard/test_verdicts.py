@@ -3,16 +3,17 @@
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from scheduler_app.dashboard.needs import Reader, line_of
 from scheduler_app.dashboard.overall import verdict_of
+from scheduler_app.dashboard.overview import Running, in_order
 from scheduler_app.domain.job import Job, JobSpec
-from scheduler_app.domain.run import RunError, RunState
-from scheduler_app.domain.track import JobStats
+from scheduler_app.domain.run import Run, RunError, RunState
+from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.services.admission import admit
 from scheduler_app.services.needs import Kind, Need
 from scheduler_app.services.overview import verdict
@@ -184,3 +185,19 @@ def pace(
 )
 def test_scheduler_says_whether_it_is_well(found: Any, sentence: str) -> None:
     assert verdict_of(found, READER)[0] == sentence
+
+
+def test_what_runs_longest_past_its_p95_comes_first_then_the_oldest() -> None:
+    def running(name: str, elapsed: float, p95: float | None) -> Running:
+        stats = replace(NO_STATS, p95=p95)
+        return Running(run=cast("Run", name), job=None, elapsed=elapsed, stats=stats, node="app-1", percent=None)
+
+    mixed = [
+        running("young", 5, None),
+        running("old", 900, 1000),
+        running("a little", 600, 590),
+        running("far", 90, 10),
+    ]
+
+    assert [one.run for one in in_order(mixed)] == ["far", "a little", "old", "young"]
+    assert [one.is_late for one in in_order(mixed)] == [True, True, False, False]

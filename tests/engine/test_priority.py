@@ -142,7 +142,7 @@ def test_nothing_fires_when_the_pause_comes_between_the_look_and_the_write(
     write = engine.passes._write
 
     def pause_first(tx, agenda):
-        scheduling.pause_in(tx, reason=None, now=fake_clock.now())
+        scheduling.pause_in(tx, reason=None, by="code", now=fake_clock.now())
         write(tx, agenda)
 
     monkeypatch.setattr(engine.passes, "_write", pause_first)

@@ -66,9 +66,11 @@ async function follow(signal) {
   const silence = new AbortController(), any = AbortSignal.any([signal, silence.signal]);
   let alarm = setTimeout(() => silence.abort(), SILENCE);
   try {
-    const headers = lastId ? { "Last-Event-ID": lastId, Accept: "text/event-stream" } : { Accept: "text/event-stream" };
+    // where there is no room the answer is 204 then, and no error in the console
+    const headers = { Accept: "text/event-stream", Prefer: "handling=lenient" };
+    if (lastId) headers["Last-Event-ID"] = lastId;
     const answer = await fetch(events, { headers, signal: any, cache: "no-store" });
-    if (answer.status === 503) return false;
+    if ([204, 503].includes(answer.status)) return false;
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     tell({ state: "live" });
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -101,6 +103,7 @@ async function poll(signal) {
   tell({ state: "polling" });
   for (let waited = 0; waited < AGAIN; waited += POLL) {
     await pause(POLL, signal);
+    await fetch(`${root}healthz`, { signal, cache: "no-store" });  // throws when the service is lost
     tell({ hints: [{ kind: "all", id: null }] });
   }
 }

@@ -21,8 +21,8 @@ function show() {
   const start = Number(plot.dataset.start), width = Number(plot.dataset.width);
   const moment = (bar) => new Date((start + bar * width) * 1000).toISOString().replace(".000Z", "Z");
   const address = new URL(plot.dataset.all, location.href);
-  address.searchParams.set("from", moment(Math.min(first, last)));
-  address.searchParams.set("to", moment(Math.max(first, last) + 1));
+  address.searchParams.set(`${plot.dataset.by}from`, moment(Math.min(first, last)));
+  address.searchParams.set(`${plot.dataset.by}to`, moment(Math.max(first, last) + 1));
   location.assign(address);
 }
 
