@@ -5,10 +5,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, g, request
+from flask import Blueprint, Request, g, request
 from flask_openapi.models.info import Info
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.openapi import OpenAPI
+from werkzeug.routing import MapAdapter
 
 from scheduler_app.api import (
     bulk,
@@ -82,6 +83,25 @@ LISTENING = Listening()
 
 class Api(OpenAPI):
     """A Flask app that logs the unforeseen on one line, whatever characters a path has."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is: none of ours is a coroutine, and Flask asks that of each at each call."""
+        return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return what finds the view of a request; no host is looked at for that, which the guard has done."""
+        if request is None:
+            return None
+        return MapAdapter(
+            self.url_map,
+            request.host,
+            request.root_path,
+            "",
+            request.scheme,
+            request.path if request.environ.get("PATH_INFO") else "",
+            request.method,
+            request.query_string.decode(errors="replace"),
+        )
 
     def log_exception(self, exc_info: Any) -> None:
         """Log an exception that no call foresaw; its answer is a 500 that tells only the request id."""

@@ -364,12 +364,11 @@ class Desk:
             return None
 
     def _dress(self, record: Job) -> StoredJob:
-        now = self.ctx.clock.now()
         try:
             task = self.references.load(record.task)
-            return dressed(record, task, scheduler=self._scheduler, alias=ALIAS, now=now)
+            return dressed(record, task, scheduler=self._scheduler, alias=ALIAS)
         except SchedulerError:
-            return dressed(record, None, scheduler=self._scheduler, alias=ALIAS, now=now)
+            return dressed(record, None, scheduler=self._scheduler, alias=ALIAS)
 
 
 def _text(value: Any, name: str) -> str | None:

@@ -1,6 +1,5 @@
 """A job of ours in the clothes of APScheduler's `Job`."""
 
-from datetime import datetime
 from typing import Any
 
 from apscheduler.job import Job as ApsJob
@@ -15,7 +14,10 @@ EXECUTOR = "default"
 
 
 class StoredJob(ApsJob):  # type: ignore[misc]
-    """A job as it was when it was read; `record` is ours, whose other fields can be asked for here too."""
+    """A job as it was when it was read; `record` is ours, whose other fields can be asked for here too.
+
+    Its trigger is put together when it is asked for: few who add a job do.
+    """
 
     record: Job
 
@@ -23,13 +25,16 @@ class StoredJob(ApsJob):  # type: ignore[misc]
         """Return what our job has and APScheduler's has not: `state`, `last_run`, `version` and so on."""
         if name in ("record", "__setstate__"):
             raise AttributeError(name)
+        if name == "trigger":
+            self.trigger = _trigger(self.record)
+            return self.trigger
         return getattr(self.record, name)
 
     def __hash__(self) -> int:
         return hash(self.id)
 
 
-def dressed(record: Job, task: Task | None, *, scheduler: Any, alias: str, now: datetime) -> StoredJob:
+def dressed(record: Job, task: Task | None, *, scheduler: Any, alias: str) -> StoredJob:
     """Return our job as one of APScheduler's; without its task it has no `func`."""
     job = StoredJob.__new__(StoredJob)
     args, kwargs = _bound(record, task)
@@ -44,7 +49,6 @@ def dressed(record: Job, task: Task | None, *, scheduler: Any, alias: str, now: 
         "func_ref": record.task,
         "args": tuple(args),
         "kwargs": kwargs,
-        "trigger": _trigger(record, now),
         "executor": EXECUTOR,
         "coalesce": record.policies.coalesce,
         "max_instances": record.policies.max_instances,
@@ -66,12 +70,12 @@ def _typed(task: Task, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[An
     return typed_args[: len(args)], {name: typed_kwargs[name] for name in kwargs if name in typed_kwargs}
 
 
-def _trigger(record: Job, now: datetime) -> Any:
+def _trigger(record: Job) -> Any:
     """Return the trigger; a job without one ran once, when it was made, and a broken one may have none to show."""
     if record.trigger is None:
         return DateTrigger(run_date=record.created_at)
     try:
-        return from_spec(record.trigger, now=now)
+        return from_spec(record.trigger, now=record.updated_at)
     except SchedulerError:
         return None
 

@@ -180,7 +180,7 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
             return None
         try:
             task = self.references.load(record.task)
-            return dressed(record, task, scheduler=self._scheduler, alias=self._alias, now=self._clock.now())
+            return dressed(record, task, scheduler=self._scheduler, alias=self._alias)
         except SchedulerError as error:
             LOG.error("job %s cannot be run here and is left out; it stays in the store: %s", record.id, error)
             return None

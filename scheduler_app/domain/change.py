@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from pydantic_core import to_json
+
 from scheduler_app.clock import rfc3339
 from scheduler_app.domain.job import Job
 
@@ -104,6 +106,12 @@ def _fields(job: Job) -> dict[str, Any]:
 
 def bounded(values: Mapping[str, Any]) -> str:
     """Return values as JSON text; of one that is long only its beginning is told, and its length."""
+    try:
+        text = to_json(values, fallback=str).decode()
+    except ValueError:  # half a character, or a knot
+        text = ""
+    if text and len(text) <= LONGEST_VALUE:
+        return text
     return _encode({name: _bounded(value) for name, value in values.items()})
 
 

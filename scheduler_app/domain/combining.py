@@ -166,8 +166,10 @@ def refuse_too_many(spec: Mapping[str, object]) -> None:
     level: list[object] = [spec]
     total = 0
     for depth in range(1, DEEPEST + 2):
+        if not level:
+            return
         total += len(level)
-        if level and (depth > DEEPEST or total > MOST_TRIGGERS + 1):
+        if depth > DEEPEST or total > MOST_TRIGGERS + 1:
             raise InvalidTrigger.of(
                 Fault(
                     pointer="/triggers",

@@ -57,6 +57,7 @@ class Spec:
         self.given = given
         self.now = now
         self.faults: list[Fault] = []
+        self._times: dict[str, datetime | None] = {}
         self._refuse_unknown(fields)
         self.zone = self._zone()
 
@@ -144,6 +145,11 @@ class Spec:
             return None
 
     def _time(self, key: str, value: object) -> datetime | None:
+        if key not in self._times:
+            self._times[key] = self._read_time(key, value)
+        return self._times[key]
+
+    def _read_time(self, key: str, value: object) -> datetime | None:
         if isinstance(value, datetime):
             return value
         try:

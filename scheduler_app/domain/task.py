@@ -25,6 +25,7 @@ _NAME = re.compile(NAME_PATTERN.removesuffix("$") + r"\Z")
 LIMITS: Mapping[str, Callable[[Any], Any]] = {"rate_limit": RateLimit.parse, "max_running": running_limit}
 
 Arguments = tuple[list[Any], dict[str, Any]]
+NO_ARGUMENTS = ("[]", "{}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -186,6 +187,8 @@ def to_json(value: Any) -> Any:
 
 def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
     """Return both as JSON text; InvalidArguments when they are not JSON or together over 64 KiB."""
+    if not args and not kwargs:
+        return NO_ARGUMENTS
     try:
         texts = [compact(value) for value in (list(args), dict(kwargs))]
         size = sum(len(text.encode()) for text in texts)

@@ -4,7 +4,6 @@ A trigger in normal form (`Trigger.spec`) holds all it needs: read again at any 
 So whatever is taken from the clock when a job is admitted (the start of an interval) stands in the spec from then on.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from scheduler_app.clock import rfc3339
 from scheduler_app.domain.after import AFTER, AfterRuns, parse_after
 from scheduler_app.domain.calendar_interval import PERIODS, TIMES, parse_calendar_interval
 from scheduler_app.domain.combining import AllOf, AnyOf, parse_combined, refuse_too_many
+from scheduler_app.domain.compact import parse, text_of
 from scheduler_app.domain.cron import parse_cron
 from scheduler_app.domain.cron_fields import FIELD_NAMES
 from scheduler_app.domain.date_trigger import parse_date
@@ -69,7 +69,7 @@ class Trigger:
     @property
     def spec(self) -> dict[str, Any]:
         """Return the trigger in normal form, as JSON would carry it."""
-        spec: dict[str, Any] = json.loads(self.text)
+        spec: dict[str, Any] = parse(self.text)
         return spec
 
     @property
@@ -139,7 +139,15 @@ def parse_trigger(spec: Mapping[str, object], *, now: datetime) -> Trigger:
     if isinstance(spec, Mapping):
         refuse_too_many(spec)
     normal, schedule, jitter = _read(spec, now)
-    return Trigger(text=json.dumps(normal, sort_keys=True), jitter=jitter, schedule=schedule, read_at=now)
+    return Trigger(text=text_of(_sorted(normal)), jitter=jitter, schedule=schedule, read_at=now)
+
+
+def _sorted(normal: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trigger with its fields in order, so that what is equal has the same text."""
+    whole = {name: normal[name] for name in sorted(normal)}
+    if "triggers" in whole:
+        whole["triggers"] = [_sorted(part) for part in whole["triggers"]]
+    return whole
 
 
 def admit_trigger(spec: Mapping[str, object], *, now: datetime) -> Trigger:

@@ -107,6 +107,8 @@ def _serves(worker: Any) -> bool:
 
 
 def _frame_of(module: str) -> FrameType | None:
+    if module not in sys.modules:
+        return None
     return next((frame for frame in frames() if frame.f_globals.get("__name__") == module), None)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -43,11 +44,16 @@ def is_script() -> bool:
     main = getattr(sys.modules.get(MAIN), "__file__", None)
     if main is None or has_request_context():
         return False
-    file = Path(main).absolute()
-    own = file.parent != Path(sys.executable).parent and not is_of_library(file)
-    return own and any(
+    return _is_of_user(main) and any(
         frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == MAIN for frame in frames()
     )
+
+
+@lru_cache(maxsize=16)
+def _is_of_user(main: str) -> bool:
+    """Whether the program that runs is neither Python's nor a library's."""
+    file = Path(main).absolute()
+    return file.parent != Path(sys.executable).parent and not is_of_library(file)
 
 
 def is_importing() -> bool:

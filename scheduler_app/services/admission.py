@@ -1,11 +1,11 @@
 """Admit a job: its task is registered, its arguments fit, its trigger fires at least once, its policies agree."""
 
-import json
 import re
 from datetime import datetime
 from typing import Any
 
 from scheduler_app.domain import trigger as triggers
+from scheduler_app.domain.compact import parse
 from scheduler_app.domain.job import ID_PATTERN, Job, JobSpec, JobState, is_job_id, new_job_id
 from scheduler_app.domain.policy import ELSEWHERE, Delivery, Overrides, Policies
 from scheduler_app.domain.task import Registry, Task, encode_arguments
@@ -51,7 +51,7 @@ def _usable(job_id: str) -> str:
 def admit_arguments(task: Task, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """Return the arguments as JSON values once the task's signature has accepted them."""
     texts = encode_arguments(args, kwargs)
-    kept_args, kept_kwargs = json.loads(texts[0]), json.loads(texts[1])
+    kept_args, kept_kwargs = parse(texts[0]), parse(texts[1])
     task.bind(kept_args, kept_kwargs)
     return kept_args, kept_kwargs
 

@@ -13,7 +13,7 @@ from scheduler_app.domain.trigger import parse_trigger
 from scheduler_app.errors import InvalidTrigger
 from scheduler_app.services.admission import admit
 from scheduler_app.services.context import Context
-from scheduler_app.services.jobs import apply, create, delete, drop, find, taken, told
+from scheduler_app.services.jobs import apply, create, delete, drop, find, told
 from scheduler_app.services.planning import catch_up, close_books
 from scheduler_app.services.trail import Note, noting
 from scheduler_app.signals import JobChanged
@@ -43,11 +43,9 @@ def define_job(spec: JobSpec, *, start: Start | None = None, replacing: bool = F
     values = jobs.values_of(job)
 
     def work(tx: sa.Connection) -> Job:
-        before = jobs.find(tx, job.id)
+        before = jobs.find(tx, job.id) if replacing else None
         if before is None:
             return create(tx, job, values, now=now, ctx=ctx)
-        if not replacing:
-            raise taken(job.id)
         after = update(tx, brought_up(tx, before, job, now), job, now)
         noting(tx, ctx, now).job_changed(before, after)
         return after

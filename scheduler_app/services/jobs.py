@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import rfc3339, to_micros
 from scheduler_app.domain.change import CODE, What, of_job
-from scheduler_app.domain.compact import compact
+from scheduler_app.domain.compact import text_of
 from scheduler_app.domain.job import Job, JobSpec, JobState, LastRun
 from scheduler_app.domain.run import Origin, Reason, Run, RunState
 from scheduler_app.errors import Conflict, Fault, IdTaken, InvalidInput, NotFound, VersionMismatch
@@ -68,7 +68,7 @@ def insert(tx: sa.Connection, job: Job, values: dict[str, Any], now: datetime) -
         row = asked_row(job, Origin.ONCE, now, waits=Reason.BLOCKED if is_locked else None)
         last_run = LastRun(id=runs.insert(tx, row | {"job_key": key}), state=row["state"])
     failpoint("add.before_commit")
-    return replace(job, key=key, last_run=last_run)
+    return job.stored(key, last_run)
 
 
 def taken(job_id: str) -> IdTaken:
@@ -253,8 +253,8 @@ def asked_row(job: Job, origin: Origin, now: datetime, *, waits: Reason | None) 
         "job_key": job.key,
         "job_id": job.id,
         "task": job.task,
-        "args": compact(job.args),
-        "kwargs": compact(job.kwargs),
+        "args": text_of(job.args),
+        "kwargs": text_of(job.kwargs),
         "origin": origin,
         "scheduled_at": to_micros(now),
         "ready_at": to_micros(now),

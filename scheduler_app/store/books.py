@@ -10,8 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.store import facts, lags, rollups, tracks
+from scheduler_app.store import facts, lags, rollups, tracks, trail
 from scheduler_app.store.endings import Commit, Ending, Firings, Gone, Plans
+from scheduler_app.store.trail import Change
 
 # a fact that changes whenever what is planned does
 PLANS = "plans"
@@ -24,9 +25,12 @@ def conclude(tx: sa.Connection, noted: list[Any]) -> None:
         rollups.add(tx, endings)
         tracks.add(tx, endings)
     if len(endings) < len(noted):
+        changes = [entry for entry in noted if type(entry) is Change]
         committed = [entry.at for entry in noted if type(entry) is Commit]
         fired = [entry for entry in noted if type(entry) is Firings]
         gone = [entry.job for entry in noted if type(entry) is Gone]
+        if changes:
+            trail.add(tx, changes)
         if gone:
             tracks.forget(tx, gone)
         if gone or any(type(entry) is Plans for entry in noted):

@@ -1,12 +1,12 @@
 """Facts about the whole store, such as whether firing is paused."""
 
-import json
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from scheduler_app.domain.compact import parse, text_of
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import facts
@@ -23,12 +23,12 @@ PUT = Statement(
 def get(tx: sa.Connection, name: str) -> dict[str, Any] | None:
     """Return a fact, or None."""
     value = GET.scalar(tx, name_=name)
-    return None if value is None else json.loads(value)
+    return None if value is None else parse(value)
 
 
 def put(tx: sa.Connection, name: str, value: dict[str, Any]) -> None:
     """Set a fact."""
-    PUT.run(tx, name=name, value=json.dumps(value))
+    PUT.run(tx, name=name, value=text_of(value))
 
 
 def drop(tx: sa.Connection, name: str) -> None:
@@ -44,4 +44,4 @@ def paused_since(tx: sa.Connection) -> datetime | None:
 
 def pause_of(value: str | None) -> datetime | None:
     """Return since when everything is paused, by what the fact says."""
-    return None if value is None else datetime.fromisoformat(json.loads(value)["since"])
+    return None if value is None else datetime.fromisoformat(parse(value)["since"])

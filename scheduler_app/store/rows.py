@@ -1,6 +1,5 @@
 """Rows to domain objects and back; the only place that knows how a field is kept."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import EPOCH, from_micros, to_micros
 from scheduler_app.domain.after import parent_of
-from scheduler_app.domain.compact import compact
+from scheduler_app.domain.compact import compact, parse, text_of
 from scheduler_app.domain.job import Job, JobState, LastRun
 from scheduler_app.domain.policy import POLICY_NAMES, Overrides, Policies
 from scheduler_app.domain.run import MissedRange, Origin, ParentRun, Progress, Run, RunError, RunState
@@ -56,14 +55,9 @@ def _overrides_text(overrides: Overrides) -> str:
 READ_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError, RecursionError)
 
 
-EMPTY = {"[]": list, "{}": dict}
-
-
 def read_object(text: Any, kind: type) -> Any:
     """Return the JSON list or object that a column holds."""
-    if text in EMPTY and EMPTY[text] is kind:
-        return kind()
-    value = json.loads(text)
+    value = parse(text)
     if not isinstance(value, kind):
         raise ValueError(f"not a JSON {'array' if kind is list else 'object'}")
     return value
@@ -96,9 +90,9 @@ def job_values(job: Job) -> dict[str, Any]:
         "id": job.id,
         "name": job.name,
         "task": job.task,
-        "args": compact(job.args),
-        "kwargs": compact(job.kwargs),
-        "trigger": None if job.trigger is None else compact(job.trigger),
+        "args": text_of(job.args),
+        "kwargs": text_of(job.kwargs),
+        "trigger": None if job.trigger is None else text_of(job.trigger),
         "trigger_type": None if job.trigger is None else job.trigger["type"],
         "after_job": parent_of(job.trigger),
         "overrides": _overrides_text(job.overrides),
@@ -207,8 +201,8 @@ def run_of(row: sa.Row[Any]) -> Run:
         job_key=values["job_key"],
         job_id=values["job_id"],
         task=values["task"],
-        args=json.loads(values["args"]),
-        kwargs=json.loads(values["kwargs"]),
+        args=parse(values["args"]),
+        kwargs=parse(values["kwargs"]),
         origin=Origin(values["origin"]),
         retry_of=values["retry_of"],
         parent=values["parent_run"],
@@ -227,7 +221,7 @@ def run_of(row: sa.Row[Any]) -> Run:
         engine=values["engine"],
         cancel_requested=bool(values["cancel_requested"]),
         progress=_progress(values),
-        result=None if values["result"] is None else json.loads(values["result"]),
+        result=None if values["result"] is None else parse(values["result"]),
         error=error_of(values),
         missed=_missed(values),
     )
@@ -244,7 +238,7 @@ def parent_run_of(row: Any) -> ParentRun:
         scheduled_at=from_micros(values["scheduled_at"]),
         started_at=moment(values["started_at"]),
         finished_at=moment(values["finished_at"]),
-        result=None if values["result"] is None else json.loads(values["result"]),
+        result=None if values["result"] is None else parse(values["result"]),
         error=error_of(values),
     )
 

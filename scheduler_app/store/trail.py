@@ -1,15 +1,16 @@
 """The audit of changes: each row is written in the transaction of the change that it tells of, and never changed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.change import bounded
+from scheduler_app.store.lanes import notes
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import audit
 
@@ -27,6 +28,12 @@ class Entry:
     after: Mapping[str, Any] | None = None
     request_id: str | None = None
     id: int = 0
+
+
+class Change(NamedTuple):
+    """What is to be written of a change, with the others of its transaction."""
+
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +68,13 @@ def values_of(entry: Entry) -> dict[str, Any]:
 
 
 def insert(tx: sa.Connection, entry: Entry) -> None:
-    """Note a change."""
-    INSERT.run(tx, **values_of(entry))
+    """Note a change; it is written at the end of the transaction."""
+    notes(tx).append(Change(values_of(entry)))
+
+
+def add(tx: sa.Connection, changes: Iterable[Change]) -> None:
+    """Write what was noted."""
+    INSERT.many(tx, [change.values for change in changes])
 
 
 def page(tx: sa.Connection, where: TrailFilter, *, after: int | None, limit: int) -> list[Entry]:
