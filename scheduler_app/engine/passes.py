@@ -54,6 +54,7 @@ class Pass:
         self._in_doubt = False
         self._ahead: Outlook | None = None
         self._next_due: Sequence[firing.DueJob | firing.Unreadable] = ()
+        self.write = ctx.database.write
         self.idle = True
         self.rests_after = False
         self.commits = 0
@@ -202,7 +203,7 @@ class Pass:
     def _commit(self, agenda: Agenda) -> None:
         ctx = self._ctx
         try:
-            ctx.database.write(lambda tx: self._write(tx, agenda))
+            self.write(lambda tx: self._write(tx, agenda))
             agenda.committed()
         except BaseException:
             ctx.pool.put_back(agenda.ended)
