@@ -233,7 +233,7 @@ class Pass:
         works = not agenda.paused and self._ctx.may_work()
         starter = self._claimer.starter(agenda) if works and not how.is_any_queued else None
         agenda.fired = firing.record(tx, agenda.planned, agenda.now, starter, how)
-        if agenda.planned:
+        if agenda.fired:
             endings.commits_at(tx, self._ctx.clock.now())
             failpoint("fire.before_commit")
         for paused, plan in agenda.lapsed:

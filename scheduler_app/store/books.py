@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.store import facts, lags, rollups, tracks
-from scheduler_app.store.endings import Commit, Ending, Firings, Gone, Plans
+from scheduler_app.store.endings import Ending, Firings, Gone, Plans
 
 # a fact that changes whenever what is planned does
 PLANS = "plans"
@@ -24,7 +24,6 @@ def conclude(tx: sa.Connection, noted: list[Any]) -> None:
         rollups.add(tx, endings)
         tracks.add(tx, endings)
     if len(endings) < len(noted):
-        committed = [entry.at for entry in noted if type(entry) is Commit]
         fired = [entry for entry in noted if type(entry) is Firings]
         gone = [entry.job for entry in noted if type(entry) is Gone]
         if gone:
@@ -32,4 +31,4 @@ def conclude(tx: sa.Connection, noted: list[Any]) -> None:
         if gone or any(type(entry) is Plans for entry in noted):
             facts.put(tx, PLANS, {"version": secrets.token_hex(8)})
         if fired:
-            lags.add(tx, fired, at=max(committed, default=None))
+            lags.add(tx, fired)

@@ -188,9 +188,9 @@ def record(
     valid = [entry for entry, changed in zip(free, advanced, strict=True) if changed]
     if valid:
         due = [move["from_"] for move, changed in zip(moves, advanced, strict=True) if changed]
-        notes(tx).append(Firings(due, to_micros(now)))
         _insert_firings(tx, valid, now, starter, how)
         finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
+        notes(tx).append(Firings(due, to_micros(now)))
     return valid
 
 
