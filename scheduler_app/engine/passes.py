@@ -252,15 +252,17 @@ class Pass:
 
     def _next_at(self, agenda: Agenda, ahead: Outlook) -> datetime | None:
         """Return when something is due next, or may start that a limit holds back."""
-        moments = (ahead.next_at, self._claimer.next_at(agenda.now, agenda.held))
-        return min((at for at in moments if at is not None), default=None)
+        ahead_at, held_until = ahead.next_at, self._claimer.next_at(agenda.now, agenda.held)
+        if ahead_at is None or held_until is None:
+            return ahead_at or held_until
+        return min(ahead_at, held_until)
 
     def _few_due(self, tx: sa.Connection, agenda: Agenda) -> Sequence[firing.DueJob | firing.Unreadable]:
         """Return the jobs that fire next after others have fired, if they are few: the next pass need not look."""
         ahead = agenda.ahead
         if not agenda.fired or ahead is None or ahead.due is None or ahead.busy or ahead.paused_since:
             return ()
-        due = due_again(tx, ahead.due, FEW, agenda.fired)
+        due = due_again(tx, ahead.due, FEW, agenda.fired, is_one=ahead.is_one_due)
         return due if len(due) < FEW else ()
 
     def _announce(self, agenda: Agenda) -> None:

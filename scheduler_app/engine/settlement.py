@@ -64,6 +64,8 @@ def keep_news(tx: sa.Connection, executions: Sequence[Execution]) -> None:
     Only who still holds its claim may: a thread that outlives its timeout would write where the next attempt does.
     """
     news = [execution for execution in executions if execution.has_news or execution.progress is not None]
+    if not news:
+        return
     held = settling.held(tx, [execution.claim for execution in news])
     for execution in news:
         if execution.claim.held in held:

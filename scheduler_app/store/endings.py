@@ -76,7 +76,8 @@ def note_rows(tx: sa.Connection, rows: Iterable[Any]) -> None:
 def commits_at(tx: sa.Connection, moment: datetime) -> None:
     """Note when the firings are about to be committed that were noted last."""
     noted = notes(tx)
-    noted[-1] = noted[-1]._replace(at=max(noted[-1].at, to_micros(moment)))
+    firings: Firings = noted[-1]
+    noted[-1] = Firings(firings.due, max(firings.at, to_micros(moment)))
 
 
 def job_of(key: int, origin: str) -> int | None:

@@ -189,7 +189,8 @@ def record(
     if valid:
         due = [move["from_"] for move, changed in zip(moves, advanced, strict=True) if changed]
         _insert_firings(tx, valid, now, starter, how)
-        finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
+        if over := [job.key for job, plan in valid if plan.next_run_time is None]:
+            finish_idle(tx, over)
         notes(tx).append(Firings(due, to_micros(now)))
     return valid
 

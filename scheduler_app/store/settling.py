@@ -114,7 +114,7 @@ def _go_on(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime, 
     """Let go on what waited for these ends, and finish the jobs that have nothing left."""
     orphans = _cancel_orphans(tx, settlements)
     endings.note(tx, _endings(settlements, {end.run for end in orphans}))
-    keys = list({settlement.outcome.claim.job_key for settlement in settlements})
+    keys = [*{settlement.outcome.claim.job_key for settlement in settlements}]
     if how.is_any_blocked:
         unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in settlements}, now)
     finish_left(tx, keys)

@@ -69,11 +69,13 @@ class Starter:
     @property
     def claims(self) -> list[Claim]:
         """What was claimed, in starting order."""
-        return sorted(self.taken, key=lambda claim: -claim.priority)
+        return self.taken if len(self.taken) < 2 else sorted(self.taken, key=lambda claim: -claim.priority)
 
     def mark(self, rows: Sequence[dict[str, Any]]) -> None:
         """Let the rows of what is chosen say that it runs."""
-        queued = sorted((row for row in rows if row["state"] == RunState.QUEUED), key=lambda row: -row["priority"])
+        queued = [row for row in rows if row["state"] == RunState.QUEUED]
+        if len(queued) > 1:
+            queued.sort(key=lambda row: -row["priority"])
         started = {
             "state": RUNNING,
             "attempt": 1,

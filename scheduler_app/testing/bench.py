@@ -25,7 +25,7 @@ from scheduler_app.testing.clock import FakeClock
 from scheduler_app.testing.faults import Faults, FaultyRegistry, Point
 from scheduler_app.testing.loop import SimulatedCoroutines
 
-BEAT_AT_LEAST_EVERY = 7 * 86_400.0
+BEAT_AT_LEAST_EVERY = 30 * 86_400.0
 MOST_NESTED = 10
 
 
@@ -236,8 +236,9 @@ class Bench:
     def _may_settle_later(self) -> bool:
         """Whether all that there is to do is to write that runs succeeded, and nothing can follow from that."""
         passes = self._engine.passes
-        untouched = passes.commits == self._engine.ctx.database.commits
-        return passes.rests_after and untouched and self._pool.all_succeeded
+        if not (passes.rests_after and self._pool.all_succeeded):
+            return False
+        return passes.commits == self._engine.ctx.database.commits
 
     def _poll(self) -> None:
         has_beaten = self._beat()
@@ -257,7 +258,7 @@ class Bench:
         self._engine.rescuer.poll()
 
     def _beat(self) -> bool:
-        """Beat and rescue when time begins to move, and then once a week: who could look is driven by this clock."""
+        """Beat and rescue when time begins to move, and then once a month: who could look is driven by this clock."""
         self._engine.heartbeat.reset()
         now = self._clock.monotonic()
         if now - self._beaten_at < self._beat_every:
