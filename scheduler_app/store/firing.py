@@ -32,11 +32,12 @@ from scheduler_app.store.standing import Standing
 from scheduler_app.store.starting import Starter, write_firings
 from scheduler_app.store.statement import Among, Statement, still
 from scheduler_app.store.tables import jobs, runs
+from scheduler_app.values import value
 
 SCHEDULE = str(Origin.SCHEDULE)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class DueJob:
     """What firing a job needs of it; `trigger`, `args` and `kwargs` are JSON text."""
 

@@ -1,6 +1,5 @@
 """What lies ahead, in one statement: whether everything is paused, and when something is due next."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,6 +11,7 @@ from scheduler_app.store.pauses import NEXT_LAPSE
 from scheduler_app.store.rows import due_moment
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import BLOCKED, facts, jobs, runs
+from scheduler_app.values import value
 
 AHEAD = Statement(
     sa.select(
@@ -29,7 +29,7 @@ AHEAD = Statement(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Outlook:
     """Since when everything is paused; when a job fires, and whether it is one alone; when a run may be queued, and
     when a pause ends next.

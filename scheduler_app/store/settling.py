@@ -6,7 +6,6 @@ failed at a commit that happened all the same, is not late: its own end stands i
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, groupby
 from typing import Any
@@ -25,6 +24,7 @@ from scheduler_app.store.rows import micros
 from scheduler_app.store.standing import Standing, standing
 from scheduler_app.store.statement import Among, Statement, still
 from scheduler_app.store.tables import jobs, runs
+from scheduler_app.values import value
 
 HELD = Statement(sa.select(runs.c.id, runs.c.token).where(Among(runs.c.id, "ids"), runs.c.state == RunState.RUNNING))
 END = (
@@ -77,7 +77,7 @@ def held(tx: sa.Connection, claims: Iterable[Claim]) -> set[tuple[int, int]]:
     return {(row.id, row.token) for row in HELD.rows(tx, ids=ids)} if ids else set()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Settled:
     """The outcomes that came too late; and how things stand then, unless what followed may have changed that."""
 

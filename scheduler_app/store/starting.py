@@ -21,6 +21,7 @@ from scheduler_app.store.endings import MANY, Ending
 from scheduler_app.store.runs import BY_HAND
 from scheduler_app.store.statement import Insert, Statement
 from scheduler_app.store.tables import runs
+from scheduler_app.values import value
 
 FIRED = (*BY_HAND, "finished_at", "missed_since", "missed_until", "missed_count")
 STARTED = (*(name for name in BY_HAND if name != "reason"), "attempt", "engine", "token", "started_at")
@@ -44,7 +45,7 @@ class Fate(Enum):
     RECORDED = auto()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Newborn:
     """A firing that is about to be queued, as a candidate."""
 
