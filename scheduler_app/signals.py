@@ -123,15 +123,36 @@ class EngineMoved(Event):
 Subscriber = Callable[[Any], None]
 
 
+def always() -> bool:
+    """Tell that successes are of interest."""
+    return True
+
+
+def never() -> bool:
+    """Tell that successes are of no interest."""
+    return False
+
+
 class Bus:
     """Delivers events to subscribers, in the publisher's thread."""
 
     def __init__(self) -> None:
         self._subscribers: tuple[Subscriber, ...] = ()
+        self._asked: tuple[Callable[[], bool], ...] = ()
 
-    def subscribe(self, subscriber: Subscriber) -> None:
-        """Call `subscriber` with every event from now on; it must be quick and must not raise."""
+    def subscribe(self, subscriber: Subscriber, *, successes: Callable[[], bool] = always) -> None:
+        """Call `subscriber` with every event from now on; it must be quick and must not raise.
+
+        Most events are runs that ended well: where nobody wants them, asked by `successes`, none is made.
+        """
         self._subscribers = (*self._subscribers, subscriber)
+        if successes is not never:
+            self._asked = (*self._asked, successes)
+
+    @property
+    def wants_successes(self) -> bool:
+        """Whether anybody is to be told now that a run has ended well."""
+        return any(asked() for asked in self._asked)
 
     def publish(self, event: Event) -> None:
         """Tell every subscriber."""

@@ -23,7 +23,7 @@ from scheduler_app.services.context import Actor, Context
 from scheduler_app.services.keys import USES_APART, authenticate, note_use
 from scheduler_app.services.roles import Role
 from scheduler_app.services.sessions import note_seen
-from scheduler_app.signals import KeyRevoked
+from scheduler_app.signals import KeyRevoked, never
 from scheduler_app.store.keys import ApiKey
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -63,7 +63,7 @@ class Guard:
         self._used: Memory[bool] = Memory(seconds=USES_APART.total_seconds(), most=KEYS_KEPT)
         self._needs: Mapping[str, str] = NEEDS
         self._open: Collection[str] = OPEN_ENDPOINTS
-        ctx.bus.subscribe(self._hear)
+        ctx.bus.subscribe(self._hear, successes=never)
 
     def admit_to(self, needs: Mapping[str, str], open_to_all: Collection[str]) -> None:
         """Stand before further endpoints too, each with the role that it needs."""

@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.policy import Delivery
+from scheduler_app.values import value
 
 AHEAD_SECONDS = 0.1
 MOST_AHEAD = 250
@@ -46,7 +47,7 @@ class Candidate(Protocol):
 C = TypeVar("C", bound=Candidate)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Room:
     """What an engine can take: free slots of all slots, runs it holds that have not started, usual seconds by task."""
 

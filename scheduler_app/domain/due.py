@@ -5,7 +5,6 @@ however late the looking is.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
@@ -13,11 +12,12 @@ from scheduler_app.clock import MICROSECOND
 from scheduler_app.domain.run import MissedRange
 from scheduler_app.domain.schedule import STEP_BUDGET
 from scheduler_app.domain.trigger import Trigger
+from scheduler_app.values import value
 
 MOST_PREVIEWED = 1000
 
 
-@dataclass(frozen=True, kw_only=True)
+@value
 class Due:
     """The last firing that is due, the ones due before it, and the first that is not due yet."""
 

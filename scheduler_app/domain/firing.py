@@ -4,7 +4,6 @@ Pure: the trigger's arithmetic runs here, before any transaction. The next time 
 now, so that no delay of ours moves a schedule.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scheduler_app.clock import MICROSECOND
@@ -14,6 +13,7 @@ from scheduler_app.domain.policy import Overlap, Policies
 from scheduler_app.domain.run import MissedRange, Reason, RunState
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.errors import SchedulerError
+from scheduler_app.values import value
 
 MOST_FIRINGS_AT_ONCE = 100
 MOST_WAITING = {Overlap.QUEUE_ONE: 1, Overlap.QUEUE_ALL: 100}
@@ -23,7 +23,7 @@ UNPLANNABLE = (SchedulerError, ArithmeticError, ValueError, TypeError, KeyError,
 Missed = tuple[tuple[MissedRange, Reason], ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class FiringPlan:
     """The firings of one job up to now: `runs` to execute, `skipped` ones, `missed` ranges, and the next time."""
 
@@ -33,7 +33,7 @@ class FiringPlan:
     skipped: tuple[datetime, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Places:
     """How full a job is: runs that execute or may start now, that wait for a place, and whose jitter is not over; and
     whether its concurrency key is held."""

@@ -1,10 +1,10 @@
 """How an attempt ended, and what follows from it: the final state, or another attempt."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scheduler_app.domain.retry import RetryPolicy
 from scheduler_app.domain.run import Claim, Reason, RunError, RunState
+from scheduler_app.values import value
 
 RETRIED = frozenset({RunState.FAILED, RunState.TIMED_OUT})
 INTERRUPTIONS = frozenset({Reason.SHUTDOWN, Reason.NO_BEAT, Reason.DECLARED_DEAD})
@@ -13,7 +13,7 @@ MOST_CRASHES_ALONE = 3
 MANY_CRASHES = 10
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Outcome:
     """The end of an attempt: `result` is JSON text, `state` one of the final states."""
 
@@ -26,7 +26,7 @@ class Outcome:
     reason: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Settlement:
     """What the settle writes: the state that follows, and when a further attempt may start."""
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from scheduler_app.domain.policy import Delivery, Executor
+from scheduler_app.values import value
 
 
 class RunState(StrEnum):
@@ -165,7 +166,7 @@ class ParentRun:
     error: RunError | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Claim:
     """A run taken by an engine: what it needs to execute it, and the token that proves it.
 

@@ -16,9 +16,10 @@ from itertools import count
 from zoneinfo import ZoneInfo
 
 from scheduler_app.clock import MICROSECOND
-from scheduler_app.domain.schedule import END, FIRST, STEP_BUDGET, budgeted, count_by_walking
+from scheduler_app.domain.schedule import END, FIRST, STEP_BUDGET, TOO_MANY_STEPS, budgeted, count_by_walking
 from scheduler_app.domain.wall_table import WallTable
 from scheduler_app.domain.zone import SECOND, Span, span_of, spans_back_from
+from scheduler_app.errors import TriggerBudgetExceeded
 
 # Over so long a stretch a clock change can neither hide a match nor bring one back.
 FAR = timedelta(days=3)
@@ -35,7 +36,9 @@ class WallSchedule:
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the first firing strictly after `moment`."""
-        moment = max(moment, (self.start or FIRST) - MICROSECOND)
+        start = self.start or FIRST
+        if moment < start:
+            moment = start - MICROSECOND
         if moment >= (self.end or END):
             return None
         firing = self._from(moment.astimezone(UTC).replace(microsecond=0, tzinfo=None) + SECOND)
@@ -64,7 +67,7 @@ class WallSchedule:
 
     def _from(self, moment: datetime) -> datetime | None:
         """Return the first firing at or after `moment` (naive UTC, whole seconds)."""
-        for _ in budgeted(count()):
+        for _ in range(STEP_BUDGET):
             span = span_of(self.zone, moment)
             if span is None:
                 return None
@@ -73,7 +76,7 @@ class WallSchedule:
             if wall is None or (firing := max(wall - span.offset, span.start)) < span.end:
                 return firing.replace(tzinfo=UTC) if wall else None
             moment = max(span.end, wall - FAR) if span.end - moment > FAR else span.end
-        return None
+        raise TriggerBudgetExceeded(TOO_MANY_STEPS)
 
     def _back_from(self, moment: datetime) -> datetime | None:
         """Return the last firing at or before `moment` (naive UTC, whole seconds)."""

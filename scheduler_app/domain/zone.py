@@ -76,7 +76,10 @@ def span_of(zone: ZoneInfo, moment: datetime) -> Span | None:
     """Return the span that holds `moment` (naive UTC); None at the end of time."""
     if moment.year >= END.year:
         return None
-    return next(span for span in spans(zone, moment.year) if span.end > moment)
+    for span in spans(zone, moment.year):
+        if span.end > moment:
+            return span
+    return None
 
 
 def spans_back_from(zone: ZoneInfo, moment: datetime) -> Iterator[Span]:

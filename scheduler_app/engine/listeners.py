@@ -38,7 +38,7 @@ class Listeners:
 
     def __init__(self, dispatch: Callable[[Any], None], *, is_heard: Callable[[], bool]) -> None:
         self._dispatch = dispatch
-        self._is_heard = is_heard
+        self.is_heard = is_heard
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -60,7 +60,7 @@ class Listeners:
 
     def __call__(self, event: Any) -> None:
         """Tell the listeners of one event of ours. Who changes a job hears of it before the call returns."""
-        if not self._is_heard():
+        if not self.is_heard():
             return
         if isinstance(event, JobChanged):
             self._dispatch(JobEvent(CHANGES.get(event.change, EVENT_JOB_MODIFIED), event.job_id, ALIAS))

@@ -54,6 +54,7 @@ class Pass:
         self._in_doubt = False
         self._ahead: Outlook | None = None
         self._next_due: Sequence[firing.DueJob | firing.Unreadable] = ()
+        self.write = ctx.database.write
         self.idle = True
         self.rests_after = False
         self.commits = 0
@@ -203,7 +204,7 @@ class Pass:
     def _commit(self, agenda: Agenda) -> None:
         ctx = self._ctx
         try:
-            ctx.database.write(lambda tx: self._write(tx, agenda))
+            self.write(lambda tx: self._write(tx, agenda))
             agenda.committed()
         except BaseException:
             ctx.pool.put_back(agenda.ended)
@@ -239,7 +240,7 @@ class Pass:
         works = not agenda.paused and self._ctx.may_work()
         starter = self._claimer.starter(agenda) if works and not how.is_any_queued else None
         agenda.fired = firing.record(tx, agenda.planned, agenda.now, starter, how)
-        if agenda.planned:
+        if agenda.fired:
             endings.commits_at(tx, self._ctx.clock.now())
             failpoint("fire.before_commit")
         for paused, plan in agenda.lapsed:
@@ -258,15 +259,17 @@ class Pass:
 
     def _next_at(self, agenda: Agenda, ahead: Outlook) -> datetime | None:
         """Return when something is due next, or may start that a limit holds back."""
-        moments = (ahead.next_at, self._claimer.next_at(agenda.now, agenda.held))
-        return min((at for at in moments if at is not None), default=None)
+        ahead_at, held_until = ahead.next_at, self._claimer.next_at(agenda.now, agenda.held)
+        if ahead_at is None or held_until is None:
+            return ahead_at or held_until
+        return min(ahead_at, held_until)
 
     def _few_due(self, tx: sa.Connection, agenda: Agenda) -> Sequence[firing.DueJob | firing.Unreadable]:
         """Return the jobs that fire next after others have fired, if they are few: the next pass need not look."""
         ahead = agenda.ahead
         if not agenda.fired or ahead is None or ahead.due is None or ahead.busy or ahead.paused_since:
             return ()
-        due = due_again(tx, ahead.due, FEW, agenda.fired)
+        due = due_again(tx, ahead.due, FEW, agenda.fired, is_one=ahead.is_one_due)
         return due if len(due) < FEW else ()
 
     def _announce(self, agenda: Agenda) -> None:

@@ -1,7 +1,6 @@
 """What becomes of the attempts that have ended, and of what they logged and reported, inside the pass's transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,11 +13,12 @@ from scheduler_app.engine.pool import Ended
 from scheduler_app.signals import Bus, LateResultRefused, RunEnded
 from scheduler_app.store import claims, limits, logs, rescues, runs, settling
 from scheduler_app.store.standing import Standing
+from scheduler_app.values import value
 
 NO_CRASHES = rescues.Rescue()
 
 
-@dataclass(frozen=True, kw_only=True)
+@value
 class Settled:
     """The outcomes that came too late, what became of the runs whose worker processes died, and how things stand then.
 
@@ -64,6 +64,8 @@ def keep_news(tx: sa.Connection, executions: Sequence[Execution]) -> None:
     Only who still holds its claim may: a thread that outlives its timeout would write where the next attempt does.
     """
     news = [execution for execution in executions if execution.has_news or execution.progress is not None]
+    if not news:
+        return
     held = settling.held(tx, [execution.claim for execution in news])
     for execution in news:
         if execution.claim.held in held:
@@ -88,8 +90,10 @@ def _keep(tx: sa.Connection, execution: Execution) -> None:
 
 def announce(bus: Bus, ended: Sequence[Ended], settled: Settled, now: datetime) -> None:
     """Tell how attempts have ended, once that is committed."""
-    late = {id(outcome) for outcome in settled.late}
+    late, is_quiet = {id(outcome) for outcome in settled.late}, not bus.wants_successes
     for execution, outcome in ended:
+        if is_quiet and outcome.state is RunState.SUCCEEDED and not late:
+            continue
         if id(outcome) in late:
             bus.publish(LateResultRefused(at=now, run_id=outcome.claim.run_id, token=outcome.claim.token))
         elif not is_given_back(outcome):

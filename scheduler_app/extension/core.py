@@ -121,8 +121,9 @@ def build(app: Flask, kit: Kit) -> Core:
             publisher=lambda: distribution.publisher(lambda: engine.ctx),
         )
     )
-    for subscriber in (LogReporter(), engine.scheduler.listeners):
-        engine.ctx.bus.subscribe(subscriber)
+    reporter, listeners = LogReporter(), engine.scheduler.listeners
+    engine.ctx.bus.subscribe(reporter, successes=reporter.tells_successes)
+    engine.ctx.bus.subscribe(listeners, successes=listeners.is_heard)
     ctx = context_of(engine, settings, kit.on_wake or engine.wake)
     references = References(settings.task_modules, registry, code=Path(app.root_path), module=app.import_name)
     name = settings.app_name or app.name

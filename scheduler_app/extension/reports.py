@@ -28,6 +28,10 @@ class LogReporter:
         if report is not None:
             report(event)
 
+    def tells_successes(self) -> bool:
+        """Whether it has a line for a run that ended well, at the level of its logger."""
+        return LOGGER.isEnabledFor(logging.DEBUG)
+
 
 def _run_ended(event: RunEnded) -> None:
     if event.error is None:

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.store import facts, lags, rollups, tracks, trail
-from scheduler_app.store.endings import Commit, Ending, Firings, Gone, Plans
+from scheduler_app.store.endings import Ending, Firings, Gone, Plans
 from scheduler_app.store.trail import Change
 
 # a fact that changes whenever what is planned does
@@ -26,7 +26,6 @@ def conclude(tx: sa.Connection, noted: list[Any]) -> None:
         tracks.add(tx, endings)
     if len(endings) < len(noted):
         changes = [entry for entry in noted if type(entry) is Change]
-        committed = [entry.at for entry in noted if type(entry) is Commit]
         fired = [entry for entry in noted if type(entry) is Firings]
         gone = [entry.job for entry in noted if type(entry) is Gone]
         if changes:
@@ -36,4 +35,4 @@ def conclude(tx: sa.Connection, noted: list[Any]) -> None:
         if gone or any(type(entry) is Plans for entry in noted):
             facts.put(tx, PLANS, {"version": secrets.token_hex(8)})
         if fired:
-            lags.add(tx, fired, at=max(committed, default=None))
+            lags.add(tx, fired)

@@ -50,6 +50,7 @@ class Connections:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Read one consistent snapshot; StoreUnavailable when the store does not answer."""
+        self._writer.cut()
         with translated(self._backend.explain), self._opened.reader.transaction() as connection:
             yield connection
 
@@ -60,8 +61,17 @@ class Connections:
         """
         return self._writer.write(work)
 
+    def string(self, work: Work[T]) -> T:
+        """Run `work` in a transaction with those before, committed when anything else reads or writes, or by `cut`."""
+        return self._writer.string(work)
+
+    def cut(self) -> None:
+        """Commit what was strung together."""
+        self._writer.cut()
+
     def write_alone(self, work: Work[T]) -> T:
         """Run `work` in a write transaction of its own, however long it takes and however long others write before."""
+        self._writer.cut()
         opened = self._opened
         with translated(self._backend.explain), opened.gate.held(MIGRATION_PATIENCE):
             try:
@@ -83,6 +93,7 @@ class Connections:
 
     def close(self) -> None:
         """Close everything; the last connection's checkpoint too runs behind the gate."""
+        self._writer.cut()
         self._opened.reader.close()
         with self._opened.gate.held(self._patience):
             self._opened.writer.close()
@@ -159,6 +170,18 @@ class Database:
         It may be called a second time, after all that the first call wrote was undone.
         """
         return self.connections.write(work)
+
+    def string(self, work: Work[T]) -> T:
+        """Run `work` in a transaction with those before it, committed when anything else reads or writes, or by `cut`.
+
+        Only for a store that no other program has open, such as a test's: what raises undoes those before it too.
+        """
+        return self.connections.string(work)
+
+    def cut(self) -> None:
+        """Commit what was strung together."""
+        if self._connections is not None:
+            self._connections.cut()
 
     def write_alone(self, work: Work[T]) -> T:
         """Run `work` in a write transaction of its own, however long it takes and however long others write before."""

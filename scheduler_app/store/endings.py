@@ -41,15 +41,9 @@ class Ending(NamedTuple):
 
 
 class Firings(NamedTuple):
-    """When the jobs were due that a transaction fires."""
+    """When the jobs were due that are fired, and when that is committed."""
 
     due: list[int]
-    at: int
-
-
-class Commit(NamedTuple):
-    """When a transaction is about to be committed."""
-
     at: int
 
 
@@ -80,8 +74,10 @@ def note_rows(tx: sa.Connection, rows: Iterable[Any]) -> None:
 
 
 def commits_at(tx: sa.Connection, moment: datetime) -> None:
-    """Note that a transaction which fires is about to be committed."""
-    notes(tx).append(Commit(to_micros(moment)))
+    """Note when the firings are about to be committed that were noted last."""
+    noted = notes(tx)
+    firings: Firings = noted[-1]
+    noted[-1] = Firings(firings.due, max(firings.at, to_micros(moment)))
 
 
 def job_of(key: int, origin: str) -> int | None:

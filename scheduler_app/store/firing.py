@@ -32,11 +32,12 @@ from scheduler_app.store.standing import Standing
 from scheduler_app.store.starting import Starter, write_firings
 from scheduler_app.store.statement import Among, Statement, still
 from scheduler_app.store.tables import jobs, runs
+from scheduler_app.values import value
 
 SCHEDULE = str(Origin.SCHEDULE)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class DueJob:
     """What firing a job needs of it; `trigger`, `args` and `kwargs` are JSON text."""
 
@@ -188,9 +189,10 @@ def record(
     valid = [entry for entry, changed in zip(free, advanced, strict=True) if changed]
     if valid:
         due = [move["from_"] for move, changed in zip(moves, advanced, strict=True) if changed]
-        notes(tx).append(Firings(due, to_micros(now)))
         _insert_firings(tx, valid, now, starter, how)
-        finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
+        if over := [job.key for job, plan in valid if plan.next_run_time is None]:
+            finish_idle(tx, over)
+        notes(tx).append(Firings(due, to_micros(now)))
     return valid
 
 

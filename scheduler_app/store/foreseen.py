@@ -14,10 +14,17 @@ from scheduler_app.store.tables import jobs
 KEYS = Statement(DUE.select.with_only_columns(jobs.c.key, jobs.c.version))
 
 
-def due_again(tx: sa.Connection, at: datetime, limit: int, fired: Sequence[Planned]) -> Sequence[DueJob | Unreadable]:
-    """Return the jobs that are due at a time, the longest overdue first; `fired` is what this transaction has fired."""
+def due_again(
+    tx: sa.Connection, at: datetime, limit: int, fired: Sequence[Planned], *, is_one: bool = False
+) -> Sequence[DueJob | Unreadable]:
+    """Return the jobs that are due at a time, the longest overdue first; `is_one`: it is one job.
+
+    `fired` is what this transaction has fired.
+    """
     known = {(job.key, job.version): _advanced(job, plan, at) for job, plan in fired if plan.next_run_time == at}
     if known:
+        if is_one:
+            return [*known.values()]
         keys = [(row.key, row.version) for row in KEYS.rows(tx, now=to_micros(at), most=limit)]
         if all(key in known for key in keys):
             return [known[key] for key in keys]

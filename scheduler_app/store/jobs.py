@@ -324,7 +324,9 @@ def last_runs(tx: sa.Connection, job_ids: Sequence[str]) -> dict[int, LastRun]:
 
 def finish_left(tx: sa.Connection, keys: Collection[int]) -> None:
     """Finish those of these jobs, of which runs have ended, that have nothing due and no open run."""
-    finish_idle(tx, [row.key for row in FIRING_NO_MORE.rows(tx, keys=keys)])
+    over = FIRING_NO_MORE.rows(tx, keys=keys)
+    if over:
+        finish_idle(tx, [row.key for row in over])
 
 
 def finish_idle(tx: sa.Connection, keys: Iterable[int]) -> None:

@@ -44,14 +44,13 @@ class Grade:
     most: float
 
 
-def add(tx: sa.Connection, fired: Sequence[Firings], *, at: int | None) -> None:
-    """Count firings that are committed at a moment."""
+def add(tx: sa.Connection, fired: Sequence[Firings]) -> None:
+    """Count firings."""
     found: dict[tuple[int, int], tuple[int, int]] = {}
     for firings in fired:
-        now = firings.at if at is None else max(at, firings.at)
         for due, number in Counter(firings.due).items():
-            lag = max(0, now - due)
-            place = (now // MINUTE * MINUTE, grade_of(lag))
+            lag = max(0, firings.at - due)
+            place = (firings.at // MINUTE * MINUTE, grade_of(lag))
             count, most = found.get(place, (0, 0))
             found[place] = count + number, max(most, lag)
     ADD.many(tx, [{"at": at, "grade": grade, "count": n, "most": most} for (at, grade), (n, most) in found.items()])

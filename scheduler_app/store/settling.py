@@ -6,7 +6,6 @@ failed at a commit that happened all the same, is not late: its own end stands i
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, groupby
 from typing import Any
@@ -25,6 +24,7 @@ from scheduler_app.store.rows import micros
 from scheduler_app.store.standing import Standing, standing
 from scheduler_app.store.statement import Among, Statement, still
 from scheduler_app.store.tables import jobs, runs
+from scheduler_app.values import value
 
 HELD = Statement(sa.select(runs.c.id, runs.c.token).where(Among(runs.c.id, "ids"), runs.c.state == RunState.RUNNING))
 END = (
@@ -77,7 +77,7 @@ def held(tx: sa.Connection, claims: Iterable[Claim]) -> set[tuple[int, int]]:
     return {(row.id, row.token) for row in HELD.rows(tx, ids=ids)} if ids else set()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Settled:
     """The outcomes that came too late; and how things stand then, unless what followed may have changed that."""
 
@@ -114,7 +114,7 @@ def _go_on(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime, 
     """Let go on what waited for these ends, and finish the jobs that have nothing left."""
     orphans = _cancel_orphans(tx, settlements)
     endings.note(tx, _endings(settlements, {end.run for end in orphans}))
-    keys = list({settlement.outcome.claim.job_key for settlement in settlements})
+    keys = [*{settlement.outcome.claim.job_key for settlement in settlements}]
     if how.is_any_blocked:
         unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in settlements}, now)
     finish_left(tx, keys)

@@ -4,7 +4,6 @@ It is asked in one statement, since a server's answer takes longer than the ques
 the transaction, but for what that itself writes.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from scheduler_app.store.facts import PAUSE, pause_of
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import BLOCKED, OPEN_RUNS, facts, jobs, runs
+from scheduler_app.values import value
 
 
 def _is_any_run(condition: str) -> sa.Exists:
@@ -29,7 +29,7 @@ STANDING = Statement(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Standing:
     """Since when everything is paused; whether any run is open, queued or blocked; whether any job comes after one."""
 

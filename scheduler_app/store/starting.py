@@ -21,6 +21,7 @@ from scheduler_app.store.endings import MANY, Ending
 from scheduler_app.store.runs import BY_HAND
 from scheduler_app.store.statement import Insert, Statement
 from scheduler_app.store.tables import runs
+from scheduler_app.values import value
 
 FIRED = (*BY_HAND, "finished_at", "missed_since", "missed_until", "missed_count")
 STARTED = (*(name for name in BY_HAND if name != "reason"), "attempt", "engine", "token", "started_at")
@@ -44,7 +45,7 @@ class Fate(Enum):
     RECORDED = auto()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Newborn:
     """A firing that is about to be queued, as a candidate."""
 
@@ -69,11 +70,13 @@ class Starter:
     @property
     def claims(self) -> list[Claim]:
         """What was claimed, in starting order."""
-        return sorted(self.taken, key=lambda claim: -claim.priority)
+        return self.taken if len(self.taken) < 2 else sorted(self.taken, key=lambda claim: -claim.priority)
 
     def mark(self, rows: Sequence[dict[str, Any]]) -> None:
         """Let the rows of what is chosen say that it runs."""
-        queued = sorted((row for row in rows if row["state"] == RunState.QUEUED), key=lambda row: -row["priority"])
+        queued = [row for row in rows if row["state"] == RunState.QUEUED]
+        if len(queued) > 1:
+            queued.sort(key=lambda row: -row["priority"])
         started = {
             "state": RUNNING,
             "attempt": 1,

@@ -146,7 +146,10 @@ class Compiled:
         """Return the text for lists of one value, if these are such."""
         if self.for_one is None:
             return self
-        return self.for_one if all(len(parameters[name]) == 1 for name, _ in self.lists) else self
+        for name, _ in self.lists:
+            if len(parameters[name]) != 1:
+                return self
+        return self.for_one
 
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the parameters in the order of the text; a list becomes JSON."""
@@ -175,8 +178,11 @@ class Statement:
 
     def rows(self, tx: sa.Connection, **parameters: Any) -> list[Any]:
         """Execute, and return the rows as named tuples of what the driver gives."""
-        compiled = self._of(tx).best_for(parameters)
-        return list(map(compiled.row, driver_of(tx).execute(compiled.text, compiled.values(parameters))))
+        compiled = self._of(tx)
+        if not parameters:
+            return [*map(compiled.row, driver_of(tx).execute(compiled.text))]
+        compiled = compiled.best_for(parameters)
+        return [*map(compiled.row, driver_of(tx).execute(compiled.text, compiled.values(parameters)))]
 
     def scalar(self, tx: sa.Connection, **parameters: Any) -> Any:
         """Execute, and return the first column of the first row, or None."""
@@ -194,7 +200,8 @@ class Statement:
         compiled = self._of(tx)
         values = [compiled.values(row) for row in rows]
         if tx.dialect.name == "sqlite" or len(values) < 2:  # an answer from a server costs a round trip
-            return [int(driver_of(tx).execute(compiled.text, value).rowcount) for value in values]
+            execute = driver_of(tx).execute
+            return [execute(compiled.text, value).rowcount for value in values]
         cursor = driver_of(tx).cursor()
         cursor.executemany(compiled.text, values, returning=True)
         changed = [int(cursor.rowcount)]

@@ -2,8 +2,10 @@
 
 import threading
 from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Generic
+
+import sqlalchemy as sa
 
 from scheduler_app.clock import SystemClock
 from scheduler_app.errors import StoreUnavailable
@@ -13,6 +15,7 @@ from scheduler_app.store.lanes import savepoint
 
 CLOCK = SystemClock()
 MOST_WRITES_TOGETHER = 250
+MOST_STRUNG = 500
 
 
 class _Entry(Generic[T]):
@@ -51,6 +54,9 @@ class Writer:
         self.commits = 0
         self._turn = threading.Lock()
         self._waiting: deque[_Entry[Any]] = deque()
+        self._strung: sa.Connection | None = None
+        self._string = ExitStack()
+        self._number_strung = 0
 
     def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return its result after the commit."""
@@ -65,6 +71,40 @@ class Writer:
             raise entry.error
         result: T = entry.result
         return result
+
+    def string(self, work: Work[T]) -> T:
+        """Run `work` in a transaction that stays open for more of them, until another one writes or `cut` commits them.
+
+        Only for a store that no other program has open: the gate is held meanwhile, and what raises undoes them all.
+        """
+        with self._turn, translated(self._backend.explain):
+            if self._number_strung >= MOST_STRUNG:
+                self._end_string()
+            connection = self._strung or self._begin_string()
+            self.commits += 1
+            self._number_strung += 1
+            try:
+                return work(connection)
+            except BaseException as error:
+                self._end_string(error)
+                raise
+
+    def cut(self) -> None:
+        """Commit what was strung together."""
+        if self._strung is not None:
+            with self._turn, translated(self._backend.explain):
+                self._end_string()
+
+    def _begin_string(self) -> sa.Connection:
+        with ExitStack() as begun:
+            begun.enter_context(self._gate.held(self._patience))
+            self._strung = begun.enter_context(self._lane.transaction())
+            self._string = begun.pop_all()
+        return self._strung
+
+    def _end_string(self, error: BaseException | None = None) -> None:
+        self._strung, self._number_strung = None, 0
+        self._string.pop_all().__exit__(type(error) if error else None, error, None)
 
     def _lead(self, entry: _Entry[Any]) -> None:
         """Commit for all who wait, then call the first of those who came meanwhile to lead in turn."""
@@ -104,6 +144,8 @@ class Writer:
     def _commit_waiting(self) -> None:
         entries, limit = self._next_entries(), CLOCK.monotonic() + self._patience
         try:
+            with translated(self._backend.explain):
+                self._end_string()
             with translated(self._backend.explain), self._gate.held(self._patience):
                 self.commits += 1
                 if not self._run_together(entries, within=limit - CLOCK.monotonic()):

@@ -144,6 +144,7 @@ def simulated(
         clock.start()
         stack.enter_context(simulated_sleep())
         stage = Stage(app, clock, url, how)
+        stage.bench.has_store_alone = database is None
         stack.callback(stage.core.close)
         stack.enter_context(borrowed(stage.scheduler, app, stage.core))
         stack.callback(stage.bench.close)

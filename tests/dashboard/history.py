@@ -94,7 +94,7 @@ def _measure(tx: sa.Connection, firings: Sequence[tuple[int, int]]) -> None:
     for at, _ in firings:
         if at >= begin:
             late = luck.uniform(0.01, 0.05) + (luck.uniform(0.1, 0.3) if _was_slow(at) else 0)
-            lags.add(tx, [Firings(at=at + int(SECOND * late), due=[at])], at=None)
+            lags.add(tx, [Firings(at=at + int(SECOND * late), due=[at])])
     waits = 7
     for minute in range(180, 0, -1):
         waits = 60 if minute == 109 else max(luck.randrange(6, 11), int(waits * 0.88))

@@ -186,7 +186,7 @@ def test_the_job_knows_up_to_when_its_firings_were_pruned(scheduler, fake_clock,
     keeping(succeeded=1, missed=1)
     scheduler.add_job("job", nothing, trigger="interval", hours=1)
     fake_clock.jump(hours=10)
-    fake_clock.advance(days=1, hours=1, minutes=5)
+    fake_clock.advance(days=1, minutes=5)
     with scheduler.core.database.read() as tx:
         until = tx.execute(sa.select(job_table.c.pruned_until)).scalar_one()
     assert until == (START + timedelta(hours=10)).timestamp() * 1_000_000

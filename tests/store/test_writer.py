@@ -85,3 +85,55 @@ def test_who_has_waited_at_the_gate_waits_the_less_for_another_program(scheduler
             put("t-late")(tx)
             usual = tx.exec_driver_sql("PRAGMA busy_timeout").scalar()
     assert (names(core), usual) == (["t-late"], core.database.patience * 1000)
+
+
+def seen_by_others(core) -> list[str]:
+    with closing(sqlite3.connect(core.database.path)) as other:
+        return [
+            name for (name,) in other.execute("SELECT name FROM scheduler_facts WHERE name LIKE 't-%' ORDER BY name")
+        ]
+
+
+@pytest.mark.sqlite
+def test_what_is_strung_together_is_committed_as_soon_as_anything_else_reads_or_writes(scheduler):
+    core = scheduler.core
+    core.open()
+    database = core.database
+    database.string(put("t-1"))
+    database.string(put("t-2"))
+    assert seen_by_others(core) == []
+    assert names(core) == seen_by_others(core) == ["t-1", "t-2"]
+    database.string(put("t-3"))
+    database.write(put("t-4"))
+    assert seen_by_others(core) == ["t-1", "t-2", "t-3", "t-4"]
+    database.string(put("t-5"))
+    database.write_alone(put("t-6"))
+    database.string(put("t-7"))
+    database.cut()
+    database.cut()
+    assert seen_by_others(core) == [f"t-{number}" for number in range(1, 8)]
+
+
+@pytest.mark.sqlite
+def test_one_that_raises_undoes_those_strung_before_it_and_the_next_begin_anew(scheduler):
+    core = scheduler.core
+    core.open()
+    core.database.string(put("t-1"))
+    with pytest.raises(Conflict):
+        core.database.string(refuse)
+    core.database.string(put("t-2"))
+    assert names(core) == ["t-2"]
+
+
+@pytest.mark.sqlite
+def test_a_string_is_committed_when_its_store_is_closed_and_when_another_thread_writes(scheduler):
+    core = scheduler.core
+    core.open()
+    core.database.string(put("t-1"))
+    thread = threading.Thread(target=core.database.write, args=[put("t-2")])
+    thread.start()
+    thread.join(5.0)
+    assert seen_by_others(core) == ["t-1", "t-2"]
+    core.database.string(put("t-3"))
+    core.database.close()
+    assert seen_by_others(core) == ["t-1", "t-2", "t-3"]

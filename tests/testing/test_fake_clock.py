@@ -8,6 +8,7 @@ import pytest
 
 from scheduler_app import Scheduler, current_run
 from scheduler_app.services import runs
+from scheduler_app.store import lags, rollups
 from scheduler_app.store.runs import RunFilter
 from scheduler_app.testing.clock import START, FakeClock
 
@@ -123,3 +124,48 @@ def test_what_a_task_adds_on_the_way_runs_at_its_time_and_nothing_is_left_unsett
     assert seen == [("first", 1), ("second", 2), ("later", 10)]
     assert [runs_of(scheduler, name)[0].state for name in ("first", "second", "later")] == ["succeeded"] * 3
     assert scheduler.get_job("first").state == "finished"
+
+
+def test_a_task_sees_in_the_store_what_ran_before_it_while_time_moves(scheduler, fake_clock: FakeClock):
+    seen = []
+
+    @scheduler.task
+    def look() -> None:
+        page = runs.list_runs(RunFilter(), after=None, limit=10, ctx=scheduler.core.ctx)
+        seen.append([str(run.state) for run in page.runs])
+
+    scheduler.add_job("look", look, trigger="interval", minutes=1)
+    fake_clock.advance(minutes=3)
+    assert seen == [["running"], ["running", "succeeded"], ["running", "succeeded", "succeeded"]]
+
+
+def test_a_job_that_a_task_adds_while_time_moves_fires_at_its_time(scheduler, fake_clock: FakeClock):
+    seen = []
+
+    @scheduler.task
+    def note() -> None:
+        seen.append(datetime.now(UTC) - START)
+
+    @scheduler.task
+    def plan() -> None:
+        scheduler.add_job("later", note, trigger="date", run_date=datetime.now(UTC) + timedelta(seconds=90))
+
+    scheduler.add_job("often", note, trigger="interval", minutes=2)
+    scheduler.add_job("plan", plan, trigger="date", run_date=START + timedelta(minutes=3))
+    fake_clock.advance(minutes=6)
+    assert seen == [timedelta(seconds=seconds) for seconds in (120, 240, 270, 360)]
+
+
+def test_each_firing_counts_in_the_minute_of_its_own_and_none_is_late(scheduler, fake_clock: FakeClock):
+    @scheduler.task
+    def nothing() -> None:
+        pass
+
+    scheduler.add_job("often", nothing, trigger="interval", minutes=1)
+    fake_clock.advance(minutes=5)
+    with scheduler.core.database.read() as tx:
+        graded = [(grade.at, grade.count, grade.most) for grade in lags.since(tx, START)]
+        minutes = [(row.at, row.count) for row in rollups.read(tx, START, fake_clock.now() + timedelta(1), "minute")]
+    expected = [START + timedelta(minutes=minute) for minute in range(1, 6)]
+    assert graded == [(at, 1, 0.0) for at in expected]
+    assert minutes == [(at, 1) for at in expected]
