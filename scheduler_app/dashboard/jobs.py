@@ -18,7 +18,7 @@ from scheduler_app.services.listing import Choice, Listing, Window
 
 PAGE = 50
 SORTS = {
-    "id": "name",
+    "id": "id",
     "next_run_time": "next time",
     "-last_failure": "last failure",
     "-usual": "usual time",

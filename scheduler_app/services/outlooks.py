@@ -16,7 +16,7 @@ from scheduler_app.domain.run import RunState
 from scheduler_app.errors import SchedulerError
 from scheduler_app.services.context import Context
 from scheduler_app.services.forecast import running_times, trigger_of
-from scheduler_app.services.reckoning import Reckoning
+from scheduler_app.services.reckoning import AHEAD, Reckoning
 from scheduler_app.store import engines, facts, jobs, plans, spans, tracks
 from scheduler_app.store.plans import Hours
 
@@ -145,8 +145,9 @@ def week_ahead(start: datetime, *, ctx: Context) -> Week:
     """
     begin = hour_of(start)
     with ctx.database.read() as tx:
-        until = plans.reckoned_until(tx)
-        if until is None or begin < hour_of(ctx.clock.now()) or begin + HOURS_OF_A_WEEK * HOUR <= until:
+        now = hour_of(ctx.clock.now())
+        until = plans.reckoned_until(tx) or now + AHEAD
+        if begin < now or begin + HOURS_OF_A_WEEK * HOUR <= until:
             return Week(plans=week(start, ctx=ctx), complete=True)
         reckoning = Reckoning(since=begin, span=HOURS_OF_A_WEEK * HOUR)
         complete = _reckon(reckoning, tx, ctx.clock)

@@ -11,7 +11,6 @@ from tests.dashboard.conftest import Browser, text_of
 
 def test_a_week_far_ahead_is_counted_when_asked_for(browser: Browser, ctx: Context, monkeypatch) -> None:
     now = ctx.clock.now()
-    ctx.database.write(lambda tx: plans.replace(tx, {}, now, now + reckoning.AHEAD))
     noon = {"type": "cron", "expression": "0 12 * * *", "timezone": "Europe/Berlin"}
     browser.given_job("often", trigger={"type": "interval", "minutes": 10})
     browser.given_job("daily", trigger=noon)
@@ -33,6 +32,9 @@ def test_a_week_far_ahead_is_counted_when_asked_for(browser: Browser, ctx: Conte
     assert "busiest" in text_of(page) and "Week before" in text_of(page) and "seven days from" in text_of(page)
     assert "seven days from" not in text_of(browser.get("/week?from=2020-01-01T00:00:00Z"))
 
+    assert "<bdi>daily</bdi>" in page, "what nobody named is called by its id"
+    ctx.database.write(lambda tx: plans.replace(tx, {}, now, now + reckoning.AHEAD))
+    assert browser.api("GET", f"/forecast?from={quote(begin.isoformat())}") == found
     monkeypatch.setattr(reckoning, "JOBS_AT_ONCE", 1)
     monkeypatch.setattr(outlooks, "MOST_SLICES_AHEAD", 1)
     assert browser.api("GET", f"/forecast?from={quote(begin.isoformat())}")["complete"] is False
