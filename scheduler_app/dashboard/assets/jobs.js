@@ -14,8 +14,6 @@ let matching = false;
 let latest = 0;
 let waiting = 0;
 
-document.documentElement.classList.add("scripted");
-
 // the list
 
 function wanted() {
