@@ -39,6 +39,7 @@ def test_runs_execute_there_with_result_log_progress_and_a_row_for_each_process(
     assert "adding 1 and 2" in service.log_of(run["id"])
     engines = [engine for engine in service.get("/scheduler")["engines"] if engine["state"] == "running"]
     assert [list(engine["executors"]) for engine in engines].count(["celery"]) == 2
+    assert [engine["celery_pool"] for engine in engines].count("prefork") == 2
     assert run["engine"] in [engine["id"] for engine in engines]
 
 
