@@ -72,9 +72,8 @@ def ages_of(peer: Peer, folder: Path, jobs: int, address: str) -> Measured:
     """Let the workers get warm, add one by one, and return how old each was when it began."""
     marks = Marks(folder / "executed")
     variables = {"BROKER": address, "EXECUTED": str(marks.file)}
-    brokers.add(peer, 1, **variables)
+    brokers.add(peer, WARM, **variables)
     with brokers.workers(peer, folder, **variables):
-        brokers.add(peer, WARM - 1, **variables)
         marks.wait_for(WARM, time.monotonic() + SECONDS)
         brokers.add(peer, jobs, gap=GAP, **variables)
         marks.wait_for(WARM + jobs, time.monotonic() + SECONDS)

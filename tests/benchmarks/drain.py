@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import broker_drain, brokers, crowd, databases
+from tests.benchmarks import broker_drain, brokers, databases, together
 from tests.benchmarks.brokers import PEERS, PROCRASTINATE
 from tests.benchmarks.drainers import url_of
 from tests.benchmarks.processes import StepError, result_of
@@ -141,7 +141,7 @@ class Drain:
         if contender in PEERS:
             return broker_drain.measure(contender, folder, jobs)
         if contender == CROWD:
-            return crowd.measure(self._store("ours", folder, databases.copy), folder, jobs)
+            return together.measure(self._store("ours", folder, databases.copy), folder, jobs)
         drained = self._drainer(contender, "drain", self._store(contender, folder, databases.copy), jobs)
         if drained["fault"]:
             raise StepError(drained["fault"])

@@ -46,6 +46,7 @@ def test_three_processes_drain_one_store(tmp_path):
 
 def test_the_age_of_each_job_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(between, "GAP", 0.001)
+    monkeypatch.setattr(between, "WARM", 2)
     measured = WORKLOADS["P1"][0].measure("ours", tmp_path, JOBS)
     assert 0 < measured.rate <= measured.more["p99_ms"] <= measured.more["max_ms"]
 

@@ -1,6 +1,6 @@
 """A drain by three processes of ours on one store: each waits for a word before its engine starts.
 
-As a module it is one of them: `python -m tests.benchmarks.crowd URL`.
+As a module it is one of them: `python -m tests.benchmarks.together URL`.
 """
 
 import subprocess
@@ -43,7 +43,7 @@ def measure(store: str, folder: Path, jobs: int) -> Measured:
 def _member(store: str, marks: Marks) -> Iterator[subprocess.Popen[str]]:
     """Run one, and let it end by itself."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.crowd", store],
+        [sys.executable, "-m", "tests.benchmarks.together", store],
         cwd=ROOT,
         env=environment() | {"EXECUTED": str(marks.file)},
         stdin=subprocess.PIPE,
