@@ -131,7 +131,7 @@ def matching_ids(choice: Choice, *, limit: int, ctx: Context) -> list[str]:
     with ctx.database.read() as tx:
         is_vast = sum(jobs.count_by_state(tx).values()) > VAST
         where = replace(_where(choice, _standing(tx, ctx.clock.now()), is_vast=is_vast), sort="id")
-        return [job.id for job, _ in jobs.page(tx, where, after=None, limit=limit)]
+        return [job.id for job, _ in orders.page(tx, where, after=None, limit=limit)]
 
 
 def _standing(tx: sa.Connection, now: datetime) -> Standing:
