@@ -43,11 +43,17 @@ def page(tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: 
 
 
 def _with_streams(tx: sa.Connection, where: JobFilter, found: Sequence[Part]) -> list[Part]:
-    few = _listed(where.keys) if where.keys is not None else parts.few(tx, jobs.c.key, _sources(where))
+    few = _listed(where.keys) if where.keys is not None else _few(tx, where)
     if few is not None:
         return [replace(part, streams=(few,)) for part in found]
-    by_id = tuple(_streams(tx, where))
-    return [replace(part, streams=by_id) if len(part.by) == 1 else part for part in found]
+    streams = {jobs.c.id: tuple(_streams(tx, where)), jobs.c.updated_at: tuple(_changed(where))}
+    return [replace(part, streams=streams.get(part.by[0], parts.WALK)) for part in found]
+
+
+def _few(tx: sa.Connection, where: JobFilter) -> Stream | None:
+    few = parts.few(tx, jobs.c.key, _sources(where))
+    index = covering(where.states)
+    return few if few is not None or index in (HELD, "true") else parts.few(tx, jobs.c.key, [_keys(sa.text(index))])
 
 
 def _listed(keys: Sequence[int]) -> Stream:
@@ -169,11 +175,8 @@ def _sources(where: JobFilter) -> Iterator[sa.Select[Any]]:
         yield _keys(_within(jobs.c.id, where.id_prefix))
     if where.prefix is not None:
         yield _any(_keys(_within(jobs.c.id, where.prefix)), _named(where.prefix))
-    index = covering(where.states)
-    if index == HELD:
+    if covering(where.states) == HELD:
         yield _keys(sa.text(HELD), jobs.c.state.in_(where.states))
-    elif index != "true":
-        yield _keys(sa.text(index))
 
 
 def _keys(*conditions: Any) -> sa.Select[Any]:
@@ -202,5 +205,13 @@ def _streams(tx: sa.Connection, where: JobFilter) -> Iterator[Stream]:
         yield from (Stream((sa.text(HELD), jobs.c.state == state)) for state in where.states)
     elif where.prefix is not None and (named := parts.few(tx, jobs.c.key, [_named(where.prefix)])) is not None:
         yield from (Stream((_within(jobs.c.id, where.prefix),)), named)
+    else:
+        yield Stream()
+
+
+def _changed(where: JobFilter) -> Iterator[Stream]:
+    """Yield the same in the order of changes."""
+    if covering(where.states) == HELD:
+        yield from (Stream((sa.text(HELD), jobs.c.state == state)) for state in where.states)
     else:
         yield Stream()

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-FEW = 4_000
+FEW, SOME = 4_000, 12_000
 Condition = sa.ColumnElement[bool]
 # what a part is sorted by, and what tells rows apart that are alike in that
 Place = tuple[int, Any]
@@ -61,11 +61,16 @@ def shroud(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 
 def few(tx: sa.Connection, key: sa.Column[Any], sources: Iterable[sa.Select[Any]]) -> Stream | None:
-    """Return the rows of the first of these sources that has FEW at most; None when none has."""
-    for source in sources:
-        some = source.correlate(None).limit(FEW + 1).subquery()
-        if tx.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() <= FEW:
-            return Stream((key.in_(source.correlate(None)),), in_order=False)
+    """Return the rows of the first of these sources that has FEW at most; None when none has.
+
+    What two filters let through may be nothing, however much each does: then of SOME at most.
+    """
+    known = [source.correlate(None) for source in sources]
+    for most in (FEW, SOME) if len(known) > 1 else (FEW,):
+        for source in known:
+            counted = sa.select(sa.func.count()).select_from(source.limit(most + 1).subquery())
+            if tx.execute(counted).scalar_one() <= most:
+                return Stream((key.in_(source),), in_order=False)
     return None
 
 

@@ -198,6 +198,7 @@ _partial("scheduler_jobs_finished", jobs.c.id, where=FINISHED)
 _partial("scheduler_jobs_held", jobs.c.state, jobs.c.id, where=HELD)
 sa.Index("scheduler_jobs_task", jobs.c.task, jobs.c.id)
 sa.Index("scheduler_jobs_changed", jobs.c.updated_at, jobs.c.key)
+_partial("scheduler_jobs_held_changed", jobs.c.state, jobs.c.updated_at, jobs.c.key, where=HELD)
 TRIGGERED = "trigger_type IS NOT NULL AND state <> 'finished'"
 _partial("scheduler_jobs_trigger", jobs.c.trigger_type, jobs.c.id, where=TRIGGERED)
 # most jobs are named as their tasks, and cost no entry

@@ -9,8 +9,10 @@ branch_labels = None
 depends_on = None
 
 UNWELL = "state IN ('failed', 'timed_out', 'cancelled', 'lost', 'missed', 'skipped')"
+HELD = "state IN ('paused', 'broken')"
 INDEXES = (
     ("scheduler_jobs_changed", "scheduler_jobs", ["updated_at", "key"], None),
+    ("scheduler_jobs_held_changed", "scheduler_jobs", ["state", "updated_at", "key"], HELD),
     (
         "scheduler_jobs_trigger",
         "scheduler_jobs",
