@@ -53,7 +53,9 @@ class JobRunQuery(WireIn):
     )
     since: QueryMoment = Field(None, alias="from", description="Scheduled at this time or later.")
     until: QueryMoment = Field(None, alias="to", description="Scheduled before this time.")
-    sort: RunSort = Field("-id", description="The newest first, or those that finished last.")
+    sort: RunSort = Field(
+        "-id", description="The newest first (within `from` and `to`: due last), or those that finished last."
+    )
     cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")
     limit: Limit = Field(50, description="Most items on a page.")
 

@@ -46,8 +46,8 @@ def _with_streams(tx: sa.Connection, where: JobFilter, found: Sequence[Part]) ->
     few = _listed(where.keys) if where.keys is not None else _few(tx, where)
     if few is not None:
         return [replace(part, streams=(few,)) for part in found]
-    streams = {jobs.c.id: tuple(_streams(tx, where)), jobs.c.updated_at: tuple(_changed(where))}
-    return [replace(part, streams=streams.get(part.by[0], parts.WALK)) for part in found]
+    streams = {"id": tuple(_streams(tx, where)), "updated_at": tuple(_changed(where))}
+    return [replace(part, streams=streams.get(part.by[0].name, parts.WALK)) for part in found]
 
 
 def _few(tx: sa.Connection, where: JobFilter) -> Stream | None:

@@ -39,7 +39,7 @@ class Part:
     key: sa.Column[Any]
     source: sa.FromClause
     where: tuple[Any, ...]
-    by: tuple[sa.ColumnElement[Any], ...]
+    by: tuple[sa.Column[Any], ...]
     value: sa.ColumnElement[int]
     down: bool = False
     streams: tuple[Stream, ...] = WALK
@@ -102,7 +102,7 @@ def _read(tx: sa.Connection, part: Part, after: Place | None, limit: int, backwa
 
 
 def _query(part: Part, stream: Stream, after: Place | None, down: bool) -> sa.Select[Any]:
-    by = part.by if stream.in_order else tuple(shroud(column) for column in part.by)
+    by: Sequence[Any] = part.by if stream.in_order else [shroud(column) for column in part.by]
     query = sa.select(part.key.label("key"), part.value.label("value"), part.by[-1].label("mark"))
     query = query.select_from(part.source).where(*stream.where, *part.where)
     if after is not None:

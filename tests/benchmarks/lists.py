@@ -89,7 +89,7 @@ class Lists:
             before = cpu_seconds(server.pid)
             took = {path: client.timed(path) for path in paths}
             after = cpu_seconds(server.pid)
-        each = {path: _p99(times) for path, times in took.items()}
+        each = {path: p99(times) for path, times in took.items()}
         number = len(took) * (TIMES + 1)
         more = {"p50_ms": median(map(median, took.values())), "p99_ms": max(each.values())}
         more |= {} if before is None or after is None else {"server_cpu_us_each": (after - before) / number * 1e6}
@@ -160,7 +160,8 @@ class Client:
         return (time.perf_counter() - start) * 1000
 
 
-def _p99(times: Sequence[float]) -> float:
+def p99(times: Sequence[float]) -> float:
+    """Return what one in a hundred exceeds."""
     return sorted(times)[int(len(times) * 0.99)]
 
 
