@@ -31,7 +31,7 @@ from scheduler_app.services.definitions import brought_up, remove, remove_all_in
 from scheduler_app.services.jobs import insert
 from scheduler_app.services.opening import prepare
 from scheduler_app.services.references import References
-from scheduler_app.store import jobs
+from scheduler_app.store import jobs, orders
 from scheduler_app.store.database import Connections, Database
 from scheduler_app.store.presence import present
 from scheduler_app.store.scratch import temporary_database
@@ -117,7 +117,7 @@ class SqlJobStore(BaseJobStore):  # type: ignore[misc]
         records: list[Job] = []
         after: jobs.JobPlace | None = None
         with self._database.read() as tx:
-            while page := jobs.page(tx, jobs.JobFilter(), after=after, limit=PAGE):
+            while page := orders.page(tx, jobs.JobFilter(), after=after, limit=PAGE):
                 records += [record for record, _ in page]
                 after = page[-1][1]
         found = self._loaded(

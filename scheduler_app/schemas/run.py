@@ -59,8 +59,8 @@ class JobRunQuery(WireIn):
     finished_to: QueryMoment = Field(None, description="Finished before this time.")
     sort: RunSort = Field(
         "-id",
-        description="The newest first, or those that finished last; or the longest or latest among the newest 3,000 "
-        "that ended (of the jobs or states, or else the time, that are asked for).",
+        description="The newest first (within `from` and `to`: due last), or those that finished last; or the longest "
+        "or latest among the newest 3,000 that ended (of the jobs or states, or else the time, that are asked for).",
     )
     cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")
     limit: Limit = Field(50, description="Most items on a page.")

@@ -16,7 +16,7 @@ from scheduler_app.services import jobs as use_cases
 from scheduler_app.services.admission import admit
 from scheduler_app.services.context import Context
 from scheduler_app.signals import Bus, Event
-from scheduler_app.store import jobs
+from scheduler_app.store import jobs, orders
 
 MOST_JOBS = 1000
 TOGETHER = 100
@@ -87,7 +87,7 @@ def act_on_matching(where: jobs.JobFilter, action: Action, *, ctx: Context) -> A
     """Act on the first 1,000 jobs, by id, that a filter lets through."""
     with ctx.database.read() as tx:
         matched = jobs.count(tx, where)
-        found = [job.id for job, _ in jobs.page(tx, where, after=None, limit=MOST_JOBS)]
+        found = [job.id for job, _ in orders.page(tx, where, after=None, limit=MOST_JOBS)]
     return Acted(matched=matched, results=_act(found, action, ctx))
 
 

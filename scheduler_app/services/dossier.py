@@ -17,7 +17,7 @@ from scheduler_app.services.colliding import others_at
 from scheduler_app.services.context import Context
 from scheduler_app.services.forecast import Forecast, forecast, running_times
 from scheduler_app.services.jobs import find
-from scheduler_app.store import attention, engines, jobs, runs, tracks, trail
+from scheduler_app.store import attention, engines, jobs, run_pages, tracks, trail
 from scheduler_app.store.runs import RunFilter, RunPlace
 from scheduler_app.store.trail import TrailFilter
 
@@ -57,7 +57,9 @@ def view_job(job_id: str, *, ctx: Context) -> Dossier:
     ahead = forecast(job_id, count=COMING, ctx=ctx)
     with ctx.database.read() as tx:
         job = find(tx, job_id)
-        running = runs.page(tx, RunFilter(job_ids=(job_id,), states=(RunState.RUNNING,)), after=None, limit=RUNS_SHOWN)
+        running = run_pages.page(
+            tx, RunFilter(job_ids=(job_id,), states=(RunState.RUNNING,)), after=None, limit=RUNS_SHOWN
+        )
         oldest = attention.oldest_run(tx, job_id)
         skips = jobs.skips(tx, [job.key]).get(job.key, 0)
         times = _times(job, ahead, skips)
@@ -100,5 +102,5 @@ def runs_of(job: Job, *, after: int | None, ctx: Context) -> tuple[list[Run], bo
     """Return runs of a job, newest first, beginning after one; and whether there are older ones."""
     place = None if after is None else RunPlace(value=0, id=after)
     with ctx.database.read() as tx:
-        found = runs.page(tx, RunFilter(job_ids=(job.id,)), after=place, limit=RUNS_SHOWN + 1)
+        found = run_pages.page(tx, RunFilter(job_ids=(job.id,)), after=place, limit=RUNS_SHOWN + 1)
     return [run for run, _ in found[:RUNS_SHOWN]], len(found) > RUNS_SHOWN

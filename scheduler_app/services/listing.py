@@ -135,7 +135,7 @@ def matching_ids(choice: Choice, *, limit: int, ctx: Context) -> list[str]:
     """Return the ids of the first jobs, by id, that a choice means now."""
     with ctx.database.read() as tx:
         where = replace(searched(tx, _where(choice, _standing(tx, ctx.clock.now()))).where, sort="id")
-        return [job.id for job, _ in jobs.page(tx, where, after=None, limit=limit)]
+        return [job.id for job, _ in orders.page(tx, where, after=None, limit=limit)]
 
 
 def _standing(tx: sa.Connection, now: datetime) -> Standing:

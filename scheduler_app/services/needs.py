@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.run import Run, RunState
 from scheduler_app.domain.track import NO_STATS, JobStats
-from scheduler_app.store import glance, jobs, runs, tracks
+from scheduler_app.store import glance, jobs, orders, run_pages, runs, tracks
 
 MOST_LOOKED_AT = 200
 MOST_UNKNOWN = 7
@@ -71,7 +71,7 @@ def look(tx: sa.Connection, now: datetime) -> Seen:
 
 
 def _newest(tx: sa.Connection, *states: RunState) -> list[Run]:
-    found = runs.page(tx, runs.RunFilter(states=states), after=None, limit=MOST_LOOKED_AT)
+    found = run_pages.page(tx, runs.RunFilter(states=states), after=None, limit=MOST_LOOKED_AT)
     return [run for run, _ in found]
 
 
@@ -100,7 +100,7 @@ def _broken(tx: sa.Connection) -> Iterable[Need]:
 def _unknown(tx: sa.Connection, tasks: Sequence[str]) -> Iterable[Need]:
     for task in tasks[:MOST_UNKNOWN]:
         where = jobs.JobFilter(tasks=(task,), states=(JobState.ACTIVE,))
-        found = [job for job, _ in jobs.page(tx, where, after=None, limit=MOST_LOOKED_AT)]
+        found = [job for job, _ in orders.page(tx, where, after=None, limit=MOST_LOOKED_AT)]
         if found:
             yield Need(kind=Kind.UNKNOWN, job=found[0], since=found[0].updated_at, number=len(found))
 
@@ -144,5 +144,5 @@ def _paused(tx: sa.Connection, now: datetime) -> Iterable[Need]:
 
 
 def _held(tx: sa.Connection, state: JobState) -> list[Job]:
-    found = jobs.page(tx, jobs.JobFilter(states=(state,)), after=None, limit=MOST_LOOKED_AT)
+    found = orders.page(tx, jobs.JobFilter(states=(state,)), after=None, limit=MOST_LOOKED_AT)
     return [job for job, _ in found]

@@ -11,7 +11,7 @@ from scheduler_app.domain.same_error import error_key
 from scheduler_app.errors import Conflict, NotFound
 from scheduler_app.services.context import Context
 from scheduler_app.services.trail import noting
-from scheduler_app.store import attempts, jobs, logs, places, runs
+from scheduler_app.store import attempts, jobs, logs, places, run_pages, runs
 from scheduler_app.store.following import End, follow
 from scheduler_app.store.runs import RunPlace
 
@@ -83,7 +83,7 @@ def earlier_attempts(run: Run, *, ctx: Context) -> list[PastAttempt]:
 def list_runs(where: runs.RunFilter, *, after: RunPlace | None, limit: int, ctx: Context) -> Page:
     """Return up to `limit` runs, after a place in their order."""
     with ctx.database.read() as tx:
-        found = runs.page(tx, where, after=after, limit=limit + 1)
+        found = run_pages.page(tx, where, after=after, limit=limit + 1)
     return Page(
         runs=[run for run, _ in found[:limit]],
         after=found[limit - 1][1] if len(found) > limit else None,

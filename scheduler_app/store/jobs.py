@@ -49,7 +49,8 @@ class JobFilter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobPlace:
-    """Where a job stands in a list: what the list is sorted by, then the id."""
+    """Where a job stands in a list: what the list is sorted by; then its key, in digits, or, where there is no value,
+    its id."""
 
     value: int
     id: str
@@ -112,11 +113,12 @@ def find(tx: sa.Connection, job_id: str) -> Job | None:
     """Return the job of that id, or None."""
     for row in FIND.rows(tx, id_=job_id):
         newest = [run for run in LAST_RUN.rows(tx, id_=job_id) if run.job_key == row.key]
-        return _shown(row, {run.job_key: LastRun(id=run.id, state=run.state) for run in newest})
+        return shown(row, {run.job_key: LastRun(id=run.id, state=run.state) for run in newest})
     return None
 
 
-def _shown(row: sa.Row[Any], newest: Mapping[int, LastRun]) -> Job:
+def shown(row: Any, newest: Mapping[int, LastRun]) -> Job:
+    """Return the job of a row, with its newest run, if that is known."""
     return job_of(row, newest.get(row.key), lacks_parent=bool(row.lacks_parent))
 
 
@@ -156,46 +158,9 @@ def delete(tx: sa.Connection, key: int) -> None:
     notes(tx).append(Gone(key))
 
 
-def page(
-    tx: sa.Connection, where: JobFilter, *, after: JobPlace | None, limit: int, backward: bool = False
-) -> list[tuple[Job, JobPlace]]:
-    """Return the jobs that fit, in order, beginning after a place; each with its own. `backward`: those before it."""
-    value = _sorted_by(where.sort)
-    query = sa.select(*pages_of(value)).where(*conditions(where)).limit(limit)
-    down = where.sort.startswith("-") != backward
-    order = (jobs.c.id,) if where.sort.endswith("id") else (value, jobs.c.id)
-    query = query.order_by(*(column.desc() for column in order) if down else order)
-    if after is not None:
-        here, there = sa.tuple_(*order), sa.tuple_(*(after.value, after.id)[-len(order) :])
-        query = query.where(here < there if down else here > there)
-    found = placed(tx, query)
-    return found[::-1] if backward else found
-
-
-def pages_of(value: sa.ColumnElement[Any]) -> Sequence[Any]:
-    """Return the columns of a page that is sorted by a value."""
-    return jobs, LACKS_PARENT, value.label("sorted_by")
-
-
-def placed(tx: sa.Connection, query: sa.Select[Any]) -> list[tuple[Job, JobPlace]]:
-    """Return the jobs of a page, each with its place and its newest run."""
-    rows = tx.execute(query).all()
-    newest = last_runs(tx, [row.id for row in rows])
-    return [(_shown(row, newest), JobPlace(value=row.sorted_by, id=row.id)) for row in rows]
-
-
-def _sorted_by(sort: str) -> sa.ColumnElement[int]:
-    """Return what a list is sorted by, beside the id. A job without a next time comes last in both directions."""
-    if sort.endswith("next_run_time"):
-        last = -LARGEST if sort.startswith("-") else LARGEST
-        shown = sa.case((jobs.c.state == JobState.ACTIVE, jobs.c.next_run_time))
-        return sa.func.coalesce(shown, sa.literal(last, sa.BigInteger))
-    return jobs.c.updated_at if sort.endswith("updated_at") else sa.literal(0)
-
-
 def conditions(where: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
     """Yield what holds of the jobs that a filter lets through."""
-    yield sa.text(_covering(where.states))  # type: ignore[misc]  # a text is taken where a condition is
+    yield sa.text(covering(where.states))  # type: ignore[misc]  # a text is taken where a condition is
     for column, values in (
         (jobs.c.state, where.states),
         (jobs.c.task, where.tasks),
@@ -216,13 +181,13 @@ def conditions(where: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
         yield jobs.c.id >= where.id_prefix
         yield jobs.c.id < where.id_prefix + LAST_CHARACTER
     if where.contains is not None:
-        yield sa.or_(*_containing(where.contains))
+        yield sa.or_(*containing(where.contains))
     if where.prefix is not None:
         size = len(where.prefix)
         yield sa.or_(*(sa.func.substr(column, 1, size) == where.prefix for column in (jobs.c.id, jobs.c.name)))
 
 
-def _containing(words: str) -> Iterator[sa.ColumnElement[bool]]:
+def containing(words: str) -> Iterator[sa.ColumnElement[bool]]:
     """Yield what one of holds of the jobs that have these words somewhere, in any case of the letters A to Z."""
     like = f"%{words.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
     pattern = sa.func.lower(sa.literal(like))
@@ -306,20 +271,13 @@ def ids(tx: sa.Connection) -> list[str]:
     return list(tx.execute(sa.select(jobs.c.id).order_by(jobs.c.key)).scalars())
 
 
-def _covering(states: tuple[str, ...]) -> str:
+def covering(states: tuple[str, ...]) -> str:
     """Return the condition, true of every job in these states, of the narrowest index that holds them all."""
     if states and set(states) <= {JobState.PAUSED, JobState.BROKEN}:
         return HELD
     if set(states) == {JobState.FINISHED}:
         return FINISHED
     return "true" if JobState.FINISHED in states else OPEN
-
-
-def last_runs(tx: sa.Connection, job_ids: Sequence[str]) -> dict[int, LastRun]:
-    """Return the newest run of each of these jobs, by key."""
-    newest = sa.select(sa.func.max(runs.c.id)).where(runs.c.job_id.in_(job_ids)).group_by(runs.c.job_id)
-    rows = tx.execute(sa.select(runs.c.id, runs.c.job_key, runs.c.state).where(runs.c.id.in_(newest)))
-    return {row.job_key: LastRun(id=row.id, state=row.state) for row in rows}
 
 
 def finish_left(tx: sa.Connection, keys: Collection[int]) -> None:

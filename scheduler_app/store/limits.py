@@ -14,7 +14,7 @@ from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.limits import MOST_SECONDS, RateLimit
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Claim
-from scheduler_app.store.statement import Statement
+from scheduler_app.store.statement import Statement, still
 from scheduler_app.store.tables import runs, starts
 
 # a process may have to be started first; what waits longer for a thread is given back
@@ -49,7 +49,7 @@ COME_DOWN = Statement(
     starts.update().where(OF_TASK, starts.c.at > sa.bindparam("latest")).values(at=sa.bindparam("now_"))
 )
 RUNNING_OF_TASK = Statement(
-    sa.select(sa.func.count()).where(sa.text("state = 'running'"), runs.c.task == sa.bindparam("task"))
+    sa.select(sa.func.count()).where(sa.text("state = 'running'"), still(runs.c.task, sa.bindparam("task")))
 )
 RUNNING_OF_EXECUTOR = Statement(
     sa.select(sa.func.count()).where(sa.text("state = 'running'"), runs.c.executor == sa.bindparam("executor"))

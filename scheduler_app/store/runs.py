@@ -1,6 +1,6 @@
 """Runs in the store, as people see them: one function a statement."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
-from scheduler_app.domain.run import OPEN_STATES, Reason, Run, RunError, RunState
-from scheduler_app.store import by_end, by_measure, endings
+from scheduler_app.domain.run import Reason, Run, RunError, RunState
+from scheduler_app.store import endings
 from scheduler_app.store.endings import ENDING
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import error_of, run_of
 from scheduler_app.store.statement import Insert, Statement
-from scheduler_app.store.tables import OPEN_RUNS, UNWELL, runs
+from scheduler_app.store.tables import runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,66 +120,6 @@ def errors_before(tx: sa.Connection, run: Run, most: int) -> Iterator[RunError |
     """Yield the errors of the runs of a job before one of it, the last first; None for one without."""
     for row in ERRORS_BEFORE.rows(tx, job=run.job_id, before=run.id, most=most):
         yield error_of(row._asdict())
-
-
-def page(tx: sa.Connection, where: RunFilter, *, after: RunPlace | None, limit: int) -> list[tuple[Run, RunPlace]]:
-    """Return the runs that fit, in order, beginning after a place; each with its own."""
-    read = _by_measure if where.sort in by_measure.MEASURES else _by_end if where.sort == "-finished_at" else _by_id
-    rows = read(tx, where, after, limit)
-    return [(run_of(row), RunPlace(value=row.sorted_by, id=row.id)) for row in rows]
-
-
-def _by_id(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
-    query = sa.select(runs, sa.literal(0).label("sorted_by")).where(*_conditions(where))
-    query = query.order_by(runs.c.id.desc()).limit(limit)
-    return tx.execute(query if after is None else query.where(runs.c.id < after.id)).all()
-
-
-def _by_end(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
-    read = by_end.chosen if where.job_ids or _are_rare(where.states) else by_end.walked
-    if read is by_end.walked and where.has_ended:
-        read = by_end.walked_of_ended
-    return read(tx, [*_conditions(where)], None if after is None else (after.value, after.id), limit)
-
-
-def _by_measure(tx: sa.Connection, where: RunFilter, after: RunPlace | None, limit: int) -> Sequence[sa.Row[Any]]:
-    if where.job_ids:
-        newest = by_measure.newest_of_jobs(where.job_ids)
-    elif _are_rare(where.states) and not set(where.states) & {*OPEN_STATES}:
-        newest = by_measure.newest_of_states(where.states)
-    else:
-        newest = by_measure.ended_last(where.since, where.until)
-    place = None if after is None else (after.value, after.id)
-    return by_measure.page(tx, newest, [*_conditions(where)], where.sort, place, limit)
-
-
-def _are_rare(states: tuple[str, ...]) -> bool:
-    return bool(states) and RunState.SUCCEEDED not in states
-
-
-def _conditions(where: RunFilter) -> Iterator[sa.ColumnElement[bool]]:
-    for column, values in (
-        (runs.c.state, where.states),
-        (runs.c.job_id, where.job_ids),
-        (runs.c.task, where.tasks),
-        (runs.c.origin, where.origins),
-    ):
-        if values:
-            yield column.in_(values)
-    if where.states and set(where.states) <= {*OPEN_STATES}:
-        yield sa.text(OPEN_RUNS)  # type: ignore[misc]
-    if where.states and not set(where.states) & {*OPEN_STATES, RunState.SUCCEEDED}:
-        yield sa.text(UNWELL)  # type: ignore[misc]  # a text is taken where a condition is
-    if where.since is not None:
-        yield runs.c.scheduled_at >= to_micros(where.since)
-    if where.until is not None:
-        yield runs.c.scheduled_at < to_micros(where.until)
-    if where.has_ended:
-        yield by_end.ENDED  # type: ignore[misc]
-    if where.ended_since is not None:
-        yield runs.c.finished_at >= to_micros(where.ended_since)
-    if where.ended_until is not None:
-        yield runs.c.finished_at < to_micros(where.ended_until)
 
 
 def cancel_waiting(tx: sa.Connection, run_id: int, *, reason: Reason, now: datetime) -> bool:

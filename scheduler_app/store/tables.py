@@ -176,13 +176,20 @@ sa.Index("scheduler_runs_job", runs.c.job_id, runs.c.id)
 # store.runs.page by state; what went well is found by id, and costs no index entry
 UNWELL = "state IN ('failed', 'timed_out', 'cancelled', 'lost', 'missed', 'skipped')"
 _partial("scheduler_runs_unwell", runs.c.state, runs.c.id, where=UNWELL)
-# store.by_end
-_partial("scheduler_runs_finished", runs.c.finished_at, runs.c.id, where="finished_at IS NOT NULL")
+_partial("scheduler_runs_unwell_by_end", runs.c.state, runs.c.finished_at, runs.c.id, where=UNWELL)
+ENDED = "finished_at IS NOT NULL"
+_partial("scheduler_runs_finished", runs.c.finished_at, runs.c.id, where=ENDED)
+# store.runs.page by task, by origin and by time; what a trigger fired is most, and costs no entry among the origins
+sa.Index("scheduler_runs_task", runs.c.task, runs.c.id)
+BY_HAND = "origin <> 'schedule'"
+_partial("scheduler_runs_origin", runs.c.origin, runs.c.id, where=BY_HAND)
+sa.Index("scheduler_runs_scheduled", runs.c.scheduled_at, runs.c.id)
 # store.firing.due
-_partial("scheduler_jobs_due", jobs.c.next_run_time, where="state = 'active' AND next_run_time IS NOT NULL")
+TIMED = "state = 'active' AND next_run_time IS NOT NULL"
+_partial("scheduler_jobs_due", jobs.c.next_run_time, where=TIMED)
 # store.pauses
 _partial("scheduler_jobs_lapsing", jobs.c.paused_until, where="state = 'paused' AND paused_until IS NOT NULL")
-# store.jobs.page; no index begins with `state` for all rows, or the planner would take it in place of the partial ones
+# store.orders; no index begins with `state` for all rows, or the planner would take it in place of the partial ones
 OPEN = "state <> 'finished'"
 FINISHED = "state = 'finished'"
 HELD = "state IN ('paused', 'broken')"
@@ -193,6 +200,10 @@ sa.Index("scheduler_jobs_task", jobs.c.task, jobs.c.id)
 # store.searching: what nobody named is called like its task
 NAMED = "name <> task"
 _partial("scheduler_jobs_name", jobs.c.name, jobs.c.id, where=NAMED)
+sa.Index("scheduler_jobs_changed", jobs.c.updated_at, jobs.c.key)
+_partial("scheduler_jobs_held_changed", jobs.c.state, jobs.c.updated_at, jobs.c.key, where=HELD)
+TRIGGERED = "trigger_type IS NOT NULL AND state <> 'finished'"
+_partial("scheduler_jobs_trigger", jobs.c.trigger_type, jobs.c.id, where=TRIGGERED)
 # store.following
 _partial("scheduler_jobs_after", jobs.c.after_job, where="after_job IS NOT NULL")
 
@@ -223,7 +234,7 @@ job_stats = sa.Table(
     sa.Column("marks", sa.LargeBinary, nullable=False),
     sa.Column("older", sa.LargeBinary, nullable=False),
 )
-# store.jobs.page, by what jobs usually take and by when they last failed
+# store.orders, by what jobs usually take and by when they last failed
 _partial("scheduler_job_stats_usual", job_stats.c.usual, job_stats.c.job_key, where="usual IS NOT NULL")
 _partial("scheduler_job_stats_failed", job_stats.c.last_failure, job_stats.c.job_key, where="last_failure IS NOT NULL")
 lags = sa.Table(

@@ -49,11 +49,11 @@ def test_jobs_are_listed_in_the_order_that_is_asked_for(listed: Caller, sort: st
     assert "".join(ids(listed, f"/jobs?sort={sort}")) == order
 
 
-def test_equal_values_are_told_apart_by_id(call: Caller) -> None:
+def test_of_equal_values_the_job_that_was_added_first_is_the_smaller(call: Caller) -> None:
     for job_id in "cabed":
         call.given_job(job_id)
-    assert "".join(ids(call, "/jobs?sort=updated_at")) == "abcde"
-    assert "".join(ids(call, "/jobs?sort=-next_run_time")) == "edcba"
+    assert "".join(ids(call, "/jobs?sort=updated_at")) == "cabed"
+    assert "".join(ids(call, "/jobs?sort=-next_run_time")) == "debac"
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,13 @@ from tests.benchmarks.batches import Batches
 from tests.benchmarks.between import Between
 from tests.benchmarks.celery_drain import CeleryDrain
 from tests.benchmarks.drain import ONCE, ONCE_ON_POSTGRESQL, YEARLY, YEARLY_ON_POSTGRESQL, Drain
+from tests.benchmarks.growth import Growth
+from tests.benchmarks.lateness import Late
+from tests.benchmarks.lists import Lists
 from tests.benchmarks.plot import write_plot
 from tests.benchmarks.report import table, write_json
+from tests.benchmarks.saturated import Saturated
+from tests.benchmarks.starting import Starts
 from tests.benchmarks.submit import Submit
 from tests.benchmarks.workload import Measurable, Plan, Results, Tell, measure
 
@@ -28,6 +33,12 @@ WORKLOADS: dict[str, tuple[Measurable, int]] = {
     "E2": (Drain(workload=YEARLY, kind="yearly"), 10_000),
     "E2-PG": (Drain(workload=YEARLY_ON_POSTGRESQL, kind="yearly"), 10_000),
     "P1": (Between(), 200),
+    "G1": (Growth(), 100_000),
+    "L1-17": (Late(rate=17), 1_000_000),
+    "L1-167": (Late(rate=167), 1_000_000),
+    "L3": (Starts(), 1_000_000),
+    "Q1": (Lists(), 1_000_000),
+    "Q2": (Saturated(), 50_000),
     "S1": (Submit(), 2_000),
     "S2": (Batches(), 10_000),
     "S3-1": (Adding(threads=1), 2_000),
