@@ -17,7 +17,8 @@ from scheduler_app.app import create_app
 from scheduler_app.aps.moving import fitting_id
 from scheduler_app.domain.job import is_job_id
 from scheduler_app.settings import Settings
-from scheduler_app.store.jobs import JobFilter, page
+from scheduler_app.store.jobs import JobFilter
+from scheduler_app.store.orders import page
 from tests.aps import work
 
 NEXT_YEAR = datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)
