@@ -8,8 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from scheduler_app.schemas.job import JobSort
-from scheduler_app.schemas.run import RunSort
-from scheduler_app.store import orders, parts, run_pages, schema
+from scheduler_app.store import by_measure, orders, parts, run_pages, schema
 from scheduler_app.store.database import Database
 from scheduler_app.store.jobs import JobFilter, JobPlace
 from scheduler_app.store.lanes import driver_of
@@ -71,15 +70,23 @@ def test_no_list_of_jobs_scans_or_sorts(database: Database, monkeypatch: pytest.
         assert_walks(Asked(database).of(orders.page, JobFilter(sort=sort, **given), after), f"{sort} {given}")
 
 
-@pytest.mark.parametrize("sort", get_args(RunSort))
+@pytest.mark.parametrize("sort", ["-id", "-finished_at"])
 @pytest.mark.parametrize("deep", [False, True], ids=["first", "deep"])
 def test_no_list_of_runs_scans_or_sorts(database: Database, monkeypatch: pytest.MonkeyPatch, sort: str, deep: bool):
     monkeypatch.setattr(parts, "FEW", -1)
     monkeypatch.setattr(parts, "SOME", -1)
-    after = RunPlace(finished_at=5, id=5) if deep else None
+    after = RunPlace(value=5, id=5) if deep else None
     for given in RUNS:
         if "job_ids" not in given or sort == "-id":  # of one job so few are kept that they are sorted
             assert_walks(Asked(database).of(run_pages.page, RunFilter(sort=sort, **given), after), f"{sort} {given}")
+
+
+@pytest.mark.parametrize("sort", sorted(by_measure.MEASURES))
+def test_the_longest_and_the_latest_are_sorted_among_few_that_an_index_finds(database: Database, sort: str):
+    for given in RUNS:
+        for text, plan in Asked(database).of(run_pages.page, RunFilter(sort=sort, **given), None):
+            assert "LIMIT" in text
+            assert not [step for step in plan if step == "SCAN scheduler_runs"], (given, text, plan)
 
 
 @pytest.mark.parametrize("sort", ["id", "-next_run_time", "updated_at", "usual"])
