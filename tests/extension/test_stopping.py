@@ -45,7 +45,7 @@ def test_a_second_stop_waits_for_the_first_and_a_start_for_both(tmp_path: Path) 
 def test_a_process_that_is_about_to_start_its_engine_is_not_ready(tmp_path: Path) -> None:
     scheduler = Scheduler(Flask("expecting", instance_path=str(tmp_path)))
     core = scheduler.core
-    assert (readiness(core).ready, readiness(core).engine) == (True, False)
+    assert (readiness(core).ready, readiness(core).engine) == (True, "none")
     core.engine.expect()
     assert (readiness(core).ready, readiness(core).checks["engine"]) == (False, "not started yet")
     core.close()
