@@ -190,8 +190,7 @@ def record(
     if valid:
         due = [move["from_"] for move, changed in zip(moves, advanced, strict=True) if changed]
         _insert_firings(tx, valid, now, starter, how)
-        if over := [job.key for job, plan in valid if plan.next_run_time is None]:
-            finish_idle(tx, over)
+        finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
         notes(tx).append(Firings(due, to_micros(now)))
     return valid
 
@@ -304,8 +303,7 @@ def _placed_row(job: DueJob, scheduled_at: datetime, room: Places, now: datetime
     ready = max(now, ready_at(job.key, scheduled_at, jitter_of(job.trigger)))
     if ready > now and _may_wait(job, state):
         state, reason = RunState.SCHEDULED, Reason.JITTER
-    row = _row(job, scheduled_at, now)
-    row["state"], row["reason"] = state, reason
+    row = _row(job, scheduled_at, now) | {"state": state, "reason": reason}
     if state is RunState.QUEUED:
         row["queued_at"] = row["ready_at"]
     elif state is RunState.SKIPPED:

@@ -1,6 +1,6 @@
 """Jobs in the store: one function a statement."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -282,14 +282,13 @@ def covering(states: tuple[str, ...]) -> str:
 
 def finish_left(tx: sa.Connection, keys: Collection[int]) -> None:
     """Finish those of these jobs, of which runs have ended, that have nothing due and no open run."""
-    over = FIRING_NO_MORE.rows(tx, keys=keys)
-    if over:
-        finish_idle(tx, [row.key for row in over])
+    finish_idle(tx, [row.key for row in FIRING_NO_MORE.rows(tx, keys=keys)])
 
 
-def finish_idle(tx: sa.Connection, keys: Iterable[int]) -> None:
+def finish_idle(tx: sa.Connection, keys: Collection[int]) -> None:
     """Finish those of these jobs that have nothing due and no open run."""
-    FINISH_IDLE.many(tx, [{"key_": key} for key in set(keys)])
+    if keys:
+        FINISH_IDLE.many(tx, [{"key_": key} for key in set(keys)])
 
 
 FIRING_NO_MORE = Statement(sa.select(jobs.c.key).where(Among(jobs.c.key, "keys"), jobs.c.next_run_time.is_(None)))

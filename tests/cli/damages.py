@@ -155,7 +155,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
             ATTENDED,
             "INSERT INTO scheduler_engines SELECT 9, node, host, pid, process_start, parent_pid, parent_start, version,"
             " slots, tasks, state, beat, started_at, started_at, last_pass_at, executors, books,"
-            " commit_seconds FROM scheduler_engines",
+            " commit_seconds, drained_at, lag, claims, celery_pool FROM scheduler_engines",
             f"UPDATE scheduler_runs SET state = 'running', engine = 9 WHERE {NEWEST}",
         ),
         "running in an engine that does not beat, and no other engine took it over: engine 9",

@@ -13,10 +13,11 @@ from scheduler_app.store.database import Database
 from scheduler_app.store.tables import api_keys
 from scheduler_app.testing.template import lay_store
 from tests import postgres
+from tests.clocks import SettableClock
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.history import fill
-from tests.dashboard.served import StandingClock, built
-from tests.dashboard.world import registry, works
+from tests.dashboard.served import built
+from tests.dashboard.world import NOW, registry, works
 
 JOB, RUN = "/jobs/sync-ledger", "/runs/390"
 PAGES = (
@@ -43,7 +44,7 @@ def world(url: str) -> Iterator[Visitor]:
     try:
         database.write_alone(lambda tx: tx.execute(api_keys.delete()))
         fill(database, list(works(45)), registry(), number=400, tell=lambda _: None)
-        clock = StandingClock()
+        clock = SettableClock(NOW)
         visitor = Visitor(
             client=built(database, registry(), clock).test_client(), key="", database=database, clock=clock
         )
