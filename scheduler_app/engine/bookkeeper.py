@@ -1,7 +1,8 @@
 """The bookkeeper: fills the books with what nobody kept, samples what waits, and reckons what is planned.
 
 It is in no hurry: a step is one small read or one small write, and after each it rests nine times as long as that
-took. One engine does it, the oldest that lives; that only saves work, since all of it may be done twice.
+took, or forty-nine times when it reckons anew what it has reckoned before. One engine does it, the oldest that lives;
+that only saves work, since all of it may be done twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ LOOK_EVERY = 10.0
 SAMPLE_EVERY = 60.0
 RECKON_AT_LEAST_EVERY = 1800.0
 REST_FACTOR = 9.0
+REST_FACTOR_ANEW = 49.0
 OVERDUE_AFTER = timedelta(seconds=5)
 
 
@@ -42,7 +44,8 @@ class Bookkeeper:
         if next(steps, self) is self:
             return LOOK_EVERY
         self._steps = steps
-        return REST_FACTOR * (self._clock.monotonic() - began)
+        rest = REST_FACTOR if self._reckoned is None else REST_FACTOR_ANEW
+        return rest * (self._clock.monotonic() - began)
 
     def finish(self) -> None:
         """Do all there is to do, without rest."""

@@ -75,8 +75,6 @@ def insert(tx: sa.Connection, job: Job, values: Mapping[str, Any]) -> int | None
         return None
     _wake_for(tx, values)
     insert_tags(tx, key, job.policies.tags)
-    if job.trigger is not None:
-        notes(tx).append(PLANS)
     return key
 
 
