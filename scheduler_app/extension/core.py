@@ -121,9 +121,7 @@ def build(app: Flask, kit: Kit) -> Core:
             publisher=lambda: distribution.publisher(lambda: engine.ctx),
         )
     )
-    reporter, listeners = LogReporter(), engine.scheduler.listeners
-    engine.ctx.bus.subscribe(reporter, successes=reporter.tells_successes)
-    engine.ctx.bus.subscribe(listeners, successes=listeners.is_heard)
+    _tell_of(engine)
     ctx = context_of(engine, settings, kit.on_wake or engine.wake)
     references = References(settings.task_modules, registry, code=Path(app.root_path), module=app.import_name)
     name = settings.app_name or app.name
@@ -143,6 +141,13 @@ def build(app: Flask, kit: Kit) -> Core:
         folder=folder_of(app, database),
         whence=kit.whence,
     )
+
+
+def _tell_of(engine: Engine) -> None:
+    """Let the log and the listeners hear of an engine's events."""
+    reporter, listeners = LogReporter(), engine.scheduler.listeners
+    engine.ctx.bus.subscribe(reporter, successes=reporter.tells_successes)
+    engine.ctx.bus.subscribe(listeners, successes=listeners.is_heard)
 
 
 def context_of(engine: Engine, settings: Settings, wake: Callable[[], None]) -> Context:

@@ -6,9 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from scheduler_app.store.callers import audit
 from scheduler_app.store.facts import PAUSE
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import audit, engines, facts, jobs, logs, runs
+from scheduler_app.store.tables import engines, facts, jobs, logs, runs
 
 MOST = 1_000
 _latest_piece = sa.select(sa.func.max(logs.c.start)).where(logs.c.run_id == runs.c.id).scalar_subquery()

@@ -4,8 +4,9 @@ import sqlalchemy as sa
 
 from scheduler_app.store import facts
 from scheduler_app.store.apscheduler import MOVED
-from scheduler_app.store.tables import api_keys, metadata, runs
+from scheduler_app.store.callers import api_keys
 from scheduler_app.store.tables import facts as facts_table
+from scheduler_app.store.tables import metadata, runs
 
 KEPT = (api_keys, facts_table)
 

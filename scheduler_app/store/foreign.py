@@ -25,9 +25,10 @@ from sqlalchemy.dialects import postgresql
 
 from scheduler_app.errors import Fault, InvalidInput, StoreUnavailable
 from scheduler_app.store.backend import shown
+from scheduler_app.store.callers import audit
 from scheduler_app.store.database import Database
 from scheduler_app.store.lanes import CHANNEL
-from scheduler_app.store.tables import audit, job_tags, jobs, runs
+from scheduler_app.store.tables import job_tags, jobs, runs
 
 UNTOLD = "scheduler_app"
 # their connection may put other schemas in the place of ours

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.store.callers import api_keys
 from scheduler_app.store.rows import micros, moment
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import api_keys
 
 # what the index is searched by; the rest of a digest is compared in constant time
 SEARCHED = 16

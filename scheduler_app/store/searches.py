@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from scheduler_app.store.callers import searches
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import searches
 
 _OF = (searches.c.owner == sa.bindparam("owner_"), searches.c.page == sa.bindparam("page_"))
 OF = Statement(sa.select(searches.c.name, searches.c.query).where(*_OF).order_by(searches.c.name))

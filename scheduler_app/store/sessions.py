@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
+from scheduler_app.store.callers import api_keys, sessions, sign_in_codes
 from scheduler_app.store.keys import AFTER_HEX, GOOD, SEARCHED, ApiKey, digest_of
 from scheduler_app.store.rows import moment
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import api_keys, sessions, sign_in_codes
 
 LONGEST = timedelta(days=7)
 PRUNED_AT_ONCE = 100

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.change import bounded
+from scheduler_app.store.callers import audit
 from scheduler_app.store.lanes import notes
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import audit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

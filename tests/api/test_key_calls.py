@@ -11,8 +11,8 @@ from flask_openapi.openapi import OpenAPI
 from scheduler_app.errors import LastAdminKey
 from scheduler_app.services import keys
 from scheduler_app.services.context import Context
+from scheduler_app.store.callers import api_keys
 from scheduler_app.store.keys import digest_of
-from scheduler_app.store.tables import api_keys
 from tests.api.conftest import Caller, SettableClock, assert_problem, pointers
 
 HIDDEN = {"digest", "key", "secret"}

@@ -14,7 +14,7 @@ from scheduler_app.services import keys, sessions
 from scheduler_app.services.context import Context
 from scheduler_app.services.keys import KeySpec
 from scheduler_app.services.roles import Role
-from scheduler_app.store.tables import sessions as sessions_table
+from scheduler_app.store.callers import sessions as sessions_table
 from tests.api.browser import SESSION, Browser, token_in
 from tests.api.conftest import KEY, SettableClock, assert_problem, new_context
 

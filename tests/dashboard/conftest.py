@@ -17,9 +17,9 @@ from scheduler_app.domain.task import Registry, Task
 from scheduler_app.services.context import Context
 from scheduler_app.signals import Bus
 from scheduler_app.store import keys
+from scheduler_app.store.callers import api_keys
 from scheduler_app.store.database import Database, default_url
 from scheduler_app.store.keys import digest_of
-from scheduler_app.store.tables import api_keys
 from scheduler_app.testing.template import lay_store
 from tests.clocks import SettableClock
 from tests.dashboard.history import fill

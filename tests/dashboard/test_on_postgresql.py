@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from scheduler_app.store.callers import api_keys
 from scheduler_app.store.database import Database
-from scheduler_app.store.tables import api_keys
 from scheduler_app.testing.template import lay_store
 from tests import postgres
 from tests.clocks import SettableClock

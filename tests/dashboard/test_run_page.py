@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
-from scheduler_app.store.tables import audit, logs, runs
+from scheduler_app.store.callers import audit
+from scheduler_app.store.tables import logs, runs
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.world import NOW
 

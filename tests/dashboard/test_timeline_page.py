@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from scheduler_app.store.tables import api_keys, jobs, runs
+from scheduler_app.store.callers import api_keys
+from scheduler_app.store.tables import jobs, runs
 from tests.dashboard.conftest import Visitor
 
 Visit = Callable[[str], Visitor]
