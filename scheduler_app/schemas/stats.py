@@ -3,21 +3,27 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from scheduler_app.domain.run import RunState
 from scheduler_app.schemas.fields import Digits, QueryMoment, WireIn, WireOut
 
 YEARS = range(1970, 9000)
+IN_YEARS = r"^(19[7-9]|[2-8][0-9]{2})[0-9]-"
 
 
 def _with_room(moment: datetime) -> datetime:
-    if moment.year not in YEARS:
+    # a zone may put it into the year beside
+    if not YEARS[0] - 1 <= moment.year <= YEARS[-1] + 1:
         raise ValueError(f"must lie in the years {YEARS[0]} to {YEARS[-1]}")
     return moment
 
 
-InReach = Annotated[QueryMoment, AfterValidator(_with_room)]
+InReach = Annotated[
+    QueryMoment,
+    AfterValidator(_with_room),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": IN_YEARS}),
+]
 
 
 class StatsQuery(WireIn):

@@ -151,12 +151,12 @@ def test_typing_filters_without_losing_the_focus(page: Page, browser: Browser) -
     for name in ("alpha", "beta", "gamma"):
         browser.given_job(name)
     page.goto("/jobs")
-    page.get_by_placeholder("name or id begins with").press_sequentially("ga", delay=30)
+    page.get_by_placeholder("name, id, task or tag").press_sequentially("ga", delay=30)
 
     expect(page.locator("tr[data-id]")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"\?q=ga$"))
-    expect(page.get_by_placeholder("name or id begins with")).to_be_focused()
-    page.get_by_placeholder("name or id begins with").fill("")
+    expect(page.get_by_placeholder("name, id, task or tag")).to_be_focused()
+    page.get_by_placeholder("name, id, task or tag").fill("")
     expect(page.locator("tr[data-id]")).to_have_count(3)
 
 
@@ -268,7 +268,7 @@ def test_without_scripts_a_job_is_made_and_the_list_filtered(chromium: Any, addr
         page.get_by_role("button", name="Create job").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("quarterly")
         page.goto("/jobs")
-        page.get_by_placeholder("name or id begins with").fill("quar")
+        page.get_by_placeholder("name, id, task or tag").fill("quar")
         page.get_by_role("button", name="Filter").click()
         expect(page.locator("tr[data-id]")).to_have_count(1)
 

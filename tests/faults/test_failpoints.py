@@ -58,7 +58,7 @@ def test_only_the_environment_arms_them_and_no_setting_or_request_does():
 
 
 def test_nobody_is_offered_them():
-    told = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "config").rglob("*.*")]
+    told = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "config").glob("*.*")]
     assert not [path.name for path in told if VARIABLE in path.read_text()]
 
 
