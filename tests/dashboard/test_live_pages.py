@@ -191,6 +191,7 @@ def test_where_there_is_no_room_for_a_stream_a_page_looks_every_ten_seconds_with
 
 def test_everything_is_reached_by_keyboard(browse: Open, served: Service) -> None:
     served.post("/jobs", {"id": "keyed", "task": "work", "trigger": {"type": "interval", "hours": 1}}, expect=201)
+    served.run_now("work")
     page = browse("/")
     for key, path in (("r", "/runs"), ("t", "/timeline"), ("s", "/scheduler"), ("j", "/jobs")):
         page.keyboard.press("g")
