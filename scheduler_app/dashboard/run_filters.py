@@ -62,11 +62,6 @@ class Filters:
         names = ("ended_since", "ended_until") if self.where.has_ended else ("since", "until")
         return self.address(**dict(zip(names, (start, end), strict=True)))
 
-    def toggled(self, state: str) -> str:
-        """Return the address with a state added to the filter, or taken from it."""
-        states = self.where.states
-        return self.address(states=tuple(s for s in states if s != state) if state in states else (*states, state))
-
     def told(self, zone: ZoneInfo) -> list[tuple[str, str]]:
         """Return each filter in words, with the address without it."""
         return list(self._told(zone))

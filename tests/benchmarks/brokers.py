@@ -57,9 +57,9 @@ HUEY = Peer(
 )
 HUEY_SQLITE = Peer(
     name="Huey",
-    module="huey_sqlite_app",
+    module="huey_app",
     needs=("huey",),
-    workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_sqlite_app.huey", "-q", "-w", "2"),),
+    workers=(("huey.bin.huey_consumer", f"{PACKAGE}.huey_app.huey", "-q", "-w", "2"),),
 )
 DRAMATIQ = Peer(
     name="Dramatiq",

@@ -1,12 +1,17 @@
-"""Huey on Redis."""
+"""Huey: on Redis, or, given a file, on SQLite, each commit synced."""
 
 import os
 
-from huey import RedisHuey
+from huey import RedisHuey, SqliteHuey
 
 from tests.benchmarks.marks import Marker
 
-huey = RedisHuey("peers", url=f"unix://{os.environ['BROKER']}", results=False)
+BROKER = os.environ["BROKER"]
+huey = (
+    SqliteHuey("peers", filename=BROKER, fsync=True, results=False)
+    if BROKER.endswith(".db")
+    else RedisHuey("peers", url=f"unix://{BROKER}", results=False)
+)
 marker = Marker()
 
 
