@@ -10,6 +10,7 @@ from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+LOOK_EVERY = 0.02
 
 
 class Clock(Protocol):
@@ -23,6 +24,9 @@ class Clock(Protocol):
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait until `event` is set or `seconds` have passed; return whether it is set."""
+
+    def linger(self, most: float) -> None:
+        """Wait until something may have come of what others do, `most` seconds at most."""
 
     def adjust(self, ahead: timedelta, *, within: timedelta) -> None:
         """Learn that the clock all engines go by is ahead of this one, give or take `within`."""
@@ -50,6 +54,10 @@ class SystemClock:
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait until `event` is set or `seconds` have passed; return whether it is set."""
         return event.wait(seconds)
+
+    def linger(self, most: float) -> None:
+        """Wait for a moment, after which it is worth while to look again; `most` seconds at most."""
+        time.sleep(max(0.0, min(most, LOOK_EVERY)))
 
 
 def to_micros(moment: datetime) -> int:

@@ -47,6 +47,10 @@ def _numbers(value: object) -> object:
     return {name.strip(): number.strip() for name, _, number in pairs}
 
 
+def _without_slash(value: object) -> object:
+    return value[:-1] if isinstance(value, str) and len(value) > 1 and value.endswith("/") else value
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Days = Annotated[
     float | None, Field(ge=0, le=36500, allow_inf_nan=False, json_schema_extra={"word": FOREVER}), _unlimited(FOREVER)
@@ -137,7 +141,7 @@ class Settings(BaseModel):
     engine: Literal["auto", "on", "off"] = Field(
         "auto", description="Whether this process runs an engine; `auto`: when it serves requests."
     )
-    api_prefix: str | None = Field(
+    api_prefix: Annotated[str | None, BeforeValidator(_without_slash)] = Field(
         "/scheduler", pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="Where a Flask app serves the API; null: nowhere."
     )
     login_url: str | None = Field(

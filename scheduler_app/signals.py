@@ -1,19 +1,20 @@
 """What may be announced. Code that does something publishes; one subscriber words the log, another counts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from scheduler_app.values import value
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@value
 class Event:
     """Something that has happened; names of events are past tense."""
 
     at: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class JobChanged(Event):
     """A job was added, changed, paused, resumed or deleted."""
 
@@ -21,14 +22,14 @@ class JobChanged(Event):
     change: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class KeyRevoked(Event):
     """A key is good no more."""
 
     key_id: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class RunStarted(Event):
     """An attempt of a run began."""
 
@@ -38,7 +39,7 @@ class RunStarted(Event):
     attempt: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class RunEnded(Event):
     """An attempt of a run ended; `will_retry` when another one follows. `result` is JSON text, `error` a traceback."""
 
@@ -55,7 +56,7 @@ class RunEnded(Event):
     exception: BaseException | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class FiringsMissed(Event):
     """Firings of a job came later than its grace time, and are recorded as missed; `until` is the last one's time."""
 
@@ -63,7 +64,7 @@ class FiringsMissed(Event):
     until: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class LateResultRefused(Event):
     """A result came after its run was taken away, and was not kept."""
 
@@ -71,7 +72,7 @@ class LateResultRefused(Event):
     token: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class EngineRescued(Event):
     """A dead engine was found, and its runs taken over."""
 
@@ -80,7 +81,7 @@ class EngineRescued(Event):
     ended: tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class JobBroke(Event):
     """The trigger of a job could not be computed; the job is set aside."""
 
@@ -88,7 +89,7 @@ class JobBroke(Event):
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class LoopFailed(Event):
     """A poll of an engine's loop failed; it is tried again."""
 
@@ -97,14 +98,14 @@ class LoopFailed(Event):
     retry_in: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class WorkerFailed(Event):
     """A worker process could not be started; the runs that wanted it wait, and it is tried again."""
 
     why: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class HistoryPruned(Event):
     """Runs that were to be kept no longer were deleted, and finished jobs with their last run."""
 
@@ -112,7 +113,7 @@ class HistoryPruned(Event):
     jobs: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class EngineMoved(Event):
     """An engine started, drained or stopped."""
 
@@ -152,7 +153,7 @@ class Bus:
     @property
     def wants_successes(self) -> bool:
         """Whether anybody is to be told now that a run has ended well."""
-        return any(asked() for asked in self._asked)
+        return True in [asked() for asked in self._asked]
 
     def publish(self, event: Event) -> None:
         """Tell every subscriber."""

@@ -94,6 +94,14 @@ STATS = """
 INSERT INTO scheduler_job_stats (job_key, number, last_run, unwell, failures, last_failure, usual, marks, older)
 SELECT key, 9, 0, 0, 0, CASE WHEN key % 50 = 0 THEN updated_at END, key % 97 * 10000, x'', x'' FROM scheduler_jobs
 """
+# as many changes as jobs, most of them by one key
+AUDIT = f"""
+INSERT INTO scheduler_audit (id, at, who, what, subject, after)
+{NUMBERS} SELECT n, :now - (:last - n) * :step, CASE WHEN n % 1000 = 0 THEN 'ann' WHEN n % 3 = 0 THEN 'code'
+    ELSE 'admin' END,
+    CASE WHEN n % 5000 = 1 THEN 'job.deleted' WHEN n % 3 = 0 THEN 'job.created' ELSE 'job.changed' END,
+    printf('job:job-%08d', 1 + n * 7919 % :last), '{{"state":"active"}}' FROM numbers
+"""
 TAGS = """
 INSERT INTO scheduler_job_tags (tag, job_key)
 SELECT tag.value, job.key FROM scheduler_jobs AS job, json_each(job.tags) AS tag WHERE job.tags <> '[]'
@@ -149,6 +157,7 @@ def _insert(file: sqlite3.Connection, content: Content, tell: Tell) -> None:
     file.execute(TAGS)
     if content.columns is None:
         file.execute(STATS)
+        file.execute(AUDIT, values | {"step": max(1, HISTORY // content.jobs)})
     tell(f"{content.jobs:,} jobs written")
     if content.runs:
         values |= {"last": content.runs, "jobs": content.jobs, "step": max(1, HISTORY // content.runs)}

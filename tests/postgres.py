@@ -103,7 +103,8 @@ class Server:
     def signal_all(self, number: int) -> None:
         """Send a signal to each of its processes."""
         for pid in self.processes():
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # a session that has just ended
+                os.kill(pid, number)
 
     def url(self, database: str) -> str:
         """The SQLAlchemy URL of a database, over the socket."""

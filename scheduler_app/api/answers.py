@@ -31,7 +31,7 @@ def answer(content: dict[str, Any], status: int = 200, **headers: str) -> Respon
     """Build an answer; header names are given with underscores."""
     response = Sent(encode(content), status, content_type=JSON)
     for name, value in headers.items():
-        response.headers[name.replace("_", "-")] = value
+        response.headers.add(name.replace("_", "-"), value)
     return response
 
 

@@ -5,7 +5,7 @@ A view takes `path`, `query` and `body`, each annotated with a wire shape, and r
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import wraps
 from inspect import getdoc
 from typing import Any, get_type_hints
 
@@ -25,6 +25,8 @@ from scheduler_app.services.context import Context
 
 EXTENSION = "scheduler_app.context"
 View = Callable[..., Response]
+# in the order of the calls that answer so
+ANSWERED: dict[type[BaseModel], None] = {}
 BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 OPEN_REFUSES = (400, 414, 500)
 GUARDED_REFUSES = (400, 401, 403, 414, 429, 500, 503)
@@ -122,8 +124,7 @@ def serves(
         if writes:
             operation = getattr(place.paths[parse_rule(rule, place.url_prefix)], method.lower())
             operation.parameters = [*(operation.parameters or []), DRY_RUN]
-        for answer in answers.values():
-            _declare(place, answer.model)
+        ANSWERED.update(dict.fromkeys(answer.model for answer in answers.values() if answer.model is not None))
         return served
 
     return decorate
@@ -140,10 +141,8 @@ def _reading(view: View, hints: Mapping[str, Any], body: Body, write: type[Write
             given["path"] = read_path(path, parts)
         if query is not None:
             given["query"] = read_query(query)
-        elif write is None or not request.query_string:
-            refuse_query()
-        elif read_query(write).dry_run == "true":
-            g.dry_run = True
+        elif request.query_string:
+            _read_wish(write)
         if content is not None:
             given["body"] = read_body(content, body)
         response = view(**given)
@@ -153,6 +152,14 @@ def _reading(view: View, hints: Mapping[str, Any], body: Body, write: type[Write
 
     served.__delay_validate_request__ = True  # type: ignore[attr-defined]  # flask-openapi leaves the reading to us
     return served
+
+
+def _read_wish(write: type[WriteQuery] | None) -> None:
+    """Read whether a call that writes is only to be rehearsed; any other takes no query."""
+    if write is None:
+        refuse_query()
+    elif read_query(write).dry_run == "true":
+        g.dry_run = True
 
 
 def _responses(answers: Mapping[int, Answer], refuses: tuple[int, ...]) -> dict[str, Any]:
@@ -170,18 +177,13 @@ def _response(given: Answer) -> dict[str, Any]:
     return response
 
 
-def _declare(place: APIBlueprint, model: type[BaseModel] | None) -> None:
-    """Put the JSON Schema of what goes out among the components of the document."""
-    if model is not None:
-        place.components_schemas.update(_schemas(model))
-
-
-@cache
-def _schemas(model: type[BaseModel]) -> Mapping[str, Schema]:
-    """Return the schema of a model, and those of its parts, by name."""
-    schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
-    parts = {**schema.pop("$defs", {}), model.__name__: schema}
-    return {name: Schema.model_validate(part) for name, part in parts.items()}
+def answered() -> Mapping[str, Schema]:
+    """Return the schemas of what goes out, and of its parts, by name; only who asks for the document needs them."""
+    schemas: dict[str, Any] = {}
+    for model in ANSWERED:
+        schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        schemas |= {**schema.pop("$defs", {}), model.__name__: schema}
+    return {name: Schema.model_validate(schema) for name, schema in schemas.items()}
 
 
 def _request_body(model: type[BaseModel], body: Body) -> RequestBody:

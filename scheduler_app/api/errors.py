@@ -7,8 +7,6 @@ from itertools import zip_longest
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
-from flask_openapi.models.reference import Reference
-from flask_openapi.models.response import Response as DocumentedResponse
 from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
@@ -82,15 +80,6 @@ class Teller:
         if request.endpoint is not None:
             return request.blueprint == self.blueprint
         return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
-
-
-def documented() -> dict[str, DocumentedResponse | Reference]:
-    """Return the problem responses for the OpenAPI document, by status."""
-    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        str(status): DocumentedResponse.model_validate({"description": means, "content": content})
-        for status, means in MEANINGS.items()
-    }
 
 
 def register(app: Flask) -> None:

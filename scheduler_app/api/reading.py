@@ -22,6 +22,7 @@ from scheduler_app.services.replacing import Expected
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_DEPTH = 64
+NESTING = (dict, list)
 _OUR_ETAG = re.compile(r'"([0-9]{1,18})"')
 _ETAGS = re.compile(r'(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*')
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -103,7 +104,7 @@ def read_expected() -> Expected:
 
 def read_idempotency_key() -> str | None:
     """Return the key under which a call is to be answered once, if there is one."""
-    key = request.headers.get("Idempotency-Key")
+    key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not _KEY.fullmatch(key):
         raise _bad_header("Idempotency-Key", key, "must be 1 to 255 visible ASCII characters, a UUID for example")
     return key
@@ -137,7 +138,7 @@ def _read_json(body: Body) -> object:
     raw = _read_raw(body)
     if not raw and not body.required:
         return {}
-    if request.mimetype not in body.media or request.content_encoding not in (None, "identity"):
+    if request.mimetype not in body.media or request.environ.get("HTTP_CONTENT_ENCODING") not in (None, "identity"):
         raise WrongMediaType(f"the body must be sent as {' or '.join(body.media)}, got {shown(request.content_type)}")
     try:
         given = from_json(raw, allow_inf_nan=False)
@@ -182,7 +183,7 @@ def _cut_short() -> MalformedBody:
 def _depth(value: object) -> int:
     """Return how deep arrays and objects are nested, level by level, without recursion."""
     depth, level = 0, [value]
-    while level := [item for item in level if isinstance(item, dict | list)]:
+    while level := [item for item in level if isinstance(item, NESTING)]:
         depth += 1
         level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
     return depth

@@ -82,8 +82,8 @@ class Guard:
         """
         g.request_id = request_id()
         self._check_host()
-        unknown = request.endpoint is None and not request.path.startswith("/api/")
-        if request.endpoint in self._open or unknown:
+        endpoint = request.endpoint
+        if endpoint in self._open or (endpoint is None and not request.path.startswith("/api/")):
             self._greet()
             return None
         try:
@@ -92,8 +92,8 @@ class Guard:
             if not browsers.is_page() or (self._login is not None and self._login_url is None):
                 raise
             return browsers.send_to_sign_in() if self._login_url is None else browsers.send_to_login(self._login_url)
-        if request.endpoint is not None:
-            require(Role(self._needs.get(request.endpoint, Role.ADMIN)))
+        if endpoint is not None:
+            require(Role(self._needs.get(endpoint, Role.ADMIN)))
         return None
 
     def _enter(self, key: ApiKey) -> None:
@@ -200,14 +200,14 @@ def _digest(secret: str) -> str:
 
 def _bearer() -> str | None:
     """Return the key that the request brings, None when it brings none."""
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, secret = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     secret = secret.strip()
     return secret if scheme.lower() == "bearer" and 0 < len(secret) <= LONGEST_KEY else None
 
 
 def request_id() -> str:
     """Return the caller's request id if it is harmless, else a new one."""
-    given = request.headers.get("X-Request-ID", "")
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 

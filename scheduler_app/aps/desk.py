@@ -110,19 +110,17 @@ class Desk:
     def upkeep(self, engine: int | None = None) -> None:
         """Do what an engine does before each pass: write what was declared, find the functions of queued runs."""
         self.declared.settle(engine)
-        self._notice()
-        now = self.ctx.clock.monotonic()
+        if not self._noticed:
+            self._notice()
         if self._learnt_for != engine:
             self._learnt_for = engine
             self._recall()
-        if self.references.packages and now - self._learnt_at >= LEARN_EVERY:
+        if self.references.packages and (now := self._ctx.clock.monotonic()) - self._learnt_at >= LEARN_EVERY:
             self._learnt_at = now
             self._learn()
 
     def _notice(self) -> None:
         """Say once that an APScheduler has left jobs in this database."""
-        if self._noticed:
-            return
         with self.ctx.database.read() as tx:
             found = apscheduler.waiting(tx)
         self._noticed = True
@@ -201,7 +199,8 @@ class Desk:
         with understood():
             if spec.trigger is None and options.start is None:
                 return self._once(spec, replacing=options.replacing)
-            spec = replace(spec, trigger=spec.trigger or self._date(options.start))
+            if spec.trigger is None:
+                spec = replace(spec, trigger=self._date(options.start))
             return define_job(spec, start=options.start, replacing=options.replacing, ctx=self.ctx)
 
     def _once(self, spec: JobSpec, *, replacing: bool) -> Job:
@@ -240,10 +239,11 @@ class Desk:
         kwargs = {} if options.kwargs is ABSENT else options.kwargs
         kept = as_json(task, args, kwargs)
         habits = {name: value for name, value in self.habits.policies.items() if name not in task.overrides.given()}
+        job_id = _text(options.id, "id")
         return JobSpec(
-            id=_text(options.id, "id"),
+            id=job_id,
             task=task.name,
-            name=_text(options.name, "name"),
+            name=_text(options.name, "name") or job_id,
             args=kept[0],
             kwargs=kept[1],
             trigger=None if options.trigger is ABSENT else options.trigger,

@@ -1,5 +1,7 @@
 """A job of ours in the clothes of APScheduler's `Job`."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from apscheduler.job import Job as ApsJob
@@ -20,6 +22,17 @@ class StoredJob(ApsJob):  # type: ignore[misc]
     """
 
     record: Job
+    id: str
+    name: str
+    func: Callable[..., Any] | None
+    func_ref: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    trigger: Any
+    coalesce: bool
+    max_instances: int
+    misfire_grace_time: float | None
+    next_run_time: datetime | None
 
     def __getattr__(self, name: str) -> Any:
         """Return what our job has and APScheduler's has not: `state`, `last_run`, `version` and so on."""
@@ -39,24 +52,20 @@ def dressed(record: Job, task: Task | None, *, scheduler: Any, alias: str) -> St
     job = StoredJob.__new__(StoredJob)
     args, kwargs = _bound(record, task)
     due = record.next_run_time if record.state is JobState.ACTIVE else None
-    values = {
-        "_scheduler": scheduler,
-        "_jobstore_alias": alias,
-        "record": record,
-        "id": record.id,
-        "name": record.name,
-        "func": None if task is None else task.function,
-        "func_ref": record.task,
-        "args": tuple(args),
-        "kwargs": kwargs,
-        "executor": EXECUTOR,
-        "coalesce": record.policies.coalesce,
-        "max_instances": record.policies.max_instances,
-        "misfire_grace_time": _seconds(record.policies.misfire_grace_time),
-        "next_run_time": None if due is None else due.astimezone(zone_of(record.trigger)),
-    }
-    for name, value in values.items():
-        setattr(job, name, value)
+    job._scheduler = scheduler
+    job._jobstore_alias = alias
+    job.record = record
+    job.id = record.id
+    job.name = record.name
+    job.func = None if task is None else task.function
+    job.func_ref = record.task
+    job.args = tuple(args)
+    job.kwargs = kwargs
+    job.executor = EXECUTOR
+    job.coalesce = record.policies.coalesce
+    job.max_instances = record.policies.max_instances
+    job.misfire_grace_time = _seconds(record.policies.misfire_grace_time)
+    job.next_run_time = None if due is None else due.astimezone(zone_of(record.trigger))
     return job
 
 

@@ -18,6 +18,7 @@ from scheduler_app.domain.trigger import KINDS
 from scheduler_app.domain.zone import find_zone
 from scheduler_app.errors import Fault, InvalidInput, InvalidTrigger
 from scheduler_app.services.definitions import Start
+from scheduler_app.values import value
 
 ABSENT: Any = object()
 DEFAULT = "default"
@@ -43,7 +44,7 @@ class Habits:
     executors: frozenset[str] = THREADS
 
 
-@dataclass(frozen=True, kw_only=True)
+@value
 class Options:
     """The options of one call, sorted. What is ABSENT was not given; `start` likewise is None then."""
 
@@ -149,6 +150,8 @@ def _trigger(trigger: Any, fields: dict[str, Any], zone: tzinfo) -> Any:
             raise _misplaced(next(iter(fields)), "give `trigger` too: 'interval', 'cron', 'date' and so on")
         trigger = "date"
     whole = {"type": "date", **trigger, **fields} if isinstance(trigger, Mapping) else {"type": trigger, **fields}
+    if whole["type"] == "date" and whole.get("run_date") is None and whole.keys() <= {"type", "run_date", "timezone"}:
+        return None  # as APScheduler's: once, now
     return _in_zone(whole, zone)
 
 
@@ -171,7 +174,7 @@ def _in_zone(spec: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
         return spec
     if spec["type"] in ("and", "or"):
         parts = spec.get("triggers")
-        inner = [_trigger(part, {}, zone) for part in parts] if isinstance(parts, list | tuple) else parts
+        inner = [_trigger(part, {}, zone) or part for part in parts] if isinstance(parts, list | tuple) else parts
         return {**spec, "triggers": inner}
     named = (zone_name(given) or str(given)) if given is not None else zone_name(zone)
     plain = {name: value.isoformat() if isinstance(value, date) else value for name, value in spec.items()}

@@ -1,35 +1,21 @@
-"""The command line: `scheduler-app`."""
+"""The command line: `scheduler-app`. What a command is made of is loaded by that command, not by the others."""
 
-import gc
 import sys
 
 if sys.platform == "win32":
     sys.exit("scheduler-app: it needs Linux or macOS; on Windows run it in WSL or a container")
 
-# what is loaded here stays: to look through it for garbage, again and again, takes a third of a start and of an end
-gc.disable()
-
+import importlib
 import os
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
 
-from scheduler_app.app import settings_of
-from scheduler_app.cli import audit, check, db, reference
-from scheduler_app.cli.backup import back_up
-from scheduler_app.cli.celery_worker import UNITS, work_for_celery
-from scheduler_app.cli.moving import import_apscheduler
-from scheduler_app.cli.serve import serve
-from scheduler_app.cli.signing import print_link
-from scheduler_app.cli.worker import work
+from scheduler_app.collector import keep_what_is_loaded, loading
 from scheduler_app.domain.text import one_line
 from scheduler_app.errors import SchedulerError
-
-gc.freeze()
-gc.enable()
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None}
 # values are taken as text: the settings model checks them, wherever they come from
@@ -72,8 +58,26 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
     return settings | {"engine": "off"} if settings.pop("no_engine", False) else settings
 
 
+def part(name: str) -> Any:
+    """Load a module of this package.
+
+    What is loaded stays: to look through it for garbage, again and again, takes a third of a start and of an end.
+    """
+    path = f"scheduler_app.{name}"
+    if path not in sys.modules:
+        with loading():
+            importlib.import_module(path)
+        keep_what_is_loaded()
+    return sys.modules[path]
+
+
+def settings_of(values: dict[str, Any]) -> Any:
+    """Return the settings of the command line, the environment and the file that either names."""
+    return part("app").settings_of(os.environ, given(values))
+
+
 @click.group(context_settings=CONTEXT)
-@click.version_option(version("scheduler_app"), prog_name="scheduler-app")
+@click.version_option(package_name="scheduler_app", prog_name="scheduler-app")
 def cli() -> None:
     """Durable background and scheduled jobs."""
 
@@ -82,33 +86,35 @@ def cli() -> None:
 @options(SERVICE)
 def serve_command(**values: Any) -> None:
     """Run the service: HTTP API, engine and embedded store, in the foreground."""
-    serve(lambda environ: settings_of(environ, given(values)))
+    part("cli.serve").serve(settings_of(values))
 
 
 @cli.command("worker")
 @options((TASKS, APP, *STORE))
 def worker_command(**values: Any) -> None:
     """Run an engine without the web part, in the foreground."""
-    work(settings_of(os.environ, given(values)))
+    part("cli.worker").work(settings_of(values))
 
 
 @cli.command("celery-worker")
 @click.option("--broker", metavar="URL", help="The broker; like redis://127.0.0.1:6379/0.")
-@click.option("--pool", type=click.Choice(list(UNITS)), default="prefork", help="Processes (prefork) or threads.")
+@click.option(
+    "--pool", type=click.Choice(["prefork", "threads"]), default="prefork", help="Processes (prefork) or threads."
+)
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="How many of them (one for each processor).")
 @click.option("--queue", "queues", multiple=True, help="Whose runs to take; may be repeated (all that tasks name).")
 @options((TASKS, APP, *STORE))
 def celery_worker_command(pool: str, concurrency: int | None, queues: tuple[str, ...], **values: Any) -> None:
     """Execute runs of executor `celery` in processes or threads of Celery's, in the foreground."""
-    settings = settings_of(os.environ, given(values))
-    work_for_celery(settings, pool=pool, concurrency=concurrency, queues=queues)
+    settings = settings_of(values)
+    part("cli.celery_worker").work_for_celery(settings, pool=pool, concurrency=concurrency, queues=queues)
 
 
 @cli.command("check")
 @options(SERVICE)
 def check_command(**values: Any) -> None:
     """Tell every fault of the configuration, or what is in force. Changes nothing."""
-    sys.exit(0 if check.check(os.environ, given(values)) else 1)
+    sys.exit(0 if part("cli.check").check(os.environ, given(values)) else 1)
 
 
 @cli.command("audit")
@@ -116,8 +122,7 @@ def check_command(**values: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def audit_command(as_json: bool, **values: Any) -> None:
     """Check what was promised on a store, also while it is in use. Changes nothing."""
-    kept = audit.audit_store(settings_of(os.environ, given(values)), as_json=as_json)
-    sys.exit(0 if kept else 1)
+    sys.exit(0 if part("cli.audit").audit_store(settings_of(values), as_json=as_json) else 1)
 
 
 @cli.command("backup")
@@ -126,7 +131,7 @@ def audit_command(as_json: bool, **values: Any) -> None:
 @options(STORE)
 def backup_command(file: Path, force: bool, **values: Any) -> None:
     """Copy an SQLite store to FILE, also while it is in use, and check the copy."""
-    back_up(settings_of(os.environ, given(values)), file, replace=force)
+    part("cli.backup").back_up(settings_of(values), file, replace=force)
 
 
 @cli.group("db")
@@ -138,21 +143,21 @@ def db_group() -> None:
 @options(STORE)
 def db_current_command(**values: Any) -> None:
     """Print which schema a store has. Changes nothing."""
-    db.current(settings_of(os.environ, given(values)))
+    part("cli.db").current(settings_of(values))
 
 
 @db_group.command("upgrade")
 @options(STORE)
 def db_upgrade_command(**values: Any) -> None:
     """Bring a store up to this version's schema, as a start would."""
-    db.upgrade(settings_of(os.environ, given(values)))
+    part("cli.db").upgrade(settings_of(values))
 
 
 @db_group.command("check")
 @options(STORE)
 def db_check_command(**values: Any) -> None:
     """Compare the tables of a store with those of this version. Changes nothing."""
-    sys.exit(0 if db.check(settings_of(os.environ, given(values))) else 1)
+    sys.exit(0 if part("cli.db").check(settings_of(values)) else 1)
 
 
 @cli.command("sign-in-link")
@@ -160,13 +165,14 @@ def db_check_command(**values: Any) -> None:
 @options((*LISTENING, *STORE))
 def sign_in_link_command(url: str | None, **values: Any) -> None:
     """Print a link that signs in to the running service as an admin, once, within 5 minutes."""
-    print_link(settings_of(os.environ, given(values)), url)
+    part("cli.signing").print_link(settings_of(values), url)
 
 
 @cli.command("settings")
 @click.option("--markdown", is_flag=True, help="As a table.")
 def settings_command(markdown: bool) -> None:
     """Print every setting with its default: a file for --config."""
+    reference = part("cli.reference")
     click.echo(reference.as_markdown() if markdown else reference.as_toml(), nl=False)
 
 
@@ -180,7 +186,7 @@ def import_command(url: str, trust_pickle: bool, table: str, **values: Any) -> N
 
     They go into the store that --data, --database or --config names; their functions are those of --tasks.
     """
-    import_apscheduler(url, table, settings_of(os.environ, given(values)), trust=trust_pickle)
+    part("cli.moving").import_apscheduler(url, table, settings_of(values), trust=trust_pickle)
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """`scheduler-app celery-worker`: a Celery worker that executes runs, until a signal stops it."""
 
-import logging
 import os
 import socket
 import sys
@@ -10,7 +9,7 @@ from flask.cli import ScriptInfo
 
 from scheduler_app.app import create_app
 from scheduler_app.broker.messaging import QUEUE
-from scheduler_app.cli.server import LOG_FORMAT
+from scheduler_app.cli.running import log
 from scheduler_app.engine.engine import Engine
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension.core import CORE, Core
@@ -46,9 +45,7 @@ def work_for_celery(settings: Settings, *, pool: str, concurrency: int | None, q
     core.open()
     core.database.close()
     named = {task.queue for task in core.registry if task.queue is not None}
-    logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
-    for chatty in ("apscheduler", "alembic", "celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    log(settings.log_level, chatty=("celery.worker.strategy", "celery.app.trace"))
     core.distribution.attach(core.distribution.celery, core, core.engine.ctx)
     worker = core.distribution.celery.Worker(
         # two of one host are told apart, by each other and by `celery inspect`

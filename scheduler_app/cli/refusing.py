@@ -35,7 +35,6 @@ REFUSED: dict[type[Exception], tuple[int, str, str]] = {
     http.UnsupportedTransferCoding: (400, "bad_header", "Transfer-Encoding must be chunked, or be left out"),
     http.ParseException: (400, "malformed_request", "the request cannot be read"),
 }
-MOST_DRAINED = 64
 
 
 class ProblemWorker(ThreadWorker):  # type: ignore[misc]
@@ -62,10 +61,7 @@ def refusal_of(error: Exception) -> tuple[int, str, str]:
 
 
 def write_refusal(client: socket.socket, status: int, code: str, detail: str) -> None:
-    """Write a problem document to a socket that is closed next, and take in what was sent already.
-
-    A socket that is closed with bytes unread is reset, and its client may never see the answer.
-    """
+    """Write a problem document to a socket that is closed next."""
     request_id = secrets.token_hex(8)
     body = to_json(problem_content(status, code, detail, request_id=request_id))
     headers = {
@@ -78,8 +74,3 @@ def write_refusal(client: socket.socket, status: int, code: str, detail: str) ->
     head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     with suppress(OSError):
         util.write_nonblock(client, "\r\n".join([*head, "", ""]).encode("ascii") + body)
-        client.shutdown(socket.SHUT_WR)
-        client.setblocking(False)
-        for _ in range(MOST_DRAINED):
-            if not client.recv(65536):
-                break

@@ -4,14 +4,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
 
 import click
 
 from scheduler_app.api.holding import MOST
 from scheduler_app.app import create_app
 from scheduler_app.cli.folder import make_folder
-from scheduler_app.cli.server import STOPS, run_server
+from scheduler_app.cli.running import STOPS
+from scheduler_app.cli.server import run_server
 from scheduler_app.cli.signing import HINT, address, link
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension.core import Core
@@ -23,9 +23,9 @@ BACKLOG = 2048
 SPARE_THREADS = 8
 
 
-def serve(settings_of: Callable[[Mapping[str, str]], Settings]) -> None:
+def serve(settings: Settings) -> None:
     """Run the service until it is stopped. Raises SchedulerError for what keeps it from starting."""
-    settings = with_streams(settings_of(os.environ))
+    settings = with_streams(settings)
     make_folder(settings.data)
     app = create_app(settings)
     core: Core = app.extensions["scheduler_core"]

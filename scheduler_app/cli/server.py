@@ -10,7 +10,6 @@
 import ctypes
 import faulthandler
 import gc
-import logging
 import os
 import signal
 import socket
@@ -23,7 +22,9 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.http.errors import ParseException
 
+from scheduler_app.cli.running import STOPS, log
 from scheduler_app.cli.wire import WireWorker
+from scheduler_app.extension.autostart import load_soon
 from scheduler_app.extension.core import Core
 from scheduler_app.settings import Settings
 
@@ -32,9 +33,7 @@ ENGINE_SECONDS = 26.0
 REQUEST_SECONDS = 3.0
 LAST_SECOND = 26.5
 KEEP_ALIVE_SECONDS = 5
-STOPS = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -101,9 +100,7 @@ class PatientArbiter(Arbiter):  # type: ignore[misc]
 
 def run_server(app: Flask, listener: socket.socket, settings: Settings) -> None:
     """Serve the app on a listening socket until a signal ends it. Does not return."""
-    logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
-    for chatty in ("apscheduler", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    log(settings.log_level)
     core: Core = app.extensions["scheduler_core"]
     options = {
         "bind": f"fd://{listener.fileno()}",
@@ -153,6 +150,7 @@ def _start_engine(worker: Any, core: Core, settings: Settings) -> None:
         os._exit(0)  # gunicorn's handler had the signal: nothing was begun
     if settings.engine != "off":
         core.engine.start()
+    load_soon(core.engine, core.clock)
 
 
 def _stop_when_told(told: int, core: Core, finish: Any) -> None:

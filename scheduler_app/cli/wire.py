@@ -3,13 +3,17 @@
 Each hand-over and call costs a thread its turn at the interpreter. So a thread that has answered waits a moment for the
 next request of its connection before it gives it back to the poller, the head of an answer leaves with the first piece
 of its body, and the modes of the socket are only noted. A request whose head is not all there goes back to the poller,
-with what has come of it, so that a thousand half requests hold no thread.
+with what has come of it, so that a thousand half requests hold no thread. So does a connection that is over, until its
+client has closed it too: gunicorn's poller, which takes all connections, waits two seconds for each of these itself.
 """
 
 import errno
 import select
+import selectors
 import socket
 import struct
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from gunicorn.workers.gthread import _DEFER
@@ -20,6 +24,8 @@ from scheduler_app.clock import SystemClock
 CLOCK = SystemClock()
 LINGER_SECONDS = 0.02
 REQUEST_SECONDS = 30.0
+LEAVE_SECONDS = 2.0
+MOST_TAKEN_IN = 1024 * 1024
 SEND_SECONDS = 30
 
 
@@ -41,6 +47,7 @@ class Wire(socket.socket):
         self._again = b""
         self._come: bytearray | None = None
         self._held_back = b""
+        self._taken_in = 0
         self.is_unfinished = False
 
     def settimeout(self, value: float | None) -> None:
@@ -116,6 +123,22 @@ class Wire(socket.socket):
         if self._held_back:
             self.sendall(b"")
 
+    def has_left(self) -> bool:
+        """Take in what has come after the last answer; whether the client has closed the connection, or sends too much.
+
+        A connection that is closed with bytes unread is reset, and its client may never see the answer (RFC 9112, 9.6).
+        """
+        try:
+            while data := super().recv(65536, socket.MSG_DONTWAIT):
+                self._taken_in += len(data)
+                if self._taken_in > MOST_TAKEN_IN:
+                    return True
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
 
 class WireWorker(ProblemWorker):
     """gunicorn's threaded worker, whose threads stay with a busy connection and leave a slow one."""
@@ -140,6 +163,33 @@ class WireWorker(ProblemWorker):
         """Answer a request whose head has been read."""
         conn.sock.head_has_come()
         return super().handle_request(req, conn)
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        """Let the poller go on with a connection; one that is over is closed once its client has, without waiting."""
+        if fs.cancelled() or fs.exception() is not None or fs.result():
+            super().finish_request(conn, fs)
+            return
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client has gone
+            self._close(conn)
+            return
+        if conn.sock.has_left():
+            self._close(conn)
+            return
+        conn.timeout = CLOCK.monotonic() + LEAVE_SECONDS
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._take_leave, conn))
+
+    def _take_leave(self, conn: Any, _sock: socket.socket) -> None:
+        if conn.sock.has_left():
+            self.poller.unregister(conn.sock)
+            self.pending_conns.remove(conn)
+            self._close(conn)
+
+    def _close(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
 
     def _put_back(self, conn: Any) -> Any:
         """Let the poller wait for the rest of a request, which is then read from its beginning."""

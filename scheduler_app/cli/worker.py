@@ -1,6 +1,5 @@
 """`scheduler-app worker`: an engine without the web part, until a signal stops it."""
 
-import logging
 import os
 import signal
 import sys
@@ -10,7 +9,7 @@ import click
 
 from scheduler_app.app import create_app
 from scheduler_app.cli.folder import make_folder
-from scheduler_app.cli.server import LOG_FORMAT, STOPS
+from scheduler_app.cli.running import STOPS, log
 from scheduler_app.extension.core import Core
 from scheduler_app.settings import Settings
 
@@ -39,9 +38,7 @@ def work(settings: Settings) -> None:
 
     for number in STOPS:
         signal.signal(number, handle)
-    logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
-    for chatty in ("apscheduler", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    log(settings.log_level)
     core.engine.start()
     _announce(core)
     os.read(told, 1)

@@ -95,7 +95,7 @@ class Frame:
 
     @property
     def jobs(self) -> int:
-        """How many jobs are not finished."""
+        """How many jobs are not finished, counted as far as those of each state are."""
         counts = self.scheduler.jobs if self.scheduler else {}
         return sum(number for state, number in counts.items() if state != "finished")
 
@@ -116,6 +116,7 @@ def render(template: str, *, active: str | None = None, **view: Any) -> str:
         "day": partial(words.day, zone=frame.zone),
         "duration": words.duration,
         "count": words.count,
+        "up_to": words.up_to,
         "plural": words.plural,
         "share": words.share,
         "to": to,

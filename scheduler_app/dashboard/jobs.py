@@ -148,7 +148,7 @@ def _chips(found: Listing, given: dict[str, str | None]) -> list[Chip]:
 
 
 def _told(found: Listing, choice: Choice) -> str:
-    number = words.count(found.number, exact=found.number <= listing.MOST_COUNTED)
+    number = words.up_to(found.number)
     shown = len(found.rows)
     order = f"sorted by {SORTS[choice.sort]}" + (" in each tag" if choice.by_tag else "")
     cut = " · more begin so than are found: type more of it" if found.is_cut else ""

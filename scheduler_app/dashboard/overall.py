@@ -177,7 +177,7 @@ def _tiles(found: Pace, reader: Reader) -> Iterable[Tile]:
     yield Tile(name="lag", title="Lag, p95 5 min", value=value, unit=unit, note=most)
     oldest = min((run.ready_at for run in found.waiting), default=None)
     note = f"oldest {words.countdown((found.now - oldest).total_seconds())}" if oldest else "nothing waits"
-    yield Tile(name="backlog", title="Backlog", value=f"{found.scheduler.backlog:,}", note=note, states="queued")
+    yield Tile(name="backlog", title="Backlog", value=words.up_to(found.scheduler.backlog), note=note, states="queued")
     due, fired = found.punctuality.overdue, found.punctuality.fired
     held = bool(due and found.scheduler.paused)
     tone = "failed" if due and not held else ""

@@ -178,7 +178,7 @@ def _tile_running(found: Facts) -> Tile:
     return Tile(
         name="running",
         title="Running",
-        value=f"{found.scheduler.open_runs.get(RunState.RUNNING, 0):,}",
+        value=words.up_to(found.scheduler.open_runs.get(RunState.RUNNING, 0)),
         unit=f"of {words.plural(slots, 'slot')}",
         note=f"longest {longest}" if longest else "nothing runs",
         shape="running",
@@ -194,7 +194,7 @@ def _tile_queued(found: Facts) -> Tile:
     whose = f"wait for key {next(iter(keys))}" if len(keys) == 1 and None not in keys else "wait for a place"
     oldest = f"oldest {words.duration(int((found.now - min(queued)).total_seconds()))}" if queued else ""
     note = oldest or (f"{len(blocked)} {whose}" if blocked else "nothing waits")
-    return Tile(name="queued", title="Queued", value=f"{number:,}", note=note, shape="queued", states="queued")
+    return Tile(name="queued", title="Queued", value=words.up_to(number), note=note, shape="queued", states="queued")
 
 
 def _tile_lag(found: Facts) -> Tile:

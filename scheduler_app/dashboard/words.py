@@ -75,6 +75,11 @@ def count(number: int, *, exact: bool = True) -> str:
     return f"{number:,}" if exact or number < MOST else f"{MOST:,}+"
 
 
+def up_to(number: int) -> str:
+    """Tell what was counted up to 10,001."""
+    return count(number, exact=number <= MOST)
+
+
 def share(part: int, whole: int) -> str:
     """Tell a share in percent, `99.8`; 100 is told only when nothing is missing, 0 only when nothing is there."""
     if not whole:

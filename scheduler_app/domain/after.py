@@ -120,8 +120,8 @@ def parents_first(items: Iterable[Item], *, key: Callable[[Item], str], parent: 
     while waiting:
         unborn = {key(item) for item in waiting}
         held = [item for item in waiting if parent(item) in unborn]
-        if len(held) == len(waiting):
-            return ordered + held
+        if len(held) in (0, len(waiting)):
+            return ordered + waiting
         ordered += [item for item in waiting if parent(item) not in unborn]
         waiting = held
     return ordered

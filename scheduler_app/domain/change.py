@@ -79,7 +79,7 @@ def is_noted(job: Job, who: str) -> bool:
 
 def facts(job: Job) -> dict[str, Any]:
     """Return what there is to a job."""
-    return {name: value for name, value in _fields(job).items() if value not in (None, [], {}, 0)}
+    return {name: value for name, value in _fields(job).items() if value}
 
 
 def difference(before: Job, after: Job) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -97,7 +97,7 @@ def _fields(job: Job) -> dict[str, Any]:
         "kwargs": job.kwargs,
         "trigger": job.trigger,
         "policies": job.overrides.given(),
-        "state": job.state,
+        "state": str(job.state),
         "reason": job.reason,
         "paused_until": None if job.paused_until is None else rfc3339(job.paused_until),
         "skip_count": job.skip_count,

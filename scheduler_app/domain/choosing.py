@@ -72,7 +72,7 @@ class Room:
 NO_ROOM = Room(slots=0, free=0, waiting=0, idle=False, alone=False, durations={})
 
 
-@dataclass(frozen=True, kw_only=True)
+@value
 class Choice(Generic[C]):
     """The runs to take; `alone` when it is one that nothing else may run beside."""
 

@@ -1,6 +1,7 @@
 """Cron expressions in words, and what about them may surprise the person who wrote one."""
 
 import calendar
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,6 +18,8 @@ from scheduler_app.domain.zone import Span, spans
 
 SPANS = (60, 60, 24)
 YEAR = timedelta(days=366)
+# cron_descriptor knows no singular here: "At 1 minutes past the hour", and after seconds "at 1 …"
+ONE_MINUTE = re.compile(r"(?<=[Aa]t )1 minutes past")
 
 
 @lru_cache(maxsize=1024)
@@ -27,9 +30,10 @@ def describe_cron(fields: tuple[str, ...]) -> str:
     options = Options(locale_code="en_US", use_24hour_time_format=True)
     given = fields if fields[0] != "0" else fields[1:]
     try:
-        return str(ExpressionDescriptor(" ".join(given), options).get_description())
+        words = str(ExpressionDescriptor(" ".join(given), options).get_description())
     except (FormatException, MissingFieldException, WrongArgumentException):
         return Expression([field.upper() for field in fields]).explain()
+    return ONE_MINUTE.sub("1 minute past", words)
 
 
 def warn_of_fields(fields: tuple[str, ...], *, last_day: str = "L") -> list[str]:

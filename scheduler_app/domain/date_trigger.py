@@ -1,14 +1,14 @@
 """The trigger `date`: one firing, at a given time."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from scheduler_app.domain.spec import Spec
 from scheduler_app.domain.zone import in_zone
+from scheduler_app.values import value
 
 
-@dataclass(frozen=True, kw_only=True)
+@value
 class OneTime:
     """A schedule of a single firing; it stands even when its time is past, the job is then overdue."""
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from scheduler_app.domain.printable import PRINTABLE, PrintableText
 from scheduler_app.domain.spec import whole_number
-from scheduler_app.domain.text import PRINTABLE, PrintableText
 
 MAX_TAGS = 100
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
@@ -90,7 +90,7 @@ class Overrides(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """Return only what is set, as JSON values."""
-        return self.model_dump(mode="json", exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True) if self.model_fields_set else {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

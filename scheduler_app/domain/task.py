@@ -10,8 +10,10 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, validate_call
-from pydantic.errors import PydanticUserError
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core.core_schema import ArgumentsSchema
 
 from scheduler_app.domain.compact import compact
 from scheduler_app.domain.limits import RateLimit, running_limit
@@ -155,10 +157,21 @@ def _overrides(function: Callable[..., Any], policies: dict[str, Any]) -> Overri
         ) from None
 
 
+class _ByName(GenerateJsonSchema):
+    """Tells the arguments that may be given by name where others may only be given by place: `(*args, **kwargs)`."""
+
+    def arguments_schema(self, schema: ArgumentsSchema) -> JsonSchemaValue:
+        try:
+            return super().arguments_schema(schema)
+        except PydanticInvalidForJsonSchema:
+            named = [each for each in schema["arguments_schema"] if each.get("mode") != "positional_only"]
+            return self.kw_arguments_schema(named, schema.get("var_kwargs_schema"))
+
+
 def _schema(function: Callable[..., Any], name: str) -> dict[str, Any]:
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, function))
-        return adapter.json_schema()
+        return adapter.json_schema(schema_generator=_ByName)
     except (PydanticUserError, NameError, TypeError) as error:
         raise ConfigurationError(
             f"{place(function)}: task {name}: a parameter's type cannot come from JSON: {str(error).splitlines()[0]}"
@@ -257,7 +270,8 @@ class Registry:
     @property
     def limited(self) -> Mapping[str, Task]:
         """The tasks that have limits of their own, by name."""
-        return self._limited if self._parent is None else {**self._parent.limited, **self._limited}
+        inherited = self._parent.limited if self._parent else None
+        return {**inherited, **self._limited} if inherited else self._limited
 
     def __iter__(self) -> Iterator[Task]:
         return iter([self.get(name) for name in sorted(self.names())])

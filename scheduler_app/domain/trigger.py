@@ -14,7 +14,7 @@ from apscheduler.triggers.base import BaseTrigger
 from scheduler_app.clock import rfc3339
 from scheduler_app.domain.after import AFTER, AfterRuns, parse_after
 from scheduler_app.domain.calendar_interval import PERIODS, TIMES, parse_calendar_interval
-from scheduler_app.domain.combining import AllOf, AnyOf, parse_combined, refuse_too_many
+from scheduler_app.domain.combining import COMBINING, AllOf, AnyOf, parse_combined, refuse_too_many
 from scheduler_app.domain.compact import parse, text_of
 from scheduler_app.domain.cron import parse_cron
 from scheduler_app.domain.cron_fields import FIELD_NAMES
@@ -24,6 +24,7 @@ from scheduler_app.domain.schedule import Schedule
 from scheduler_app.domain.spec import Spec, nearest, shown
 from scheduler_app.domain.trigger_warnings import warn_of_past, warn_of_times
 from scheduler_app.errors import Fault, InvalidTrigger, TriggerBudgetExceeded
+from scheduler_app.values import value
 
 Parser = Callable[[Spec], tuple[dict[str, object], Schedule]]
 
@@ -54,7 +55,7 @@ KINDS: dict[str, Kind] = {
 LONGEST_JITTER = 30 * 86_400
 
 
-@dataclass(frozen=True, kw_only=True)
+@value
 class Trigger:
     """When a job fires. Two triggers are equal when their specs are.
 
@@ -136,7 +137,7 @@ def parse_trigger(spec: Mapping[str, object], *, now: datetime) -> Trigger:
     is read back by this; `admit_trigger` refuses it.
     """
     now = now.astimezone(UTC)
-    if isinstance(spec, Mapping):
+    if isinstance(spec, Mapping) and spec.get("type") in COMBINING:
         refuse_too_many(spec)
     normal, schedule, jitter = _read(spec, now)
     return Trigger(text=text_of(_sorted(normal)), jitter=jitter, schedule=schedule, read_at=now)

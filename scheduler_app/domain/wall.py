@@ -11,16 +11,17 @@ not exist (tests/domain/test_cron.py, tests/domain/test_cron_fields.py).
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from zoneinfo import ZoneInfo
 
-from scheduler_app.clock import MICROSECOND
+from scheduler_app.clock import EPOCH, MICROSECOND
 from scheduler_app.domain.schedule import END, FIRST, STEP_BUDGET, TOO_MANY_STEPS, budgeted, count_by_walking
 from scheduler_app.domain.wall_table import WallTable
 from scheduler_app.domain.zone import SECOND, Span, span_of, spans_back_from
 from scheduler_app.errors import TriggerBudgetExceeded
 
+NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 # Over so long a stretch a clock change can neither hide a match nor bring one back.
 FAR = timedelta(days=3)
 
@@ -41,7 +42,7 @@ class WallSchedule:
             moment = start - MICROSECOND
         if moment >= (self.end or END):
             return None
-        firing = self._from(moment.astimezone(UTC).replace(microsecond=0, tzinfo=None) + SECOND)
+        firing = self._from(_naive(moment) + SECOND)
         return firing if firing and firing <= (self.end or END) else None
 
     def at_or_before(self, moment: datetime) -> datetime | None:
@@ -49,7 +50,7 @@ class WallSchedule:
         moment = min(moment, self.end or END - MICROSECOND)
         if moment < (self.start or FIRST):
             return None
-        firing = self._back_from(moment.astimezone(UTC).replace(microsecond=0, tzinfo=None))
+        firing = self._back_from(_naive(moment))
         return firing if firing and firing >= (self.start or FIRST) else None
 
     def first(self, now: datetime) -> datetime | None:
@@ -74,7 +75,7 @@ class WallSchedule:
             begin = self._begin(span)
             wall = self.table.at_or_after(max(begin, moment + span.offset) if moment > span.start else begin)
             if wall is None or (firing := max(wall - span.offset, span.start)) < span.end:
-                return firing.replace(tzinfo=UTC) if wall else None
+                return _aware(firing) if wall else None
             moment = max(span.end, wall - FAR) if span.end - moment > FAR else span.end
         raise TriggerBudgetExceeded(TOO_MANY_STEPS)
 
@@ -86,7 +87,7 @@ class WallSchedule:
             if span is None or wall is None:
                 return None
             if wall >= self._begin(span):
-                return max(wall - span.offset, span.start).replace(tzinfo=UTC)
+                return _aware(max(wall - span.offset, span.start))
             before = span.start - SECOND
             moment = min(before, wall + FAR) if moment - span.start > FAR else before
         return None
@@ -95,5 +96,11 @@ class WallSchedule:
         return span.start + span.offset if self.table.wildcard else span.fresh
 
 
+# `replace` takes five times as long
 def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+    since = moment - EPOCH
+    return NAIVE_EPOCH + timedelta(since.days, since.seconds)
+
+
+def _aware(moment: datetime) -> datetime:
+    return EPOCH + (moment - NAIVE_EPOCH)

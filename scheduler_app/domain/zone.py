@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
+
+import tzdata
 
 from scheduler_app.clock import rfc3339
 from scheduler_app.domain.schedule import END, FIRST
@@ -42,17 +45,24 @@ def zone_names() -> frozenset[str]:
     return frozenset(available_timezones() - NOT_A_PLACE)
 
 
+@lru_cache(maxsize=1)
+def _packaged_names() -> frozenset[str]:
+    """Return those of them that the package tzdata has: it lists them, where each file of a machine's is looked at."""
+    return frozenset(Path(tzdata.__file__).with_name("zones").read_text("ascii").split()) - NOT_A_PLACE
+
+
 @lru_cache(maxsize=1024)
 def find_zone(name: str) -> ZoneInfo | None:
     """Return the zone of that exact name, or None; the name is never looked up as a file."""
-    return ZoneInfo(name) if name in zone_names() else None
+    return ZoneInfo(name) if name in _packaged_names() or name in zone_names() else None
 
 
 def in_zone(moment: datetime, zone: ZoneInfo) -> str:
     """Return `moment` as RFC 3339 text with the offset of `zone`, or `Z` where that has no whole minutes."""
-    local = moment.astimezone(zone)
-    whole = local.isoformat().count(":") == 3
-    return local.isoformat() if whole and zone.key != "UTC" else rfc3339(moment)
+    if zone.key == "UTC":
+        return rfc3339(moment)
+    text = moment.astimezone(zone).isoformat()
+    return text if text.count(":") == 3 else rfc3339(moment)
 
 
 @lru_cache(maxsize=8192)

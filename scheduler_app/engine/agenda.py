@@ -18,8 +18,9 @@ from scheduler_app.engine.settlement import NOTHING_SETTLED, Settled
 from scheduler_app.engine.tempo import Meter
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import Bus
-from scheduler_app.store import firing
 from scheduler_app.store.database import Database
+from scheduler_app.store.dues import DueJob, Unreadable
+from scheduler_app.store.firing import Planned
 from scheduler_app.store.outlook import Outlook
 
 
@@ -55,9 +56,9 @@ class Agenda:
     outranked: set[tuple[int, int]] = field(default_factory=set)
     queues: set[Executor] = field(default_factory=set)
     unseen: bool = False
-    planned: list[firing.Planned] = field(default_factory=list)
-    fired: Sequence[firing.Planned] = ()
-    broken: list[tuple[firing.DueJob | firing.Unreadable | Job, str]] = field(default_factory=list)
+    planned: list[Planned] = field(default_factory=list)
+    fired: Sequence[Planned] = ()
+    broken: list[tuple[DueJob | Unreadable | Job, str]] = field(default_factory=list)
     lapsed: list[tuple[Job, FiringPlan]] = field(default_factory=list)
     live: list[Execution] = field(default_factory=list)
     paused: bool = False
@@ -65,7 +66,7 @@ class Agenda:
     ready: bool = False
     next_at: datetime | None = None
     ahead: Outlook | None = None
-    next_due: Sequence[firing.DueJob | firing.Unreadable] = ()
+    next_due: Sequence[DueJob | Unreadable] = ()
     claimed: list[Claim] = field(default_factory=list)
     held: dict[str, Hold] = field(default_factory=dict)
     settled: Settled = NOTHING_SETTLED
@@ -73,7 +74,7 @@ class Agenda:
     @property
     def news(self) -> list[Execution]:
         """The executions that may have logged or reported something."""
-        return [*(execution for execution, _ in self.ended), *self.live]
+        return [*[execution for execution, _ in self.ended], *self.live]
 
     def committed(self) -> None:
         """Pass the failpoints between a commit and what follows from it."""

@@ -20,6 +20,9 @@ RECKON_AT_LEAST_EVERY = 1800.0
 REST_FACTOR = 9.0
 REST_FACTOR_ANEW = 49.0
 OVERDUE_AFTER = timedelta(seconds=5)
+# while this computes, a pass that comes due waits at the interpreter, each time that it has let go of it
+COMPUTES_FOR = 0.0005
+JOBS_AT_ONCE = 1
 
 
 class Bookkeeper:
@@ -94,9 +97,17 @@ class Bookkeeper:
         reckoning = Reckoning(since=self._clock.now())
         more = True
         while more:
-            with self._database.read() as tx:
-                more = reckoning.step(tx)
+            more = self._reckon_some(reckoning)
             yield
         since = hour_of(reckoning.since)
         self._database.write(lambda tx: plans.replace(tx, reckoning.hours, since, reckoning.until))
         self._reckoned = version
+
+    def _reckon_some(self, reckoning: Reckoning) -> bool:
+        """Reckon for a moment; whether there may be more."""
+        until = self._clock.monotonic() + COMPUTES_FOR
+        with self._database.read() as tx:
+            more = reckoning.step(tx, JOBS_AT_ONCE)
+            while more and self._clock.monotonic() < until:
+                more = reckoning.step(tx, JOBS_AT_ONCE)
+        return more

@@ -17,7 +17,6 @@ from scheduler_app.domain.run import Reason
 from scheduler_app.engine.agenda import Agenda, PassContext
 from scheduler_app.engine.limiting import NO_HOLDS, Holds, Limiter
 from scheduler_app.engine.line import Line
-from scheduler_app.engine.pool import Pool
 from scheduler_app.store import claims, engines
 from scheduler_app.store.queues import claimable
 from scheduler_app.store.starting import Newborn, Starter
@@ -30,6 +29,7 @@ class Claimer:
 
     def __init__(self, ctx: PassContext) -> None:
         self._ctx = ctx
+        self._pool = ctx.pool.of
         self._limiter = Limiter(ctx.registry, ctx.limits)
         self._lines = {executor: Line(claimable(executor), self._limiter, ctx.clock) for executor in ctx.pool}
         self.others = [executor for executor in ctx.pool if executor is not Executor.THREAD]
@@ -46,22 +46,21 @@ class Claimer:
             self._give_way(tx, agenda, executor)
             if starter is None or executor is not Executor.THREAD:
                 agenda.claimed += self._claim(tx, agenda, executor)
-        if any(claim.executor is Executor.THREAD for claim in agenda.claimed) and any(
-            execution.claim.alone for execution in self._pool(Executor.THREAD).held()
-        ):
+        alone = [execution for execution in self._pool(Executor.THREAD).held() if execution.claim.alone]
+        if alone and any(claim.executor is Executor.THREAD for claim in agenda.claimed):
             claims.share(tx, agenda.engine)
 
     def starter(self, agenda: Agenda) -> Starter | None:
         """Return what claims firings as they are written, when the queue is empty and nothing else is to join it."""
-        if agenda.ready or any(job.policies.overlap is Overlap.CANCEL_RUNNING for job, _ in agenda.planned):
+        if agenda.ready or Overlap.CANCEL_RUNNING in [job.policies.overlap for job, _ in agenda.planned]:
             return None
         if self._limiter.limits(Executor.THREAD, [job.task for job, _ in agenda.planned]):
             return None
         return Starter(engine=agenda.engine, token=new_token(), now=agenda.now, choose=self._choose_newborn)
 
     def _choose_newborn(self, queue: Sequence[Newborn]) -> Sequence[Newborn]:
-        room, names = self._free(Executor.THREAD), self._ctx.registry.names()
-        ours = [run for run in queue if run.executor == Executor.THREAD and run.task in names]
+        room, find = self._free(Executor.THREAD), self._ctx.registry.find
+        ours = [run for run in queue if run.executor == Executor.THREAD and find(run.task) is not None]
         return choose(ours[: room.most], room, self._ctx.clock.now()).runs
 
     def uncount(self, tx: sa.Connection, agenda: Agenda) -> None:
@@ -87,9 +86,6 @@ class Claimer:
         )
         others = [executor for executor in self.others if moved or freed or executor in agenda.queues | fired]
         return [Executor.THREAD, *others]
-
-    def _pool(self, executor: Executor) -> Pool:
-        return self._ctx.pool.of(executor)
 
     def _give_way(self, tx: sa.Connection, agenda: Agenda, executor: Executor) -> None:
         """Give back what was claimed ahead and has not started, where higher priority waits."""

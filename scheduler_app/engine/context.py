@@ -29,7 +29,8 @@ class EngineContext:
     """What an engine is made of; `context` surrounds each task call, `upkeep` is called before each pass.
 
     Without `processes` it executes nothing of executor `process`. `publisher` gives the poll that publishes what others
-    execute, when there is a broker. `limits` is how many runs of an executor execute at once, over all engines.
+    execute, when there is a broker. `limits` is how many runs of an executor execute at once, over all engines. Where
+    requests are served too, `load` loads what answers them, once the engine works.
     """
 
     database: Database
@@ -43,3 +44,4 @@ class EngineContext:
     context: Callable[[], AbstractContextManager[Any]]
     upkeep: Callable[[], None] = lambda: None
     publisher: Callable[[], Callable[[], float] | None] = lambda: None
+    load: Callable[[], None] = lambda: None

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from scheduler_app.collector import keep_what_is_loaded
 from scheduler_app.domain.policy import Executor
 from scheduler_app.domain.run import Reason
 from scheduler_app.domain.zone_rules import rules_version
@@ -198,12 +199,9 @@ class Engine:
             publish = self.ctx.publisher()
             if publish is not None:
                 self._loops.append(self._publishing(publish))
-            self._threads = [
-                threading.Thread(target=loop.run, name=f"scheduler-{loop.name}", daemon=True) for loop in self._loops
-            ]
+            keep_what_is_loaded()
             self.scheduler.start()
-            for thread in self._threads:
-                thread.start()
+            self._threads = [loop.begin() for loop in self._loops]
 
     def loops(self) -> list[Loop]:
         """Return what runs beside the pass."""
@@ -273,6 +271,8 @@ class Engine:
 
     def registered(self) -> int:
         """Return the engine's id, making its row when it has none yet. Raises StoreUnavailable."""
+        if (known := self.id) is not None and self._follows_rules:
+            return known
         with self._enlisting:
             return self._registered(self.ctx)
 

@@ -18,7 +18,6 @@ class Follower:
         self._clock = clock
         self._announced: dict[str, Overrides] = {}
         self._behind: list[str] = []
-        self._after = ""
 
     def poll(self) -> float:
         """Announce, or let one batch follow, and return how long to wait."""
@@ -26,9 +25,7 @@ class Follower:
         if not self._behind:
             return LOOK_EVERY
         task, now = self._behind[0], self._clock.now()
-        last = defaults.follow(task, self._announced[task], after=self._after, database=self._database, now=now)
-        self._after = last or ""
-        if last is None:
+        if not defaults.follow(task, self._announced[task], database=self._database, now=now):
             self._behind.pop(0)
         return 0.0
 

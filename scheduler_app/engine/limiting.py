@@ -72,7 +72,9 @@ class Limiter:
 
     def next_at(self, now: datetime, more: Holds) -> datetime | None:
         """Return when something may start that may not now."""
-        held = (*self.holds(now).values(), *more.values()) if self._holds or more else ()
+        if not (self._holds or more):
+            return None
+        held = (*self.holds(now).values(), *more.values())
         return min((hold.until for hold in held if hold.is_known), default=None)
 
     def limits(self, executor: Executor, tasks: Collection[str] = ()) -> bool:

@@ -26,6 +26,12 @@ class Loop:
         self._awake = threading.Event()
         self._stopping = False
 
+    def begin(self) -> threading.Thread:
+        """Run in a thread of its own, and return that."""
+        thread = threading.Thread(target=self.run, name=f"scheduler-{self.name}", daemon=True)
+        thread.start()
+        return thread
+
     def run(self) -> None:
         """Poll until stopped."""
         self._thread = threading.current_thread()
@@ -52,7 +58,8 @@ class Loop:
 
     def wake(self) -> None:
         """Poll now, or right after the poll under way."""
-        self._awake.set()
+        if not self._awake.is_set():  # to set it costs a lock, which each run that ends would take
+            self._awake.set()
 
     def stop(self) -> None:
         """End after the poll under way."""

@@ -22,13 +22,15 @@ from scheduler_app.domain.run import Reason
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.engine.agenda import Agenda, PassContext
 from scheduler_app.engine.claiming import Claimer
+from scheduler_app.engine.crowd import Crowd
 from scheduler_app.engine.execution import Execution
 from scheduler_app.engine.pool import STALE_AFTER
 from scheduler_app.engine.settlement import announce, keep_news, settle
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import FiringsMissed, JobBroke
-from scheduler_app.store import claims, endings, firing, pauses
-from scheduler_app.store.foreseen import due_again
+from scheduler_app.store import claims, dues, endings, firing, pauses
+from scheduler_app.store.foreseen import due_again, due_behind
+from scheduler_app.store.jobs import finish_left
 from scheduler_app.store.outlook import Outlook, look_ahead
 from scheduler_app.store.standing import standing
 
@@ -50,10 +52,11 @@ class Pass:
     def __init__(self, ctx: PassContext) -> None:
         self._ctx = ctx
         self._claimer = Claimer(ctx)
+        self._crowd = Crowd(BATCH)
         self._live_at = 0.0
         self._in_doubt = False
         self._ahead: Outlook | None = None
-        self._next_due: Sequence[firing.DueJob | firing.Unreadable] = ()
+        self._next_due: Sequence[dues.DueJob | dues.Unreadable] = ()
         self.write = ctx.database.write
         self.idle = True
         self.rests_after = False
@@ -119,7 +122,7 @@ class Pass:
                     agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=0.0)}
                 return
             now = self._due_by(agenda.now)
-            due = firing.due(tx, now, BATCH) if _has_come(ahead.due, now) else []
+            due = due_behind(tx, now, BATCH, self._crowd.skip) if _has_come(ahead.due, now) else []
             lapsed = pauses.lapsed(tx, now, BATCH) if _has_come(ahead.lapse, now) else []
             agenda.ready = _has_come(ahead.ready, agenda.now)
             if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
@@ -169,8 +172,8 @@ class Pass:
         executions = [*self._ctx.pool.held(), *(execution for execution, _ in ended)]
         return {execution.claim.held for execution in executions}
 
-    def _plan(self, job: firing.DueJob | firing.Unreadable, agenda: Agenda) -> None:
-        if isinstance(job, firing.Unreadable):
+    def _plan(self, job: dues.DueJob | dues.Unreadable, agenda: Agenda) -> None:
+        if isinstance(job, dues.Unreadable):
             agenda.broken.append((job, job.why))
             return
         try:
@@ -211,6 +214,7 @@ class Pass:
             self.doubt()
             raise
         self._in_doubt = False
+        self._crowd.note(planned=len(agenda.planned), fired=len(agenda.fired))
         self._claimer.committed(agenda)
         self._ahead, self.next_at, self.commits = agenda.ahead, agenda.next_at, ctx.database.commits
         self._next_due = agenda.next_due
@@ -221,14 +225,17 @@ class Pass:
         self._announce(agenda)
 
     def _measure(self, agenda: Agenda) -> None:
-        ctx, first = self._ctx, next((due for due, _ in agenda.fired), None)
-        lag = None if first is None else (ctx.clock.now() - first.next_run_time).total_seconds()
+        ctx, lag = self._ctx, None
+        if agenda.fired:
+            first, _ = agenda.fired[0]
+            lag = (ctx.clock.now() - first.next_run_time).total_seconds()
         ctx.meter.note(ctx.clock.monotonic(), lag=lag, claimed=len(agenda.claimed))
 
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Do all of it; what is taken from the pool stays noted, since this may be undone and called again."""
         keep_news(tx, agenda.news)
-        agenda.settled = settle(tx, agenda.ended, agenda.now)
+        about = [job.key for job, _ in agenda.planned]
+        agenda.settled = settle(tx, agenda.ended, agenda.now, about)
         if agenda.ended:
             failpoint("settle.before_commit")
         claims.give_back(tx, agenda.stale, agenda.now)
@@ -236,6 +243,7 @@ class Pass:
         agenda.claimed, agenda.ahead, agenda.held = [], None, {}
         how = (None if agenda.stale else agenda.settled.standing) or standing(tx)
         if how.paused_since is not None:  # perhaps since the look
+            finish_left(tx, about)
             return
         works = not agenda.paused and self._ctx.may_work()
         starter = self._claimer.starter(agenda) if works and not how.is_any_queued else None
@@ -264,7 +272,7 @@ class Pass:
             return ahead_at or held_until
         return min(ahead_at, held_until)
 
-    def _few_due(self, tx: sa.Connection, agenda: Agenda) -> Sequence[firing.DueJob | firing.Unreadable]:
+    def _few_due(self, tx: sa.Connection, agenda: Agenda) -> Sequence[dues.DueJob | dues.Unreadable]:
         """Return the jobs that fire next after others have fired, if they are few: the next pass need not look."""
         ahead = agenda.ahead
         if not agenda.fired or ahead is None or ahead.due is None or ahead.busy or ahead.paused_since:
@@ -278,8 +286,9 @@ class Pass:
         for job, reason in agenda.broken:
             bus.publish(JobBroke(at=now, job_id=job.id, reason=reason))
         for due, plan in agenda.planned:
-            for missed in (span for span, reason in plan.missed if reason is Reason.GRACE):
-                bus.publish(FiringsMissed(at=now, job_id=due.id, until=missed.until))
+            for missed, reason in plan.missed:
+                if reason is Reason.GRACE:
+                    bus.publish(FiringsMissed(at=now, job_id=due.id, until=missed.until))
 
     def _wait(self, agenda: Agenda) -> float:
         """Seconds until the next thing is due, at most the fallback of 1 s."""

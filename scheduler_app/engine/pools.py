@@ -86,8 +86,8 @@ class Pools:
     def hand_over(self, claims: Iterable[Claim]) -> None:
         """Execute these claims, each by its executor."""
         claimed = list(claims)
-        for executor in dict.fromkeys(claim.executor for claim in claimed):
-            self._pools[executor].hand_over(claim for claim in claimed if claim.executor is executor)
+        for executor in dict.fromkeys([claim.executor for claim in claimed]):
+            self._pools[executor].hand_over([claim for claim in claimed if claim.executor is executor])
 
     @property
     def has_ended(self) -> bool:

@@ -1,6 +1,6 @@
 """What becomes of the attempts that have ended, and of what they logged and reported, inside the pass's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -33,17 +33,17 @@ class Settled:
 NOTHING_SETTLED = Settled()
 
 
-def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime) -> Settled:
-    """Settle what has ended: give back, let crashes count as such, write the rest."""
+def settle(tx: sa.Connection, ended: Sequence[Ended], now: datetime, firing: Collection[int] = ()) -> Settled:
+    """Settle what has ended: give back, let crashes count as such, write the rest; `firing` as there."""
     if all(outcome.reason is None for _, outcome in ended):  # as a rule: neither is without a reason
-        settled = settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended], now)
+        settled = settling.settle(tx, [outcomes.settle(outcome) for _, outcome in ended], now, firing)
         return Settled(late=settled.late, standing=settled.standing)
     given_back = [outcome.claim.held for _, outcome in ended if is_given_back(outcome)]
     claims.give_back(tx, given_back, now)
     deaths = {outcome.claim.held: outcome.error.message for _, outcome in ended if outcome.error and is_crash(outcome)}
     crashes = rescues.crash(tx, deaths, now) if deaths else NO_CRASHES
     rest = [outcome for _, outcome in ended if not (is_given_back(outcome) or is_crash(outcome))]
-    settled = settling.settle(tx, [outcomes.settle(outcome) for outcome in rest], now)
+    settled = settling.settle(tx, [outcomes.settle(outcome) for outcome in rest], now, firing)
     return Settled(late=settled.late, crashes=crashes, standing=settled.standing)
 
 

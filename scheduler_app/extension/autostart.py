@@ -31,6 +31,7 @@ from scheduler_app.extension.places import frames
 LOOK_EVERY = 0.02
 LOOK_WHILE_SERVING = 0.1
 LOOK_FOR_RELOADER = 30.0
+LONGEST_FIRST_PASS = 5.0
 RELOADER = "werkzeug._reloader"
 GUNICORN_WORKER = "gunicorn.workers.base"
 GUNICORN_ARBITER = "gunicorn.arbiter"
@@ -71,10 +72,23 @@ def _accompany(engine: Engine, clock: Clock, server: Server) -> None:
     while not server.has_loaded():
         clock.wait(never, LOOK_EVERY)
     engine.start()
+    load_soon(engine, clock)
     if server.serves is not None:
         while server.serves():
             clock.wait(never, LOOK_WHILE_SERVING)
         engine.stop()
+
+
+def load_soon(engine: Engine, clock: Clock) -> None:
+    """Load what answers requests in a thread of its own, after the first pass, with which it would share the time."""
+    threading.Thread(target=_load_after_pass, args=(engine, clock), name="scheduler-load", daemon=True).start()
+
+
+def _load_after_pass(engine: Engine, clock: Clock) -> None:
+    never, limit = threading.Event(), clock.monotonic() + LONGEST_FIRST_PASS
+    while engine.running and engine.meter.passed_at is None and clock.monotonic() < limit:
+        clock.wait(never, LOOK_EVERY)
+    engine.ctx.load()
 
 
 def _flask_run() -> Server | None:

@@ -1,6 +1,7 @@
 """What Flask-APScheduler's configuration means here: what is kept, what becomes a setting of ours, what is refused."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -9,14 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from apscheduler.executors.base import BaseExecutor
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from tzlocal import get_localzone
 
 from scheduler_app.aps.jobstore import SqlJobStore
-from scheduler_app.aps.options import POLICIES, THREADS, Habits, overrides_of
+from scheduler_app.aps.options import DEFAULT, ELSEWHERE, POLICIES, THREADS, Habits, overrides_of
 from scheduler_app.aps.triggers import zone_name
-from scheduler_app.domain.spec import UTC_ZONE
+from scheduler_app.domain.spec import UTC_ZONE, shown
 from scheduler_app.domain.zone import find_zone
 from scheduler_app.errors import ConfigurationError, InvalidInput
 from scheduler_app.settings import KEYS, PREFIX, Settings, Source, from_flask, nearest_key
@@ -51,8 +52,8 @@ class Parent:
 def read_config(config: Mapping[str, Any]) -> Parent:
     """Read what Flask-APScheduler reads; ConfigurationError names what takes the place of what is refused."""
     warn_of_unknown(config)
-    aliases, threads = _executors(config.get(EXECUTORS) or {})
-    settings = {"threads": threads, "database": _database(config.get(STORES) or {}, config)}
+    aliases, slots = _executors(_mapping(config, EXECUTORS))
+    settings = {**slots, "database": _database(_mapping(config, STORES), config)}
     if VIEWS in config:
         settings["api_enabled"] = config[VIEWS]
     if config.get(ZONE) is not None:
@@ -60,7 +61,7 @@ def read_config(config: Mapping[str, Any]) -> Parent:
     return Parent(
         settings={name: value for name, value in settings.items() if value is not None},
         jobs=_jobs(config.get(JOBS) or config.get("JOBS") or ()),
-        policies=_defaults(config.get(DEFAULTS) or {}),
+        policies=_defaults(_mapping(config, DEFAULTS)),
         executors=aliases,
     )
 
@@ -110,12 +111,22 @@ def _zone(value: Any) -> str:
     return name
 
 
+def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    given = config.get(key) or {}
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{key} must be a dict, got {shown(given)}")
+    return given
+
+
 def _jobs(given: Any) -> tuple[dict[str, Any], ...]:
     if not isinstance(given, list | tuple) or not all(isinstance(job, Mapping) for job in given):
         raise ConfigurationError(f"{JOBS} must be a list of dicts, each with id, func and trigger")
     for job in given:
         if not isinstance(job.get("id"), str):
             raise ConfigurationError(f"{JOBS}: every job needs an id, so that a restart finds it again; got {job!r}")
+    ids = Counter(job["id"] for job in given)
+    if twice := [job_id for job_id, times in ids.items() if times > 1]:
+        raise ConfigurationError(f"{JOBS}: two jobs have the id {twice[0]!r}; give each its own")
     return tuple(dict(job) for job in given)
 
 
@@ -169,22 +180,27 @@ def _kind(given: Any) -> str:
     return str(getattr(named, "__name__", named)).replace(":", ".").rpartition(".")[2]
 
 
-def _executors(given: Mapping[str, Any]) -> tuple[frozenset[str], int | None]:
-    """Return the names under which executors may be named, and how many threads the default one has."""
-    threads: int | None = None
+def _executors(given: Mapping[str, Any]) -> tuple[frozenset[str], dict[str, int | None]]:
+    """Return the names under which executors may be named, and how many threads and processes they have."""
+    slots: dict[str, int | None] = {}
     for alias, executor in given.items():
-        if _kind(executor) not in ("threadpool", "ThreadPoolExecutor") or not _is_threads(executor):
+        if _is_pool(executor, "threadpool", ThreadPoolExecutor):
+            slots |= {"threads": _workers(executor)} if alias == DEFAULT else {}
+        elif _is_pool(executor, "processpool", ProcessPoolExecutor) and alias in ELSEWHERE:
+            slots["processes"] = _workers(executor)
+        else:
             raise ConfigurationError(
-                f"{EXECUTORS}: {alias!r}: there is no executor {_kind(executor)} here; runs execute in the engine's "
-                "threads: {'default': {'type': 'threadpool', 'max_workers': 10}}, or just SCHEDULER_THREADS = 10"
+                f"{EXECUTORS}: {_kind(executor)} cannot be {alias!r} here; allowed: a thread pool, 'default': "
+                "{'type': 'threadpool', 'max_workers': 10}, which SCHEDULER_THREADS = 10 says too, and a process pool, "
+                "'processpool': {'type': 'processpool', 'max_workers': 4}, which SCHEDULER_PROCESSES = 4 says too"
             )
-        if alias == "default":
-            threads = _workers(executor)
-    return THREADS | given.keys(), threads
+    return THREADS | given.keys(), slots
 
 
-def _is_threads(executor: Any) -> bool:
-    return isinstance(executor, ThreadPoolExecutor) or not isinstance(executor, BaseExecutor)
+def _is_pool(executor: Any, name: str, kind: type[BaseExecutor]) -> bool:
+    if isinstance(executor, BaseExecutor):
+        return isinstance(executor, kind)
+    return _kind(executor) in (name, kind.__name__)
 
 
 def _workers(executor: Any) -> int | None:

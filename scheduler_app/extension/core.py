@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -38,6 +38,7 @@ from scheduler_app.store import facts
 from scheduler_app.store.database import Database, default_url
 
 CORE = "scheduler_core"
+API = "scheduler_api"
 LOG = logging.getLogger("scheduler_app")
 DEFAULT_HABITS = Habits()
 
@@ -119,6 +120,7 @@ def build(app: Flask, kit: Kit) -> Core:
             context=lambda: TaskContext(app),
             upkeep=lambda: desk.upkeep(engine.id),
             publisher=lambda: distribution.publisher(lambda: engine.ctx),
+            load=lambda: load_api(app),
         )
     )
     _tell_of(engine)
@@ -141,6 +143,12 @@ def build(app: Flask, kit: Kit) -> Core:
         folder=folder_of(app, database),
         whence=kit.whence,
     )
+
+
+def load_api(app: Flask) -> None:
+    """Load what answers requests, if the app serves it; else the first request would wait for that."""
+    if API in app.extensions:
+        app.extensions[API].load()
 
 
 def _tell_of(engine: Engine) -> None:
@@ -226,6 +234,17 @@ class TaskContext(AbstractContextManager[AppContext]):
                 "a task runs after the request has been answered, so `request` and `session` are gone; read what you "
                 "need in the view and pass it as an argument: task.delay(user_id=current_user.id)"
             ) from error
+
+
+def open_before_a_view(core: Core) -> None:
+    """Make our tables before a view writes to the same file of SQLite: beside its transaction they cannot be made.
+
+    A file that is not there yet is not the user's.
+    """
+    database = core.database
+    if database.path is not None and not database.is_open and database.path.exists():
+        with suppress(SchedulerError):  # who uses the store is told
+            database.open()
 
 
 def retire_former(app: Flask) -> None:

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,8 +12,9 @@ from flask import current_app, has_app_context
 from scheduler_app.clock import Clock
 from scheduler_app.domain.job import Job, JobSpec, JobState
 from scheduler_app.domain.run import Run, RunState
+from scheduler_app.domain.spec import shown
 from scheduler_app.domain.task import Task, to_json
-from scheduler_app.errors import ConfigurationError, NotCommitted, NotFound, WaitTimeout
+from scheduler_app.errors import ConfigurationError, Fault, InvalidInput, NotCommitted, NotFound, WaitTimeout
 from scheduler_app.services import jobs, runs
 from scheduler_app.services.context import Context
 from scheduler_app.services.enqueueing import enqueue
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-LOOK_EVERY = 0.02
 
 
 class Handle:
@@ -145,14 +144,21 @@ class JobHandle(Handle):
 
 def _ended(look: Callable[[], Run | None], timeout: float, clock: Clock, *, what: str) -> Run:
     """Look until there is a run that has ended."""
-    never, limit = threading.Event(), clock.monotonic() + timeout
+    if not isinstance(timeout, int | float):
+        raise _refused("timeout", f"a number of seconds, got {shown(timeout)}")
+    limit = clock.monotonic() + timeout
     while (run := look()) is None or run.is_open:
-        if clock.monotonic() >= limit:
+        left = limit - clock.monotonic()
+        if left <= 0:
             raise WaitTimeout(
                 f"{what} {'has not fired' if run is None else f'is still {run.state}'} after {timeout:g} s"
             )
-        clock.wait(never, LOOK_EVERY)
+        clock.linger(left)
     return run
+
+
+def _refused(name: str, wanted: str) -> InvalidInput:
+    return InvalidInput.of(Fault(pointer=f"/{name}", detail=f"{name} must be {wanted}"))
 
 
 class TaskFunction(Generic[P, R]):
@@ -201,6 +207,8 @@ class TaskFunction(Generic[P, R]):
 
         A naive time is one of SCHEDULER_TIMEZONE; one that is over means now. Raises what `delay` does.
         """
+        if when is None:
+            raise _refused("when", "a time, got None; delay() runs it now")
         return self._add(in_transaction, trigger="date", run_date=when, args=args, kwargs=kwargs)
 
     def every(self, *, in_transaction: Any = None, **options: Any) -> JobHandle:

@@ -29,13 +29,13 @@ def frames(frame: FrameType | None = None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _callers() -> Iterator[FrameType]:
-    return (frame for frame in frames() if not str(frame.f_globals.get("__name__")).startswith(PACKAGE))
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith(PACKAGE)
 
 
 def caller() -> str:
     """Return `file:line` of the code that called us."""
-    frame = next(_callers())
+    frame = next(frame for frame in frames() if not _is_ours(frame))
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
@@ -58,8 +58,14 @@ def _is_of_user(main: str) -> bool:
 
 def is_importing() -> bool:
     """Whether a module that is being imported calls us."""
-    specs = (frame.f_globals.get("__spec__") for frame in _callers())
-    return any(getattr(spec, "_initializing", False) for spec in specs)
+    return any(
+        getattr(frame.f_globals.get("__spec__"), "_initializing", False) and not _is_ours(frame) for frame in frames()
+    )
+
+
+def is_imported() -> bool:
+    """Whether a module says it while any other program than a script of the user's imports it, as each of them will."""
+    return not has_request_context() and is_importing() and not is_script()
 
 
 def shortened(place: str) -> str:

@@ -6,7 +6,7 @@ import os
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar, cast, overload
 
 from apscheduler.events import EVENT_ALL
 from apscheduler.triggers.base import BaseTrigger
@@ -26,14 +26,14 @@ from scheduler_app.extension.autostart import is_loading, leave_to_reloaded, sta
 from scheduler_app.extension.commands import commands
 from scheduler_app.extension.config import ROLE, Parent, below_instance, read_config, sources
 from scheduler_app.extension.core import CORE as CORE
-from scheduler_app.extension.core import Core, Kit, build, retire_former
+from scheduler_app.extension.core import Core, Kit, build, open_before_a_view, retire_former
 from scheduler_app.extension.distribution import NO_BROKER
 from scheduler_app.extension.handles import P, R, RunHandle, TaskFunction
 from scheduler_app.extension.login import Role, asking, checked
 from scheduler_app.extension.mount import mount
 from scheduler_app.extension.origin import UNKNOWN, Origin, require, whence
-from scheduler_app.extension.places import caller, is_importing, is_script, listed, shortened
-from scheduler_app.extension.tasks import registered
+from scheduler_app.extension.places import caller, is_imported, is_importing, is_script, listed, shortened
+from scheduler_app.extension.tasks import registered, spelt
 from scheduler_app.extension.tasks import task as task
 from scheduler_app.services.references import module_of
 from scheduler_app.settings import Settings, from_environment, load
@@ -42,6 +42,7 @@ from scheduler_app.store.foreign import ForeignTransaction
 LOG = logging.getLogger("scheduler_app")
 EXTENSION = "scheduler"
 NO_PARENT = Parent()
+Found = TypeVar("Found", StoredJob, StoredJob | None)
 NO_FOREIGN = "a foreign scheduler keeps no promise of ours; leave it out, Scheduler(app) brings its own"
 
 
@@ -77,11 +78,14 @@ class Scheduler(APScheduler):  # type: ignore[misc]
 
     def init_app(self, app: Flask) -> None:
         """Set an app up: read its `SCHEDULER_…` configuration, mount the API, and start an engine when it is served."""
+        if not isinstance(app, Flask):
+            raise ConfigurationError(f"init_app(app) takes a Flask app, got {type(app).__name__}")
         parent = read_config(app.config)
-        settings = load(from_environment(os.environ), *sources(app.config, parent))
-        settings = below_instance(settings, Path(app.instance_path))
+        loaded = load(from_environment(os.environ), *sources(app.config, parent))
+        settings = below_instance(loaded, Path(app.instance_path))
         self._take_over(app.config, settings)
         self.wire(app, settings, parent)
+        app.before_request(lambda: open_before_a_view(app.extensions[CORE]))
         app.cli.add_command(commands())
         if self.api_enabled:
             self._load_api()
@@ -166,8 +170,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
             app = current_app
         if app is None:
             raise ConfigurationError("this Scheduler has no app yet; call Scheduler(app) or init_app(app)")
-        core: Core = app.extensions[CORE]
-        return core
+        return cast(Core, app.extensions[CORE])
 
     @overload
     def task(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
@@ -182,7 +185,7 @@ class Scheduler(APScheduler):  # type: ignore[misc]
 
         With a trigger it declares a job too, as Flask-APScheduler does: `@scheduler.task("cron", id="report", hour=9)`.
         """
-        trigger = options.pop("trigger", function if isinstance(function, str | BaseTrigger | dict) else None)
+        trigger = spelt(options.pop("trigger", function if isinstance(function, str | BaseTrigger | dict) else None))
         if trigger is None:
             return self._checked(registered(function, options, self.registry, lambda: self.core))
         return lambda function: self._scheduled(function, {"trigger": trigger, **options})
@@ -308,7 +311,9 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Make our tables, or bring them up to date, now; else the first engine, or the first use, does."""
         self.core.open()
 
-    def add_job(self, id: str | None = None, func: Any = None, *, in_transaction: Any = None, **options: Any) -> Any:
+    def add_job(
+        self, id: str | None = None, func: Any = None, *, in_transaction: Any = None, **options: Any
+    ) -> StoredJob:
         """Add a job: of a registered task, or of a function below SCHEDULER_TASK_MODULES, or of the name of either.
 
         `trigger` is a type with its fields beside it, a trigger object of APScheduler's, or a JSON trigger; without one
@@ -319,13 +324,13 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         given = {"id": id, "func": func, **options}
         if in_transaction is not None:
             return self.desk.add_within(given, ForeignTransaction(in_transaction, self.core.database))
-        if self._latest is not None and not is_loading():
+        if self._latest is not None and not is_loading() and (id is None or not is_imported()):
             return self._add_now(given)
         if id is None:
             raise ConfigurationError("add_job: what is added at each start needs an id, by which it is found again")
         job = None if self._latest is None else self.desk.announced(given)
         self._declare(given, caller())
-        return job
+        return cast(StoredJob, job)
 
     def _add_now(self, given: dict[str, Any]) -> StoredJob:
         """Add a job; a script that is the app itself says so at each start, which declares the job."""
@@ -346,19 +351,19 @@ class Scheduler(APScheduler):  # type: ignore[misc]
         """Give a job another trigger."""
         return self.desk.modify(id, {"trigger": trigger, **fields})
 
-    def get_job(self, id: str, jobstore: str | None = None) -> Any:
+    def get_job(self, id: str, jobstore: str | None = None) -> StoredJob | None:
         """Return a job, or None when there is none of that id."""
         if self._latest is not None:
             return self._asked([self.desk.get(id)])[0]
-        return next((said.given for said in self._declared if said.given["id"] == id), None)
+        return next((cast(StoredJob, said.given) for said in self._declared if said.given["id"] == id), None)
 
-    def get_jobs(self, jobstore: str | None = None) -> list[Any]:
+    def get_jobs(self, jobstore: str | None = None) -> list[StoredJob]:
         """Return every job that is not finished, by its next time."""
         if self._latest is not None:
             return self._asked(self.desk.all())
-        return [said.given for said in self._declared]
+        return [cast(StoredJob, said.given) for said in self._declared]
 
-    def _asked(self, jobs: list[Any]) -> list[Any]:
+    def _asked(self, jobs: list[Found]) -> list[Found]:
         """Note what code that is being loaded has looked for, "add it if it is not there", and return that."""
         if is_loading() or is_script():
             self.core.desk.declared.ask(*(job.id for job in jobs if job is not None))

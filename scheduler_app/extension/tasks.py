@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, overload
 
+from scheduler_app.domain.spec import nearest, shown
 from scheduler_app.domain.task import Registry, Task, default_registry
+from scheduler_app.domain.trigger import KINDS
 from scheduler_app.errors import ConfigurationError
 from scheduler_app.extension.core import Core
 from scheduler_app.extension.handles import P, R, TaskFunction, core_of_current_app
@@ -19,6 +21,16 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     Raises ConfigurationError for a name or policy that cannot be, TaskNameTaken when another function has the name.
     """
     return registered(function, options, default_registry, core_of_current_app)
+
+
+def spelt(trigger: Any) -> Any:
+    """Return the trigger of a decorator; ConfigurationError when there is none of that type."""
+    kind = trigger.get("type") if isinstance(trigger, dict) else trigger
+    if isinstance(kind, str) and kind not in KINDS:
+        raise ConfigurationError(
+            f"@scheduler.task: a trigger is one of {', '.join(sorted(KINDS))}, got {shown(kind)}{nearest(kind, KINDS)}"
+        )
+    return trigger
 
 
 def registered(

@@ -8,8 +8,8 @@ from pydantic.config import JsonDict
 
 from scheduler_app.domain.job import JobState
 from scheduler_app.domain.policy import Tag
+from scheduler_app.domain.printable import PRINTABLE
 from scheduler_app.domain.task import NAME_PATTERN
-from scheduler_app.domain.text import PRINTABLE
 from scheduler_app.domain.trigger import KINDS
 from scheduler_app.schemas.fields import (
     AtMostWords,

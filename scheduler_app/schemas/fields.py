@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.config import JsonDict
 
 from scheduler_app.domain.job import ID_PATTERN
+from scheduler_app.domain.printable import PRINTABLE, PrintableText
 from scheduler_app.domain.spec import nearest
 from scheduler_app.domain.task import NAME_PATTERN
-from scheduler_app.domain.text import PRINTABLE, PrintableText
 from scheduler_app.domain.trigger import KINDS
 
 LARGEST_ID = 2**63 - 1

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
+from pydantic_core import to_jsonable_python
 
 from scheduler_app.domain.after import lacking, parent_of
 from scheduler_app.domain.job import NO_OVERRIDES, Job, JobSpec, JobState
-from scheduler_app.domain.policy import POLICY_NAMES, Delivery, Executor, Overlap, Overrides, Tag, Whole
+from scheduler_app.domain.policy import POLICY_NAMES, Delivery, Executor, Overlap, Overrides, Policies, Tag, Whole
 from scheduler_app.domain.task import NAME_PATTERN
 from scheduler_app.domain.trigger import KINDS
 from scheduler_app.schemas.fields import (
@@ -272,13 +274,22 @@ class JobList(WireOut):
     """A page of jobs."""
 
     items: list[JobOut]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")
+    next_cursor: str | None = Field(
+        description="Give it as `cursor` for the next page; null on the last one. Where filters fit few of very many, "
+        "a page may hold less than asked for, even nothing, and still go on."
+    )
+
+
+@lru_cache(maxsize=1024)
+def _shown(policies: Policies) -> dict[str, Any]:
+    """Return policies as JSON values; many jobs have the same."""
+    shown: dict[str, Any] = to_jsonable_python(policies)
+    return shown
 
 
 def render_job(job: Job, runs_root: str) -> dict[str, Any]:
     """Return a job as `JobOut` says; `runs_root` is where the runs are."""
-    policies, last = job.policies, job.last_run
-    paused = job.state is JobState.PAUSED
+    last, paused = job.last_run, job.state is JobState.PAUSED
     return {
         "id": job.id,
         "name": job.name,
@@ -286,11 +297,11 @@ def render_job(job: Job, runs_root: str) -> dict[str, Any]:
         "args": job.args,
         "kwargs": job.kwargs,
         "trigger": job.trigger,
-        "state": job.state,
+        "state": str(job.state),
         "reason": job.reason if job.state is JobState.BROKEN else None,
         "next_run_time": job.next_run_time if job.state is JobState.ACTIVE else None,
         "last_run": None if last is None else {"id": last.id, "state": last.state, "href": f"{runs_root}/{last.id}"},
-        **{name: getattr(policies, name) for name in POLICY_NAMES},
+        **_shown(job.policies),
         "version": job.version,
         "created_at": job.created_at,
         "updated_at": job.updated_at,

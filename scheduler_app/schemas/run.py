@@ -59,8 +59,9 @@ class JobRunQuery(WireIn):
     finished_to: QueryMoment = Field(None, description="Finished before this time.")
     sort: RunSort = Field(
         "-id",
-        description="The newest first (within `from` and `to`: due last), or those that finished last; or the longest "
-        "or latest among the newest 3,000 that ended (of the jobs or states, or else the time, that are asked for).",
+        description="The newest first (within `from` and `to`: due last; within `finished_from` and `finished_to`: "
+        "finished last), or those that finished last; or the longest or latest among the newest 3,000 that ended (of "
+        "the jobs or states, or else the time, that are asked for).",
     )
     cursor: Cursor = Field(None, description="`next_cursor` of the page before; it belongs to its filters and sort.")
     limit: Limit = Field(50, description="Most items on a page.")
@@ -194,7 +195,10 @@ class RunList(WireOut):
     """A page of runs."""
 
     items: list[RunOut]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")
+    next_cursor: str | None = Field(
+        description="Give it as `cursor` for the next page; null on the last one. Where filters fit few of very many, "
+        "a page may hold less than asked for, even nothing, and still go on."
+    )
 
 
 class LogOut(WireOut):

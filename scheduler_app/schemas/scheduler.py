@@ -84,13 +84,13 @@ class SchedulerOut(WireOut):
 
     paused: PauseOut | None
     engines: list[EngineOut] = Field(description="Every one that has not ended, and the newest 20 that have.")
-    backlog: int = Field(description="Runs that may start now and have not.")
-    open_runs: dict[str, int] = Field(description="How many runs are in each state that is not final.")
+    backlog: int = Field(description="Runs that may start now and have not; 10,001 when more than 10,000.")
+    open_runs: dict[str, int] = Field(description="How many runs are in each state that is not final, as above.")
     limits: list[LimitOut] = Field(description="Every limit of executors, and of the tasks that this process knows.")
     unknown_tasks: list[str] = Field(
         description="Tasks that unfinished jobs name and none of the living engines has registered: their runs wait."
     )
-    jobs: dict[str, int] = Field(description="How many jobs are in each state.")
+    jobs: dict[str, int] = Field(description="How many jobs are in each state; 10,001 when more than 10,000.")
     next_run_time: datetime | None
     lag: float = Field(description="Seconds that the longest overdue job waits.")
     now: datetime

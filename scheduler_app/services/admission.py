@@ -29,7 +29,7 @@ def admit(spec: JobSpec, registry: Registry, now: datetime) -> Job:
         task=task.name,
         args=args,
         kwargs=kwargs,
-        trigger=None if trigger is None else dict(trigger.spec),
+        trigger=None if trigger is None else trigger.spec,
         overrides=spec.overrides,
         policies=policies_of(task, spec.overrides, registry),
         state=JobState.ACTIVE,

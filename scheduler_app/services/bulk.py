@@ -3,24 +3,27 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.domain.after import parent_of, parents_first
+from scheduler_app.domain.after import parents_first
 from scheduler_app.domain.job import Job, JobSpec
 from scheduler_app.domain.run import Run
 from scheduler_app.errors import SchedulerError
+from scheduler_app.failpoints import failpoint
 from scheduler_app.services import jobs as use_cases
 from scheduler_app.services.admission import admit
 from scheduler_app.services.context import Context
+from scheduler_app.services.trail import noting
 from scheduler_app.signals import Bus, Event
 from scheduler_app.store import jobs, orders
 
 MOST_JOBS = 1000
 TOGETHER = 100
 
+Values = dict[str, Any]
 Added = Job | SchedulerError
 Done = Job | Run | SchedulerError | None
 Action = Callable[[str, Context], Job | Run | None]
@@ -41,11 +44,15 @@ def create_jobs(specs: Sequence[JobSpec | SchedulerError], *, ctx: Context) -> l
     prepared = [(item, jobs.values_of(item) if isinstance(item, Job) else {}) for item in admitted]
     # a job may come after one that stands behind it in the list
     order = parents_first(
-        range(len(admitted)), key=lambda at: _id(admitted[at]), parent=lambda at: _parent(admitted[at])
+        range(len(admitted)), key=lambda at: _id(admitted[at]), parent=lambda at: prepared[at][1].get("after_job")
     )
 
     def work(tx: sa.Connection) -> list[Added]:
-        done = {at: _inserted(tx, *prepared[at], now=now, ctx=ctx) for at in order}
+        done: dict[int, Added] = {}
+        for are_timed, some in groupby(order, key=lambda at: _is_timed(prepared[at][1])):
+            places = list(some)
+            write = _insert_timed if are_timed else _insert_one_by_one
+            done.update(zip(places, write(tx, [prepared[at] for at in places], now=now, ctx=ctx), strict=True))
         return [done[at] for at in range(len(order))]
 
     added = ctx.database.write(work)
@@ -66,11 +73,32 @@ def _id(job: Added) -> str:
     return job.id if isinstance(job, Job) else ""
 
 
-def _parent(job: Added) -> str | None:
-    return parent_of(job.trigger) if isinstance(job, Job) else None
+def _is_timed(values: Values) -> bool:
+    """Whether it is a job that fires at times: all that is to be written of it is its row."""
+    return values.get("trigger_type") is not None and values["after_job"] is None
 
 
-def _inserted(tx: sa.Connection, job: Added, values: dict[str, Any], *, now: datetime, ctx: Context) -> Added:
+def _insert_timed(tx: sa.Connection, some: Sequence[tuple[Any, Values]], *, now: datetime, ctx: Context) -> list[Added]:
+    """Write jobs that fire at times all at once, and who added them."""
+    note, keys = noting(tx, ctx, now), jobs.insert_all(tx, some)
+    added: list[Added] = []
+    for (job, _), key in zip(some, keys, strict=True):
+        if key is None:
+            added.append(use_cases.taken(job.id))
+        else:
+            note.job_created(job)
+            added.append(job.stored(key, None))
+    failpoint("add.before_commit")
+    return added
+
+
+def _insert_one_by_one(
+    tx: sa.Connection, some: Sequence[tuple[Added, Values]], *, now: datetime, ctx: Context
+) -> list[Added]:
+    return [_inserted(tx, job, values, now=now, ctx=ctx) for job, values in some]
+
+
+def _inserted(tx: sa.Connection, job: Added, values: Values, *, now: datetime, ctx: Context) -> Added:
     try:
         return job if isinstance(job, SchedulerError) else use_cases.create(tx, job, values, now=now, ctx=ctx)
     except SchedulerError as error:

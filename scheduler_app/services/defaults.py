@@ -8,7 +8,6 @@ that started last is followed, and they never take turns.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -34,40 +33,42 @@ def announce(defaults: Mapping[str, Overrides], *, database: Database) -> list[s
 
 
 def _is_followed(tx: sa.Connection, task: str, given: Overrides) -> bool:
-    return facts.get(tx, FACT + task) == _fact(given, followed=True)
+    return facts.get(tx, FACT + task) == {"policies": given.given(), "followed": True}
 
 
 def _note(tx: sa.Connection, task: str, given: Overrides) -> bool:
     """Keep the defaults of a task; whether its jobs, if there are any, follow them already."""
-    followed = _is_followed(tx, task, given) or not jobs.of_task(tx, task, after="", limit=1)
-    facts.put(tx, FACT + task, _fact(given, followed=followed))
+    known = facts.get(tx, FACT + task)
+    if known is not None and known["policies"] == given.given():
+        return bool(known["followed"])
+    followed = not jobs.of_task(tx, task, after="", limit=1)
+    facts.put(tx, FACT + task, {"policies": given.given(), "followed": followed})
     return followed
 
 
-def _fact(given: Overrides, *, followed: bool) -> dict[str, Any]:
-    return {"policies": given.given(), "followed": followed}
+def follow(task: str, given: Overrides, *, database: Database, now: datetime) -> bool:
+    """Let the next batch of a task's jobs follow its defaults; whether there are more.
 
-
-def follow(task: str, given: Overrides, *, after: str, database: Database, now: datetime) -> str | None:
-    """Let a batch of a task's jobs follow its defaults; return the last one's id, None when that is done.
-
-    It is done too when another engine has announced other defaults meanwhile.
+    How far that is stands in the store: engines that start together share the work, and go on where one has died. It
+    is over too when another engine has announced other defaults meanwhile.
     """
-    return database.write(lambda tx: _follow_batch(tx, task, given, after, now))
+    return database.write(lambda tx: _follow_batch(tx, task, given, now))
 
 
-def _follow_batch(tx: sa.Connection, task: str, given: Overrides, after: str, now: datetime) -> str | None:
-    if facts.get(tx, FACT + task) != _fact(given, followed=False):
-        return None
+def _follow_batch(tx: sa.Connection, task: str, given: Overrides, now: datetime) -> bool:
+    known = facts.get(tx, FACT + task)
+    if known is None or known["followed"] or known["policies"] != given.given():
+        return False
+    after = known.get("after", "")
     found = jobs.of_task(tx, task, after=after, limit=BATCH)
     follows = {columns: _follows(columns, given) for columns in {columns for _, columns in found}}
     for job_id, columns in found:
         if not follows[columns]:
             _follow(tx, find(tx, job_id), given, now)
-    if len(found) == BATCH:
-        return found[-1][0]
-    facts.put(tx, FACT + task, _fact(given, followed=True))
-    return None
+    more = len(found) == BATCH
+    reached = {"after": found[-1][0]} if more else {}
+    facts.put(tx, FACT + task, {"policies": given.given(), "followed": not more} | reached)
+    return more
 
 
 def _follows(columns: PolicyColumns, given: Overrides) -> bool:

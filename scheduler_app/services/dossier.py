@@ -85,7 +85,8 @@ def _paused_by(tx: sa.Connection, job: Job) -> str | None:
     if job.state is not JobState.PAUSED:
         return None
     paused = TrailFilter(subjects=(of_job(job.id),), what=(What.JOB_PAUSED,))
-    return next((entry.who for entry in trail.page(tx, paused, after=None, limit=1)), None)
+    found, _ = trail.page(tx, paused, after=None, limit=1)
+    return found[0].who if found else None
 
 
 def _times(job: Job, ahead: Forecast, skips: int) -> list[datetime]:

@@ -18,7 +18,7 @@ from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.errors import SchedulerError
 from scheduler_app.services.context import Context
 from scheduler_app.services.jobs import find
-from scheduler_app.store import facts, firing, jobs, orphans
+from scheduler_app.store import dues, facts, jobs, orphans
 
 PAUSED = "the whole scheduler is paused; POST /scheduler/resume lets it fire again"
 
@@ -141,7 +141,7 @@ def _why(job: Job, skips: int, has_times: bool) -> str | None:
 
 
 def _why_nothing(tx: sa.Connection, until: datetime) -> str:
-    following = firing.next_due(tx)
+    following = dues.next_due(tx)
     if following is None:
         return "no active job has a firing left"
     return f"nothing is due until {rfc3339(until)}; the next job fires at {rfc3339(following)}"

@@ -86,11 +86,8 @@ def get_job(job_id: str, *, ctx: Context) -> Job:
 def list_jobs(where: jobs.JobFilter, *, after: JobPlace | None, limit: int, ctx: Context) -> Page:
     """Return up to `limit` jobs, after a place in their order."""
     with ctx.database.read() as tx:
-        found = orders.page(tx, searched(tx, where).where, after=after, limit=limit + 1)
-    return Page(
-        jobs=[job for job, _ in found[:limit]],
-        after=found[limit - 1][1] if len(found) > limit else None,
-    )
+        found, further = orders.quick_page(tx, searched(tx, where).where, after=after, limit=limit)
+    return Page(jobs=[job for job, _ in found], after=further)
 
 
 def change_job(job_id: str, changes: JobChanges, *, version: int | None = None, ctx: Context) -> Job:
@@ -268,7 +265,7 @@ def find(tx: sa.Connection, job_id: str) -> Job:
     """Return a job; NotFound when there is none of that id."""
     job = jobs.find(tx, job_id)
     if job is None:
-        raise NotFound(f"there is no job {job_id[:191]!r}")
+        raise NotFound(f"there is no job {str(job_id)[:191]!r}")
     return job
 
 

@@ -14,10 +14,10 @@ from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.track import NO_STATS, JobStats
 from scheduler_app.services.context import Context
 from scheduler_app.services.searching import is_vast, searched
-from scheduler_app.store import attention, jobs, orders, orphans, tracks
+from scheduler_app.store import attention, jobs, numbers, orders, orphans, tracks
 from scheduler_app.store.jobs import JobFilter, JobPlace
+from scheduler_app.store.numbers import MOST_COUNTED
 
-MOST_COUNTED = 10_000
 MOST_TAGS = 500
 NEWEST = 500
 MOST_FAILING = 200
@@ -110,7 +110,7 @@ def list_jobs(choice: Choice, window: Window, *, ctx: Context) -> Listing:
     now = ctx.clock.now()
     with ctx.database.read() as tx:
         known = _standing(tx, now)
-        states = jobs.count_by_state(tx)
+        states = numbers.of_jobs(tx)
         search = searched(tx, _where(choice, known))
         where = search.where
         tags = jobs.tags(tx, MOST_TAGS)

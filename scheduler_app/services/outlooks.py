@@ -21,6 +21,7 @@ from scheduler_app.store import engines, facts, jobs, plans, spans, tracks
 from scheduler_app.store.plans import Hours
 
 HOURS_OF_A_WEEK = 168
+JOBS_A_SLICE = 50
 MOST_SLICES = 10
 MOST_SLICES_AHEAD = 40
 MOST_SECONDS_AHEAD = 0.5
@@ -159,7 +160,7 @@ def _reckon(reckoning: Reckoning, tx: sa.Connection, clock: Clock) -> bool:
     """Reckon within bounds; whether that was all."""
     until = clock.monotonic() + MOST_SECONDS_AHEAD
     for _ in range(MOST_SLICES_AHEAD):
-        if not reckoning.step(tx):
+        if not reckoning.step(tx, JOBS_A_SLICE):
             return True
         if clock.monotonic() > until:
             break
@@ -169,7 +170,7 @@ def _reckon(reckoning: Reckoning, tx: sa.Connection, clock: Clock) -> bool:
 def _reckoned(tx: sa.Connection, now: datetime) -> Hours:
     reckoning = Reckoning(since=now)
     for _ in range(MOST_SLICES):
-        if not reckoning.step(tx):
+        if not reckoning.step(tx, JOBS_A_SLICE):
             break
     return reckoning.hours
 

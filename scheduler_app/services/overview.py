@@ -15,6 +15,7 @@ from scheduler_app.services.outlooks import HourPlan, week
 from scheduler_app.services.scheduler import SchedulerView
 from scheduler_app.services.stats import Bucket, Day, Lag, buckets, day, lag, of_jobs
 from scheduler_app.store import glance
+from scheduler_app.store.numbers import MOST_COUNTED
 
 HOURS_BACK, HOURS_AHEAD = 24, 6
 DAY = timedelta(days=1)
@@ -45,7 +46,7 @@ class Facts:
 
     @property
     def total(self) -> int:
-        """How many jobs are not finished."""
+        """How many jobs are not finished, counted as far as those of each state are."""
         return sum(number for state, number in self.scheduler.jobs.items() if state != "finished")
 
 
@@ -143,5 +144,7 @@ def _rest(found: Facts, kinds: Counter[Kind]) -> str:
 def _on_time(others: int, some: bool) -> str:
     if others <= 0:
         return ""
-    which = ("The other job is" if others == 1 else f"The other {others:,} jobs are") if some else ""
-    return f"{which or ('The one job is' if others == 1 else f'All {others:,} jobs are')} on time."
+    if others == 1:
+        return "The other job is on time." if some else "The one job is on time."
+    number = f"{others:,}" if others <= MOST_COUNTED else f"{MOST_COUNTED:,}+"
+    return f"{'The other' if some else 'All'} {number} jobs are on time."

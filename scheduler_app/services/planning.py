@@ -11,8 +11,8 @@ from scheduler_app.domain.firing import UNPLANNABLE, FiringPlan, plan_firing, pl
 from scheduler_app.domain.job import Job, JobState
 from scheduler_app.domain.run import Reason
 from scheduler_app.domain.trigger import parse_trigger
-from scheduler_app.store import facts, firing, jobs, pauses
-from scheduler_app.store.firing import DueJob, Unreadable
+from scheduler_app.store import dues, facts, firing, jobs, pauses
+from scheduler_app.store.dues import DueJob, Unreadable
 
 End = Callable[[sa.Connection, Job, FiringPlan, datetime], bool]
 
@@ -22,7 +22,7 @@ def catch_up(tx: sa.Connection, job: Job, now: datetime) -> Job:
     is_over = job.state is JobState.PAUSED and job.paused_until is not None and job.paused_until <= now
     if is_over:
         lapse(tx, job, now)
-    due = firing.due_job(tx, job.key, now)
+    due = dues.due_job(tx, job.key, now)
     if due is not None:
         fire_single(tx, due, paused_since=facts.paused_since(tx), now=now)
     return (jobs.find(tx, job.id) or job) if is_over or due is not None else job
@@ -40,7 +40,7 @@ def fire_single(tx: sa.Connection, due: DueJob | Unreadable, *, paused_since: da
 
 
 def _fire(tx: sa.Connection, due: DueJob, paused_since: datetime | None, now: datetime) -> None:
-    trigger = parse_trigger(firing.trigger_of(due), now=now)
+    trigger = parse_trigger(dues.trigger_of(due), now=now)
     until = now if paused_since is None else min(now, paused_since)
     following: datetime | None = due.next_run_time
     plan = None

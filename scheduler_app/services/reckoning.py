@@ -16,7 +16,6 @@ from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.store import facts, plans
 
 AHEAD = timedelta(days=8)
-JOBS_AT_ONCE = 50
 MOST_SKIPPED = 1_000
 
 Hours = list[tuple[datetime, int]]
@@ -37,15 +36,15 @@ class Reckoning:
         """Return up to when it reckons."""
         return hour_of(self.since) + self.span
 
-    def step(self, tx: sa.Connection) -> bool:
-        """Add the next jobs; whether there may be more. Nothing is planned while everything is paused."""
-        found = [] if facts.get(tx, facts.PAUSE) is not None else plans.firing(tx, self.job, JOBS_AT_ONCE)
+    def step(self, tx: sa.Connection, most: int) -> bool:
+        """Add up to `most` jobs; whether there may be more. Nothing is planned while everything is paused."""
+        found = [] if facts.get(tx, facts.PAUSE) is not None else plans.firing(tx, self.job, most)
         for job, skips, usual in found:
             for hour, number in self._hours_of(job, skips):
                 firings, busy = self.hours.get(hour, (0, 0.0))
                 self.hours[hour] = firings + number, busy + number * usual
             self.job = job.key
-        return len(found) == JOBS_AT_ONCE
+        return len(found) == most
 
     def _hours_of(self, job: Job, skips: int) -> Hours:
         if job.trigger is None:

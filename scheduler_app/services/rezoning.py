@@ -18,7 +18,7 @@ from scheduler_app.domain.job import JobState
 from scheduler_app.domain.rezoning import counterpart, promised, renewed
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.domain.zone_rules import is_newer
-from scheduler_app.store import facts, firing, jobs, zoned
+from scheduler_app.store import dues, facts, firing, jobs, zoned
 from scheduler_app.store.database import Database
 from scheduler_app.store.rows import micros
 
@@ -95,8 +95,8 @@ def _move(tx: sa.Connection, move: Move, now: datetime) -> bool:
 
 def _fire(tx: sa.Connection, move: Move, now: datetime) -> bool:
     """Fire what was due by the rules that stood; its next time comes from the new ones."""
-    due = firing.due_job(tx, move.row.key, now)
-    if not isinstance(due, firing.DueJob) or (due.version, micros(due.next_run_time)) != (
+    due = dues.due_job(tx, move.row.key, now)
+    if not isinstance(due, dues.DueJob) or (due.version, micros(due.next_run_time)) != (
         move.row.version,
         move.row.next_run_time,
     ):

@@ -83,11 +83,8 @@ def earlier_attempts(run: Run, *, ctx: Context) -> list[PastAttempt]:
 def list_runs(where: runs.RunFilter, *, after: RunPlace | None, limit: int, ctx: Context) -> Page:
     """Return up to `limit` runs, after a place in their order."""
     with ctx.database.read() as tx:
-        found = run_pages.page(tx, where, after=after, limit=limit + 1)
-    return Page(
-        runs=[run for run, _ in found[:limit]],
-        after=found[limit - 1][1] if len(found) > limit else None,
-    )
+        found, further = run_pages.quick_page(tx, where, after=after, limit=limit)
+    return Page(runs=[run for run, _ in found], after=further)
 
 
 def cancel_run(run_id: int, *, ctx: Context) -> Run:

@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import rfc3339
 from scheduler_app.domain.change import What
+from scheduler_app.domain.run import RunState
 from scheduler_app.services.context import Context
 from scheduler_app.services.limits import LimitView, view_limits
 from scheduler_app.services.planning import fire_single, lapse
 from scheduler_app.services.trail import noting
-from scheduler_app.store import claims, engines, facts, firing, jobs, orphans, pauses, runs
+from scheduler_app.store import claims, dues, engines, facts, numbers, orphans, pauses
 from scheduler_app.store.engines import LIVE, EngineRow, EngineState
 
 BATCH = 500
@@ -23,7 +24,8 @@ ENDED_SHOWN = 20
 class SchedulerView:
     """What `GET /scheduler` tells. `lag` is how many seconds the longest overdue job waits.
 
-    `holdings` is how many runs each engine holds by executor, `unknown_tasks` what jobs name and no engine has.
+    `holdings` is how many runs each engine holds by executor, `unknown_tasks` what jobs name and no engine has. Runs
+    and jobs are counted up to 10,001.
     """
 
     paused: dict[str, Any] | None
@@ -85,16 +87,16 @@ def view_scheduler(*, ctx: Context) -> SchedulerView:
 
 
 def _view(tx: sa.Connection, now: datetime, ctx: Context) -> SchedulerView:
-    next_due = firing.next_due(tx)
+    next_due, open_runs = dues.next_due(tx), numbers.of_open_runs(tx)
     return SchedulerView(
         paused=facts.get(tx, facts.PAUSE),
         engines=engines.known(tx, ENDED_SHOWN),
         holdings=claims.holdings(tx),
         limits=view_limits(tx, now, ctx=ctx),
         unknown_tasks=orphans.unknown_tasks(tx),
-        backlog=claims.backlog(tx),
-        open_runs=runs.count_open(tx),
-        jobs=jobs.count_by_state(tx),
+        backlog=open_runs.get(RunState.QUEUED, 0),
+        open_runs=open_runs,
+        jobs=numbers.of_jobs(tx),
         next_run_time=next_due,
         lag=0.0 if next_due is None else max(0.0, (now - next_due).total_seconds()),
         now=now,
@@ -152,7 +154,7 @@ def _resume_batch(tx: sa.Connection, now: datetime) -> bool:
     lapsed = pauses.lapsed(tx, now, BATCH)
     for paused in lapsed:
         lapse(tx, paused, now)
-    due = firing.due(tx, now, BATCH)
+    due = dues.due(tx, now, BATCH)
     for job in due:
         fire_single(tx, job, paused_since=since, now=now)
     if BATCH in (len(lapsed), len(due)):

@@ -12,6 +12,7 @@ from scheduler_app.domain.job import Job
 from scheduler_app.services.context import Actor, Context
 from scheduler_app.store import trail
 from scheduler_app.store.trail import Entry, TrailFilter
+from scheduler_app.values import value
 
 Values = Mapping[str, Any]
 
@@ -24,7 +25,7 @@ class Page:
     after: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@value
 class Note:
     """Writes down, in a transaction, what somebody changes at a time."""
 
@@ -79,5 +80,5 @@ def list_changes(where: TrailFilter, *, after: int | None, limit: int, keys_too:
     """Return up to `limit` changes, those of keys and sessions if they are to be seen too."""
     shown = where if keys_too else replace(where, hidden=ABOUT_KEYS)
     with ctx.database.read() as tx:
-        found = trail.page(tx, shown, after=after, limit=limit + 1)
-    return Page(entries=found[:limit], after=found[limit - 1].id if len(found) > limit else None)
+        found, further = trail.page(tx, shown, after=after, limit=limit)
+    return Page(entries=found, after=further)

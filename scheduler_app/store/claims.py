@@ -73,7 +73,8 @@ TAKE = Statement(
         attempt=runs.c.attempt + 1,
         started_at=sa.bindparam("now_"),
         finished_at=None,
-    )
+    ),
+    named=("id_",),
 )
 GIVE_BACK = Statement(
     runs.update()

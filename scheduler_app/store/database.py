@@ -147,6 +147,12 @@ class Database:
             self._make_ready(connections)
         return connections
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has opened and prepared the store."""
+        connections = self._connections
+        return connections is not None and connections.pid == os.getpid() and connections.is_prepared
+
     def _open(self) -> Connections:
         with self._opening:
             if self._connections is None or self._connections.pid != os.getpid():
@@ -217,7 +223,7 @@ class Database:
     @property
     def commits(self) -> int:
         """How many transactions this process has begun to write."""
-        return self.connections.commits
+        return 0 if self._connections is None else self._connections.commits
 
     @property
     def commit_seconds(self) -> float | None:

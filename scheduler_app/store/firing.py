@@ -6,7 +6,6 @@ Invariants kept here:
   was first has done it, and the plan is dropped.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,67 +14,29 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scheduler_app.clock import from_micros, to_micros
+from scheduler_app.clock import to_micros
 from scheduler_app.domain.compact import compact
 from scheduler_app.domain.firing import NO_RUNS, FiringPlan, Places, place
 from scheduler_app.domain.jitter import jitter_of, ready_at
 from scheduler_app.domain.job import Job, JobState
-from scheduler_app.domain.policy import POLICY_NAMES, Overlap, Policies
+from scheduler_app.domain.policy import Overlap, Policies
 from scheduler_app.domain.retry import RetryPolicy
 from scheduler_app.domain.run import MissedRange, Origin, Reason, RunState
 from scheduler_app.store import endings, places
+from scheduler_app.store.dues import DueJob, Unreadable
 from scheduler_app.store.endings import ENDING, Firings
-from scheduler_app.store.jobs import finish_idle
+from scheduler_app.store.jobs import finish_idle, finish_left
 from scheduler_app.store.lanes import notes
-from scheduler_app.store.rows import READ_ERRORS, due_moment, micros, policies_from, read_object, told
+from scheduler_app.store.rows import micros
 from scheduler_app.store.standing import Standing
 from scheduler_app.store.starting import Starter, write_firings
 from scheduler_app.store.statement import Among, Statement, still
-from scheduler_app.store.tables import jobs, runs
-from scheduler_app.values import value
+from scheduler_app.store.tables import OPEN_RUNS, jobs, runs
 
 SCHEDULE = str(Origin.SCHEDULE)
-
-
-@value
-class DueJob:
-    """What firing a job needs of it; `trigger`, `args` and `kwargs` are JSON text."""
-
-    key: int
-    id: str
-    task: str
-    args: str
-    kwargs: str
-    trigger: str
-    policies: Policies
-    next_run_time: datetime
-    skip_count: int
-    version: int
-
-
 Planned = tuple[DueJob, FiringPlan]
-DUE = Statement(
-    sa.select(jobs)
-    .where(
-        jobs.c.state == sa.literal_column("'active'"),
-        jobs.c.next_run_time.is_not(None),
-        jobs.c.next_run_time <= sa.bindparam("now"),
-    )
-    .order_by(jobs.c.next_run_time)
-    .limit(sa.bindparam("most"))
-)
-NEXT_DUE = Statement(
-    sa.select(jobs.c.next_run_time)
-    .where(jobs.c.state == sa.literal_column("'active'"), jobs.c.next_run_time.is_not(None))
-    .order_by(jobs.c.next_run_time)
-    .limit(1)
-)
-LOCK = Statement(
-    # what another program has locked fires when it lets go
-    sa.select(jobs.c.key).where(Among(jobs.c.key, "keys")).with_for_update(skip_locked=True)
-)
-NAMES = [column.name for column in jobs.columns]
-POLICY_COLUMNS = slice(NAMES.index(POLICY_NAMES[0]), NAMES.index(POLICY_NAMES[-1]) + 1)
+# what another program has locked fires when it lets go
+LOCK = Statement(sa.select(jobs.c.key).where(Among(jobs.c.key, "keys")).with_for_update(skip_locked=True))
 ADVANCE = Statement(
     jobs.update()
     .where(
@@ -84,7 +45,8 @@ ADVANCE = Statement(
         still(jobs.c.next_run_time, sa.bindparam("from_")),
         still(jobs.c.state, JobState.ACTIVE),
     )
-    .values(next_run_time=sa.bindparam("next_"), skip_count=jobs.c.skip_count - sa.bindparam("skipped_"))
+    .values(next_run_time=sa.bindparam("next_"), skip_count=jobs.c.skip_count - sa.bindparam("skipped_")),
+    named=("key_",),
 )
 SET_NEXT = Statement(
     jobs.update().where(jobs.c.key == sa.bindparam("key_")).values(next_run_time=sa.bindparam("next_"))
@@ -94,9 +56,9 @@ SUPERSEDE = Statement(
     runs.update()
     .where(
         runs.c.job_key == sa.bindparam("job_"),
-        sa.text("state IN ('scheduled', 'queued', 'running')"),
+        sa.text(OPEN_RUNS),
         sa.or_(runs.c.state == RunState.QUEUED, runs.c.reason == Reason.BLOCKED, runs.c.reason == Reason.JITTER),
-        runs.c.origin == Origin.SCHEDULE,
+        still(runs.c.origin, Origin.SCHEDULE),
     )
     .values(state=RunState.CANCELLED, reason=Reason.OVERLAP, finished_at=sa.bindparam("now_"))
     .returning(*ENDING)
@@ -105,71 +67,12 @@ CANCEL_RUNNING = Statement(
     runs.update()
     .where(
         runs.c.job_key == sa.bindparam("job_"),
-        sa.text("state IN ('scheduled', 'queued', 'running')"),
+        sa.text(OPEN_RUNS),
         runs.c.state == RunState.RUNNING,
         runs.c.cancel_requested.is_(False),
     )
     .values(cancel_requested=True, reason=Reason.OVERLAP)
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unreadable:
-    """A due job whose row cannot be read, and why."""
-
-    key: int
-    id: str
-    version: int
-    why: str
-
-
-def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob | Unreadable]:
-    """Return the jobs whose next time has come, the longest overdue first."""
-    return [readable(row) for row in DUE.rows(tx, now=to_micros(now), most=limit)]
-
-
-def readable(row: Any) -> DueJob | Unreadable:
-    """Return the job that a row holds, with what firing it needs, or why it cannot be read."""
-    try:
-        return _due_job(row)
-    except READ_ERRORS as error:
-        return Unreadable(key=row.key, id=row.id, version=row.version, why=f"its row cannot be read: {told(error)}")
-
-
-DUE_JOB = Statement(
-    sa.select(jobs).where(
-        jobs.c.key == sa.bindparam("key_"),
-        jobs.c.state == JobState.ACTIVE,
-        jobs.c.next_run_time <= sa.bindparam("now_"),
-    )
-)
-
-
-def due_job(tx: sa.Connection, key: int, now: datetime) -> DueJob | Unreadable | None:
-    """Return one job if it is active and due."""
-    return next((readable(row) for row in DUE_JOB.rows(tx, key_=key, now_=to_micros(now))), None)
-
-
-def _due_job(row: Any) -> DueJob:
-    read_object(row.args, list)
-    read_object(row.kwargs, dict)
-    return DueJob(
-        key=row.key,
-        id=row.id,
-        task=row.task,
-        args=row.args,
-        kwargs=row.kwargs,
-        trigger=row.trigger,
-        policies=policies_from(row[POLICY_COLUMNS]),
-        next_run_time=from_micros(row.next_run_time),
-        skip_count=row.skip_count,
-        version=row.version,
-    )
-
-
-def next_due(tx: sa.Connection) -> datetime | None:
-    """Return when the next job is due."""
-    return due_moment(NEXT_DUE.scalar(tx))
 
 
 def record(
@@ -181,7 +84,8 @@ def record(
 ) -> Sequence[Planned]:
     """Write what the plans say, of those jobs that still stand as planned; return those.
 
-    With a `starter` what may start at once is claimed by it; `how` things stand may save looking at each job.
+    With a `starter` what may start at once is claimed by it; `how` things stand may save looking at each job. Runs of
+    the others may have ended in this transaction: they are finished, if they have nothing left.
     """
     free = _free(tx, planned)
     moves = [_advance(job, plan) for job, plan in free]
@@ -189,9 +93,11 @@ def record(
     valid = [entry for entry, changed in zip(free, advanced, strict=True) if changed]
     if valid:
         due = [move["from_"] for move, changed in zip(moves, advanced, strict=True) if changed]
-        _insert_firings(tx, valid, now, starter, how)
-        finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None])
+        opened = _insert_firings(tx, valid, now, starter, how)
+        finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None and job.key not in opened])
         notes(tx).append(Firings(due, to_micros(now)))
+    if len(valid) < len(planned):
+        finish_left(tx, {job.key for job, _ in planned} - {job.key for job, _ in valid})
     return valid
 
 
@@ -216,8 +122,8 @@ def _advance(job: DueJob, plan: FiringPlan) -> dict[str, Any]:
 
 def _insert_firings(
     tx: sa.Connection, valid: Sequence[Planned], now: datetime, starter: Starter | None, how: Standing | None
-) -> None:
-    """Write the firings job by job, each in the place that those before it leave."""
+) -> set[int]:
+    """Write the firings job by job, each in the place that those before it leave; return what `write_firings` does."""
     firing_jobs = [job for job, plan in valid if plan.runs]
     nothing_open = how is not None and not how.is_any_open
     line = Line(rooms={}, locked=set()) if nothing_open else Line.of(tx, firing_jobs)
@@ -231,7 +137,7 @@ def _insert_firings(
             line = _insert_superseding(tx, job, plan.runs, line, now) or Line.of(tx, firing_jobs)
         else:
             rows += [line.place(job, scheduled_at, now) for scheduled_at in plan.runs]
-    write_firings(tx, rows, starter)
+    return write_firings(tx, rows, starter)
 
 
 @dataclass(kw_only=True)
@@ -303,7 +209,8 @@ def _placed_row(job: DueJob, scheduled_at: datetime, room: Places, now: datetime
     ready = max(now, ready_at(job.key, scheduled_at, jitter_of(job.trigger)))
     if ready > now and _may_wait(job, state):
         state, reason = RunState.SCHEDULED, Reason.JITTER
-    row = _row(job, scheduled_at, now) | {"state": state, "reason": reason}
+    row = _row(job, scheduled_at, now)
+    row["state"], row["reason"] = state, reason
     if state is RunState.QUEUED:
         row["queued_at"] = row["ready_at"]
     elif state is RunState.SKIPPED:
@@ -393,8 +300,3 @@ def mark_broken(tx: sa.Connection, job: DueJob | Unreadable | Job, reason: str, 
         .where(jobs.c.key == job.key, jobs.c.version == job.version)
         .values(state=JobState.BROKEN, reason=reason, version=job.version + 1, updated_at=to_micros(now))
     )
-
-
-def trigger_of(job: DueJob) -> dict[str, Any]:
-    """Return the trigger of a due job as a JSON object."""
-    return dict(json.loads(job.trigger))

@@ -23,7 +23,8 @@ from scheduler_app.domain.run import MissedRange, ParentRun, Reason, RunState
 from scheduler_app.domain.trigger import Trigger, parse_trigger
 from scheduler_app.errors import InvalidInput
 from scheduler_app.store import endings
-from scheduler_app.store.firing import DueJob, Unreadable, mark_broken, missed_row, placed, readable, skipped_row
+from scheduler_app.store.dues import DueJob, Unreadable, readable
+from scheduler_app.store.firing import mark_broken, missed_row, placed, skipped_row
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import job_of, parent_run_of
 from scheduler_app.store.standing import Standing, standing

@@ -172,8 +172,8 @@ def _open(database: Database) -> None:
         database.open()
     except StoreUnavailable as error:
         raise StoreUnavailable(
-            f"{error.detail}; it has to be opened before a transaction of yours writes to the same file: "
-            "start an engine, or call scheduler.upgrade() where you make your own tables"
+            f"{database.shown} does not have our tables yet, or older ones, and they cannot be made while a "
+            "transaction of yours writes to the same file: call scheduler.upgrade() where you make your own tables"
         ) from error
 
 

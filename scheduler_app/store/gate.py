@@ -15,13 +15,14 @@ behind one lock: first a lock in the process, then a POSIX record lock on `<data
 import fcntl
 import os
 import threading
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from scheduler_app.errors import StoreUnavailable
 
 GLANCES, GLANCE_EVERY = 6, 0.0002
+RING = b"\n"
 
 
 class Gate:
@@ -74,6 +75,11 @@ class Gate:
         """Let the next one in."""
         fcntl.lockf(self._file, fcntl.LOCK_UN)
         self._inner.release()
+
+    def ring(self) -> None:
+        """Wake the engines of other processes, which watch the file; those that miss it look by themselves."""
+        with suppress(OSError):  # a full disk
+            os.pwrite(self._file, RING, 0)
 
     def _wait(self, waiter: "_Waiter", patience: float) -> None:
         """Wait for the thread that stands in the kernel's queue; who gives up leaves it behind for the next."""

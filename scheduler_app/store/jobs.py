@@ -16,7 +16,7 @@ from scheduler_app.store.endings import PLANS, Gone
 from scheduler_app.store.lanes import notes, wake_others
 from scheduler_app.store.rows import PolicyColumns, job_of, job_values
 from scheduler_app.store.statement import Among, Insert, Statement
-from scheduler_app.store.tables import FINISHED, HELD, OPEN, job_tags, jobs, runs
+from scheduler_app.store.tables import FINISHED, HELD, LAPSING, OPEN, job_tags, jobs, open_runs, runs
 
 LARGEST = 2**63 - 1
 LAST_CHARACTER = "\U0010ffff"
@@ -71,17 +71,32 @@ INSERT = Insert(
 def insert(tx: sa.Connection, job: Job, values: Mapping[str, Any]) -> int | None:
     """Insert a job by its `values_of` and return its key; None when its id is taken."""
     key = INSERT.key(tx, values)
-    if key is None:
-        return None
+    if key is not None:
+        _follow_up(tx, key, job, values)
+    return key
+
+
+def insert_all(tx: sa.Connection, some: Sequence[tuple[Job, Mapping[str, Any]]]) -> list[int | None]:
+    """Insert jobs, each by its `values_of`, and return their keys; None for one whose id is taken."""
+    keys = INSERT.keys(tx, [values for _, values in some])
+    for (job, values), key in zip(some, keys, strict=True):
+        if key is not None:
+            _follow_up(tx, key, job, values)
+    return keys
+
+
+def _follow_up(tx: sa.Connection, key: int, job: Job, values: Mapping[str, Any]) -> None:
     _wake_for(tx, values)
     insert_tags(tx, key, job.policies.tags)
-    return key
+
+
+INSERT_TAG = Statement(job_tags.insert(), columns=["tag", "job_key"])
 
 
 def insert_tags(tx: sa.Connection, key: int, tags: Sequence[str]) -> None:
     """Add the tags of a job that has none."""
     if tags:
-        tx.execute(job_tags.insert(), [{"tag": tag, "job_key": key} for tag in dict.fromkeys(tags)])
+        INSERT_TAG.many(tx, [{"tag": tag, "job_key": key} for tag in dict.fromkeys(tags)])
 
 
 DELETE_TAGS = Statement(job_tags.delete().where(job_tags.c.job_key == sa.bindparam("key_")))
@@ -191,7 +206,10 @@ def containing(words: str) -> Iterator[sa.ColumnElement[bool]]:
     pattern = sa.func.lower(sa.literal(like))
     for column in (jobs.c.id, jobs.c.name, jobs.c.task):
         yield sa.func.lower(column).like(pattern, escape="!")
-    yield jobs.c.key.in_(sa.select(job_tags.c.job_key).where(sa.func.lower(job_tags.c.tag).like(pattern, escape="!")))
+    has_tag = sa.exists().where(
+        job_tags.c.job_key == jobs.c.key, sa.func.lower(job_tags.c.tag).like(pattern, escape="!")
+    )
+    yield has_tag.correlate(jobs)
 
 
 def _first_tag(tag: str) -> Iterator[sa.ColumnElement[bool]]:
@@ -230,9 +248,7 @@ def soonest(tx: sa.Connection, until: datetime, limit: int) -> list[Job]:
         jobs.c.next_run_time.is_not(None),
         jobs.c.next_run_time <= to_micros(until),
     )
-    ending = sa.select(jobs).where(
-        sa.text(HELD), jobs.c.state == JobState.PAUSED, jobs.c.paused_until <= to_micros(until)
-    )
+    ending = sa.select(jobs).where(sa.text(LAPSING), jobs.c.paused_until <= to_micros(until))
     rows = [*tx.execute(due.order_by(jobs.c.next_run_time).limit(limit)), *tx.execute(ending.limit(limit))]
     return [job_of(row) for row in rows]
 
@@ -280,7 +296,8 @@ def covering(states: tuple[str, ...]) -> str:
 
 def finish_left(tx: sa.Connection, keys: Collection[int]) -> None:
     """Finish those of these jobs, of which runs have ended, that have nothing due and no open run."""
-    finish_idle(tx, [row.key for row in FIRING_NO_MORE.rows(tx, keys=keys)])
+    if keys:
+        finish_idle(tx, [row.key for row in FIRING_NO_MORE.rows(tx, keys=[*keys])])
 
 
 def finish_idle(tx: sa.Connection, keys: Collection[int]) -> None:
@@ -297,28 +314,11 @@ FINISH_IDLE = Statement(
         sa.text("scheduler_jobs.state IN ('active', 'paused')"),
         jobs.c.next_run_time.is_(None),
         jobs.c.after_job.is_(None),
-        ~sa.exists().where(
-            runs.c.job_key == jobs.c.key, sa.text("scheduler_runs.state IN ('scheduled', 'queued', 'running')")
-        ),
+        ~sa.exists().where(runs.c.job_key == jobs.c.key, sa.text(open_runs("scheduler_runs."))),
     )
-    .values(state=JobState.FINISHED, reason=None, version=jobs.c.version + 1)
+    .values(state=JobState.FINISHED, reason=None, version=jobs.c.version + 1),
+    named=("key_",),
 )
-
-
-# counted in the narrow partial indexes: a job's own row is read for none
-COUNT_HELD = Statement(
-    sa.select(jobs.c.state, sa.func.count().label("number")).where(sa.text(HELD)).group_by(jobs.c.state)
-)
-COUNT_OPEN = Statement(sa.select(sa.func.count().label("number")).select_from(jobs).where(sa.text(OPEN)))
-COUNT_FINISHED = Statement(sa.select(sa.func.count().label("number")).select_from(jobs).where(sa.text(FINISHED)))
-
-
-def count_by_state(tx: sa.Connection) -> dict[str, int]:
-    """Return how many jobs are in each state that any is in."""
-    held = {row.state: row.number for row in COUNT_HELD.rows(tx)}
-    active = COUNT_OPEN.scalar(tx) - sum(held.values())
-    found = {JobState.ACTIVE: active, **held, JobState.FINISHED: COUNT_FINISHED.scalar(tx)}
-    return {str(state): number for state, number in found.items() if number}
 
 
 def skips(tx: sa.Connection, keys: Sequence[int]) -> dict[int, int]:

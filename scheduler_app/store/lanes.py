@@ -66,6 +66,7 @@ class Lanes:
     def _undo(self, connection: sa.Connection, error: BaseException) -> None:
         if isinstance(error, SchedulerError):
             connection.info.pop(NOTES, None)
+            connection.info.pop(WAKES, None)
             driver_of(connection).rollback()
             self._idle.append(connection)
             return
@@ -100,7 +101,19 @@ class Lanes:
 
 
 class FileLanes(Lanes):
-    """Connections that write; whoever has waited at the gate waits the less for other programs behind it."""
+    """Connections that write; whoever has waited at the gate waits the less for other programs behind it.
+
+    `ring` tells other processes of what is due, once it is committed.
+    """
+
+    def __init__(self, engine: sa.Engine, begin: str, conclude: Conclude, ring: Callable[[], None]) -> None:
+        super().__init__(engine, begin, conclude)
+        self._ring = ring
+
+    def _commit(self, connection: sa.Connection, driver: Any) -> None:
+        driver.execute("COMMIT")
+        if connection.info.pop(WAKES, False):
+            self._ring()
 
     def _execute_begin(self, driver: Any, within: float | None) -> None:
         if within is None or within > LONG_ENOUGH:
@@ -130,10 +143,7 @@ class _Transaction(AbstractContextManager[sa.Connection]):
 
 
 def wake_others(tx: sa.Connection) -> None:
-    """Let the engines of other processes look as soon as this is committed: something is due earlier than they know.
-
-    Where they see every commit by themselves, this does nothing.
-    """
+    """Let the engines of other processes look as soon as this is committed: something is due earlier than they know."""
     tx.info[WAKES] = True
 
 

@@ -5,8 +5,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from scheduler_app.store.claims import NEXT_READY
+from scheduler_app.store.dues import NEXT_DUE
 from scheduler_app.store.facts import PAUSE, pause_of
-from scheduler_app.store.firing import NEXT_DUE
 from scheduler_app.store.pauses import NEXT_LAPSE
 from scheduler_app.store.rows import due_moment
 from scheduler_app.store.statement import Statement

@@ -18,7 +18,7 @@ from scheduler_app.domain.firing import NO_RUNS, Places
 from scheduler_app.domain.run import Reason, RunState
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.statement import Among, Statement
-from scheduler_app.store.tables import jobs, runs
+from scheduler_app.store.tables import OPEN_RUNS, jobs, open_runs, runs
 
 IS_BLOCKED = sa.text("scheduler_runs.state = 'scheduled' AND scheduler_runs.reason = 'blocked'")
 START_ORDER = (runs.c.priority.desc(), runs.c.ready_at, runs.c.id)
@@ -28,7 +28,7 @@ TAKEN = (
     .select_from(others)
     .where(
         others.c.job_key == jobs.c.key,
-        sa.text("others.state IN ('scheduled', 'queued', 'running') AND others.state <> 'scheduled'"),
+        sa.text(f"{open_runs('others.')} AND others.state <> 'scheduled'"),
     )
     .scalar_subquery()
 )
@@ -41,7 +41,7 @@ COUNT = Statement(
     )
     .where(
         Among(runs.c.job_key, "keys"),
-        sa.text("state IN ('scheduled', 'queued', 'running')"),
+        sa.text(OPEN_RUNS),
     )
     .group_by(runs.c.job_key)
 )

@@ -33,6 +33,9 @@ MOST_READERS = 10
 LOCK = 0x5C4ED
 OUR_LOCK = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(coalesce(current_schema(), '')))"
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', ''); COMMIT"
+# a statement is planned by how large its tables are then: one that met an empty table reads all of it, however it grows
+PLANS_LAST = 32
+BEGUN = "scheduler_begun"
 LISTENS_FOR = 0.5
 PATIENT = 600.0
 # a writer that is stopped in the middle keeps the others out for so long; one that is only slow must not lose its work
@@ -198,7 +201,7 @@ class ServerLanes(Lanes):
             except IndexError:  # another thread was faster
                 break
             try:
-                driver_of(connection).execute(self._begin)
+                driver_of(connection).execute(self._begin_on(connection))
             except psycopg.OperationalError as error:
                 drop(connection)
                 if isinstance(error, NoAnswer) or not _is_gone(error.sqlstate):
@@ -206,6 +209,11 @@ class ServerLanes(Lanes):
             else:
                 return connection
         return super().begun(within)
+
+    def _begin_on(self, connection: sa.Connection) -> str:
+        """Return what begins a transaction, and now and then lets the session plan its statements anew."""
+        begun = connection.info[BEGUN] = connection.info.get(BEGUN, 0) + 1
+        return self._begin if begun % PLANS_LAST else f"{self._begin}; DISCARD PLANS"
 
     def _commit(self, connection: sa.Connection, driver: Any) -> None:
         driver.execute(NOTIFY if connection.info.pop(WAKES, False) else "COMMIT")

@@ -18,6 +18,7 @@ from scheduler_app.domain.job import JobState
 from scheduler_app.domain.policy import Delivery
 from scheduler_app.domain.run import FINAL_STATES, Origin, Reason, RunState
 from scheduler_app.store.engines import LIVE
+from scheduler_app.store.tables import open_runs
 
 
 def _names(values: Iterable[str]) -> str:
@@ -101,7 +102,7 @@ ENDED = _names(FINAL_STATES)
 NEVER_RUN = _names([RunState.MISSED, RunState.SKIPPED])
 EXECUTED = _names([RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT])
 HAS_JOB = "EXISTS (SELECT 1 FROM scheduler_jobs j WHERE j.key = scheduler_runs.job_key)"
-BUSY = "o.state IN ('scheduled', 'queued', 'running') AND o.state <> 'scheduled'"
+BUSY = f"{open_runs('o.')} AND o.state <> 'scheduled'"
 PLACE_IS_TAKEN = f"""EXISTS (SELECT 1 FROM scheduler_runs o WHERE {BUSY} AND o.job_key = scheduler_runs.job_key)
  OR EXISTS (SELECT 1 FROM scheduler_runs o WHERE {BUSY} AND o.concurrency_key = scheduler_runs.concurrency_key)"""
 
@@ -236,9 +237,9 @@ JOB_CHECKS = (
     _job(
         2,
         "nothing is due any more and no run is open, but it is not finished",
-        """state IN ('active', 'paused') AND next_run_time IS NULL AND after_job IS NULL AND NOT EXISTS (
+        f"""state IN ('active', 'paused') AND next_run_time IS NULL AND after_job IS NULL AND NOT EXISTS (
  SELECT 1 FROM scheduler_runs r
- WHERE r.job_key = scheduler_jobs.key AND r.state IN ('scheduled', 'queued', 'running'))""",
+ WHERE r.job_key = scheduler_jobs.key AND {open_runs("r.")})""",
         "state",
     ),
     _job(

@@ -28,8 +28,10 @@ def moment(value: int | None) -> datetime | None:
 
 def due_moment(value: Any) -> datetime | None:
     """Return when something is due, whatever somebody wrote there: what is no time is due never, or at once."""
+    if value is None:
+        return None
     try:
-        return moment(value)
+        return from_micros(value)
     except TypeError:
         return None
     except ArithmeticError:
@@ -37,13 +39,8 @@ def due_moment(value: Any) -> datetime | None:
 
 
 @lru_cache(maxsize=4096)
-def _policy_values(policies: Policies) -> dict[str, Any]:
+def _policy_values(policies: Policies) -> Mapping[str, Any]:
     return asdict(policies) | {"tags": compact(list(policies.tags))}
-
-
-def policy_values(policies: Policies) -> dict[str, Any]:
-    """Return policies as column values."""
-    return dict(_policy_values(policies))
 
 
 @lru_cache(maxsize=4096)
@@ -86,7 +83,8 @@ def _policies(row: Mapping[str, Any]) -> Policies:
 
 def job_values(job: Job) -> dict[str, Any]:
     """Return a job as column values, its key left out, and what could not be read of it: that stays as it is."""
-    values = policy_values(job.policies) | {
+    values = {
+        **_policy_values(job.policies),
         "id": job.id,
         "name": job.name,
         "task": job.task,

@@ -14,7 +14,7 @@ from scheduler_app.store.endings import ENDING
 from scheduler_app.store.lanes import wake_others
 from scheduler_app.store.rows import error_of, run_of
 from scheduler_app.store.statement import Insert, Statement
-from scheduler_app.store.tables import runs
+from scheduler_app.store.tables import OPEN_RUNS, runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ CANCEL_WAITING_OF_JOB = Statement(
     runs.update()
     .where(
         runs.c.job_key == sa.bindparam("key_"),
-        sa.text("state IN ('scheduled', 'queued', 'running') AND state <> 'running'"),
+        sa.text(f"{OPEN_RUNS} AND state <> 'running'"),
     )
     .values(state=RunState.CANCELLED, reason=sa.bindparam("reason_"), finished_at=sa.bindparam("now_"))
     .returning(*ENDING)
@@ -178,15 +178,3 @@ PROGRESS = (
         progress_message=sa.bindparam("message_"),
     )
 )
-
-
-COUNT_OPEN = Statement(
-    sa.select(runs.c.state, sa.func.count().label("number"))
-    .where(sa.text("state IN ('scheduled', 'queued', 'running')"))
-    .group_by(runs.c.state)
-)
-
-
-def count_open(tx: sa.Connection) -> dict[str, int]:
-    """Return how many runs are in each state that is not final."""
-    return {row.state: row.number for row in COUNT_OPEN.rows(tx)}

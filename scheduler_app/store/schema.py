@@ -15,7 +15,7 @@ from scheduler_app.errors import StoreTooNew
 from scheduler_app.store import facts, tables
 from scheduler_app.store.database import Connections, Database
 
-HEAD = "0014"
+HEAD = "0015"
 # the oldest schema whose code works on a store of HEAD; it is kept as a fact, for code that does not know this HEAD
 SERVES = "0001"
 FACT = "schema"

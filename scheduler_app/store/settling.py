@@ -5,7 +5,7 @@ timed out or cancelled meanwhile, is refused, and that is counted on the run. Wh
 failed at a commit that happened all the same, is not late: its own end stands in the row.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain, groupby
 from typing import Any
@@ -48,11 +48,13 @@ WRITE = Statement(
         error_type=sa.bindparam("type_"),
         error_message=sa.bindparam("message_"),
         error_traceback=sa.bindparam("traceback_"),
-    )
+    ),
+    named=("id_",),
 )
 # most runs end well, and what need not be told costs the driver nothing
 WRITE_SUCCESS = Statement(
-    END.values(state=RunState.SUCCEEDED, reason=None, error_type=None, error_message=None, error_traceback=None)
+    END.values(state=RunState.SUCCEEDED, reason=None, error_type=None, error_message=None, error_traceback=None),
+    named=("id_",),
 )
 WRITTEN = Statement(
     sa.select(runs.c.id, runs.c.token, runs.c.state, runs.c.error_type, runs.c.started_at, runs.c.finished_at).where(
@@ -85,16 +87,20 @@ class Settled:
     standing: Standing | None = None
 
 
-def settle(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> Settled:
-    """Write how attempts ended, queue what waited for their places, and fire what comes after them."""
+def settle(
+    tx: sa.Connection, settlements: Sequence[Settlement], now: datetime, firing: Collection[int] = ()
+) -> Settled:
+    """Write how attempts ended, queue what waited for their places, and fire what comes after them.
+
+    The jobs `firing` are about to fire in this transaction: whether anything is left of them is not asked here.
+    """
     if not settlements:
         return Settled()
     valid, refused = _write(tx, settlements)
     how = standing(tx)
     if valid:
-        _go_on(tx, valid, now, how)
-    late = _late(tx, refused)
-    refuse(tx, [outcome.claim for outcome in late])
+        _go_on(tx, valid, now, how, firing)
+    late = _refuse_late(tx, refused) if refused else ()
     return Settled(late=late, standing=None if how.is_any_blocked or how.is_any_after else how)
 
 
@@ -110,36 +116,33 @@ def _write(tx: sa.Connection, settlements: Sequence[Settlement]) -> tuple[list[S
     return held, refused
 
 
-def _go_on(tx: sa.Connection, settlements: Sequence[Settlement], now: datetime, how: Standing) -> None:
+def _go_on(
+    tx: sa.Connection, settlements: Sequence[Settlement], now: datetime, how: Standing, firing: Collection[int]
+) -> None:
     """Let go on what waited for these ends, and finish the jobs that have nothing left."""
     orphans = _cancel_orphans(tx, settlements)
     endings.note(tx, _endings(settlements, {end.run for end in orphans}))
-    keys = [*{settlement.outcome.claim.job_key for settlement in settlements}]
+    keys = {settlement.outcome.claim.job_key for settlement in settlements}
     if how.is_any_blocked:
-        unblock(tx, keys, {settlement.outcome.claim.concurrency_key for settlement in settlements}, now)
-    finish_left(tx, keys)
+        unblock(tx, [*keys], {settlement.outcome.claim.concurrency_key for settlement in settlements}, now)
+    finish_left(tx, keys.difference(firing))
     if how.is_any_after:
         final = (_end(settlement) for settlement in settlements if settlement.state is not RunState.SCHEDULED)
         follow(tx, chain(final, orphans), now, how)
 
 
-def _late(tx: sa.Connection, settlements: Sequence[Settlement]) -> list[Outcome]:
-    """Return the outcomes that are not what stands in the rows of their runs."""
-    if not settlements:
-        return []
+def _refuse_late(tx: sa.Connection, settlements: Sequence[Settlement]) -> Sequence[Outcome]:
+    """Count on their runs, and return, the outcomes that came too late: not they stand in the rows."""
     written = {tuple(row) for row in WRITTEN.rows(tx, ids=[s.outcome.claim.run_id for s in settlements])}
-    return [settlement.outcome for settlement in settlements if _trace(settlement) not in written]
+    late = [settlement.outcome for settlement in settlements if _trace(settlement) not in written]
+    REFUSE.many(tx, [{"id_": outcome.claim.run_id} for outcome in late])
+    return late
 
 
 def _trace(settlement: Settlement) -> tuple[object, ...]:
     """Return what a settlement leaves in its run's row."""
     outcome, values = settlement.outcome, _values(settlement)
     return (*outcome.claim.held, *(values[name] for name in ("state_", "type_", "started_", "finished_")))
-
-
-def refuse(tx: sa.Connection, claims: Iterable[Claim]) -> None:
-    """Count on each run that a result of it came too late."""
-    REFUSE.many(tx, [{"id_": claim.run_id} for claim in claims])
 
 
 def _end(settlement: Settlement, state: RunState | None = None) -> End:

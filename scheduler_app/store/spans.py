@@ -10,7 +10,7 @@ from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.run import RunState
 from scheduler_app.store.rows import moment
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import runs
+from scheduler_app.store.tables import OPEN_RUNS, runs
 
 MOST_RUNNING = 1_000
 SPAN = (runs.c.id, runs.c.job_key, runs.c.state, runs.c.started_at, runs.c.finished_at)
@@ -20,14 +20,14 @@ ENDED = Statement(
         runs.c.finished_at >= sa.bindparam("start"),
         runs.c.finished_at < sa.bindparam("end"),
         runs.c.started_at.is_not(None),
-        sa.text("state NOT IN ('scheduled', 'queued', 'running')"),
+        sa.text(f"NOT {OPEN_RUNS}"),
     )
     .order_by(runs.c.finished_at.desc(), runs.c.id.desc())
     .limit(sa.bindparam("most"))
 )
 _next_ended = (
     sa.select(*SPAN)
-    .where(runs.c.finished_at >= sa.bindparam("end"), sa.text("state NOT IN ('scheduled', 'queued', 'running')"))
+    .where(runs.c.finished_at >= sa.bindparam("end"), sa.text(f"NOT {OPEN_RUNS}"))
     .order_by(runs.c.finished_at, runs.c.id)
     .limit(MOST_RUNNING)
     .subquery()

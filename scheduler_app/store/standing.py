@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from scheduler_app.store.facts import PAUSE, pause_of
 from scheduler_app.store.statement import Statement
-from scheduler_app.store.tables import BLOCKED, OPEN_RUNS, facts, jobs, runs
+from scheduler_app.store.tables import BLOCKED, facts, jobs, open_runs, runs
 from scheduler_app.values import value
 
 
@@ -21,7 +21,7 @@ def _is_any_run(condition: str) -> sa.Exists:
 STANDING = Statement(
     sa.select(
         sa.select(facts.c.value).where(facts.c.name == PAUSE).scalar_subquery().label("pause"),
-        _is_any_run(f"scheduler_runs.{OPEN_RUNS}").label("open"),
+        _is_any_run(open_runs("scheduler_runs.")).label("open"),
         _is_any_run("scheduler_runs.state = 'queued'").label("queued"),
         _is_any_run(f"scheduler_runs.{BLOCKED}").label("blocked"),
         sa.exists().where(sa.text("after_job IS NOT NULL")).select_from(jobs).label("followed"),

@@ -27,13 +27,10 @@ FIRED = (*BY_HAND, "finished_at", "missed_since", "missed_until", "missed_count"
 STARTED = (*(name for name in BY_HAND if name != "reason"), "attempt", "engine", "token", "started_at")
 # a clock that was set back may find a time that has fired already
 UNLESS_FIRED = postgresql.insert(runs).on_conflict_do_nothing()
-INSERT = Statement(UNLESS_FIRED, columns=FIRED)
-RECORD = Insert(UNLESS_FIRED, runs.c.id, columns=FIRED)
-START = Insert(
-    UNLESS_FIRED,
-    runs.c.id,
-    columns=STARTED,
-)
+FIRING = ("job_key", "scheduled_at")
+INSERT = Statement(UNLESS_FIRED, columns=FIRED, named=FIRING)
+RECORD = Insert(UNLESS_FIRED, runs.c.id, columns=FIRED, named=FIRING)
+START = Insert(UNLESS_FIRED, runs.c.id, columns=STARTED, named=FIRING)
 RUNNING = str(RunState.RUNNING)  # the driver takes three times as long to bind a member of an enumeration
 
 
@@ -94,21 +91,25 @@ def _newborn(row: dict[str, Any]) -> Newborn:
     )
 
 
-def write_firings(tx: sa.Connection, rows: Sequence[dict[str, Any]], starter: Starter | None = None) -> None:
-    """Write firings in their order."""
+def write_firings(tx: sa.Connection, rows: Sequence[dict[str, Any]], starter: Starter | None = None) -> set[int]:
+    """Write firings in their order; return jobs that have an open run now, as far as that is known."""
+    opened = set[int]()
     if starter is not None:
         starter.mark(rows)
     for state, group in groupby(rows, key=_fate):
         written = list(group)
         if state is Fate.WAITS:
-            INSERT.many(tx, written)
+            if INSERT.many(tx, written) == len(written):
+                opened.update(row["job_key"] for row in written)
             continue
         ids = (START if state is Fate.STARTS else RECORD).keys(tx, written)
         known = [(row, key) for row, key in zip(written, ids, strict=True) if key is not None]
         if starter is not None and state is Fate.STARTS:
             starter.taken += [_claim(row, key) for row, key in known]
+            opened.update(row["job_key"] for row, _ in known)
         else:
             endings.note(tx, (ending_of(row, key) for row, key in known))
+    return opened
 
 
 def _fate(row: dict[str, Any]) -> Fate:

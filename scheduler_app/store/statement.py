@@ -9,6 +9,7 @@ may depend, such as a state.
 import json
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -17,6 +18,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from scheduler_app.store.lanes import driver_of
+from scheduler_app.store.rowset import ROWS, encoded, over_rows
+
+# fewer rows cost less one by one
+MANY = 16
 
 
 class Members(sa.Text):
@@ -89,8 +94,7 @@ def _among_postgresql(element: Among, compiler: SQLCompiler, **options: Any) -> 
 
 def _row_maker(names: Sequence[str]) -> Callable[[Iterable[Any]], Any]:
     row: Any = namedtuple("Row", list(names))  # type: ignore[misc]
-    maker: Callable[[Iterable[Any]], Any] = row._make
-    return maker
+    return partial(tuple.__new__, row)  # `_make` is a function of Python's
 
 
 def _getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
@@ -134,6 +138,7 @@ class Compiled:
         compiled = _compiler_of(dialect, for_one)(dialect, statement, column_keys=list(columns) or None)
         self.text = compiled.string
         self.order: Sequence[str] = compiled.positiontup or ()
+        self.types = {name: bind.type for name, bind in compiled.binds.items()}
         self.ordered = _getter(self.order)
         self.lists = [(name, bind.type) for name, bind in compiled.binds.items() if isinstance(bind.type, Members)]
         names = [column.name for column in getattr(statement, "exported_columns", ())]
@@ -160,15 +165,24 @@ class Compiled:
 
 
 class Statement:
-    """A statement compiled at its first use. `columns` names the values of an insert."""
+    """A statement compiled at its first use. `columns` names the values of an insert.
+
+    `named` names the parameters that say which row is meant: then a server executes it once for many rows of them.
+    """
 
     def __init__(
-        self, statement: sa.UpdateBase | sa.Select[Any] | sa.TextualSelect, *, columns: Sequence[str] = ()
+        self,
+        statement: sa.UpdateBase | sa.Select[Any] | sa.TextualSelect,
+        *,
+        columns: Sequence[str] = (),
+        named: Sequence[str] = (),
     ) -> None:
         self._statement = statement
         self._columns = columns
+        self._name_of = _getter(named) if named else None
         self.select: Any = statement
         self._compiled: dict[str, Compiled] = {}
+        self._over_rows: Compiled | None = None
 
     def _of(self, tx: sa.Connection) -> Compiled:
         compiled = self._compiled.get(tx.dialect.name)
@@ -195,8 +209,26 @@ class Statement:
         compiled = self._of(tx).best_for(parameters)
         return int(driver_of(tx).execute(compiled.text, compiled.values(parameters)).rowcount)
 
+    def at_once(self, tx: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> Any | None:
+        """Execute, for so many rows of parameters that one statement costs less than one for each; return the cursor.
+
+        None, and nothing is done, where they are few or mean a row twice. It is planned for what it finds.
+        """
+        if self._name_of is None or len(rows) < MANY or tx.dialect.name == "sqlite":
+            return None
+        if len(set(map(self._name_of, rows))) < len(rows):
+            return None
+        if self._over_rows is None:
+            self._over_rows = Compiled(over_rows(self._statement, self._of(tx).types), tx.dialect, ())
+        compiled = self._over_rows
+        return driver_of(tx).execute(compiled.text, compiled.values({ROWS: encoded(rows)}), prepare=False)
+
     def each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> list[int]:
         """Execute once for each row of parameters, and return how many rows each has changed."""
+        rows = list(rows)
+        if (done := self.at_once(tx, rows)) is not None:
+            changed_rows = {number for (number,) in done}
+            return [int(number in changed_rows) for number in range(len(rows))]
         compiled = self._of(tx)
         values = [compiled.values(row) for row in rows]
         if tx.dialect.name == "sqlite" or len(values) < 2:  # an answer from a server costs a round trip
@@ -209,12 +241,16 @@ class Statement:
             changed.append(int(cursor.rowcount))
         return changed
 
-    def many(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Execute once for each row of parameters; all rows have the same names."""
-        compiled = self._of(tx)
-        values = [compiled.ordered(row) for row in rows]
-        if values:
-            driver_of(tx).cursor().executemany(compiled.text, values)
+    def many(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Execute once for each row of parameters, which all have the same names; return how many rows were changed."""
+        rows = list(rows)
+        if not rows:
+            return 0
+        if (done := self.at_once(tx, rows)) is not None:
+            return int(done.rowcount)
+        compiled, cursor = self._of(tx), driver_of(tx).cursor()
+        cursor.executemany(compiled.text, [compiled.ordered(row) for row in rows])
+        return int(cursor.rowcount)
 
 
 class Insert(Statement):
@@ -223,23 +259,26 @@ class Insert(Statement):
     SQLite knows the last key; RETURNING would make it keep a journal of each statement.
     """
 
-    def __init__(self, insert: Any, key: sa.Column[Any], *, columns: Sequence[str]) -> None:
-        super().__init__(insert.returning(key), columns=columns)
+    def __init__(self, insert: Any, key: sa.Column[Any], *, columns: Sequence[str], named: Sequence[str] = ()) -> None:
+        super().__init__(insert.returning(key, *(key.table.c[name] for name in named)), columns=columns, named=named)
         self._silent = Statement(insert, columns=columns)
 
     def key(self, tx: sa.Connection, row: Mapping[str, Any]) -> int | None:
         """Execute, and return the key of the new row."""
-        if tx.dialect.name != "sqlite":
-            key: int | None = self.scalar(tx, **row)
-            return key
-        compiled = self._silent._of(tx)
-        cursor = driver_of(tx).execute(compiled.text, compiled.ordered(row))
-        return cursor.lastrowid if cursor.rowcount else None
+        (key,) = self.keys(tx, [row])
+        return key
 
     def keys(self, tx: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[int | None]:
         """Execute once for each row of parameters, and return the keys of the new rows."""
-        if tx.dialect.name == "sqlite" or len(rows) < 2:
-            return [self.key(tx, row) for row in rows]
+        if tx.dialect.name == "sqlite":
+            compiled, execute = self._silent._of(tx), driver_of(tx).execute
+            cursors = (execute(compiled.text, compiled.ordered(row)) for row in rows)
+            return [cursor.lastrowid if cursor.rowcount else None for cursor in cursors]
+        if len(rows) < 2:
+            return [self.scalar(tx, **row) for row in rows]
+        if self._name_of is not None and (made := self.at_once(tx, rows)) is not None:
+            keys: dict[Any, int] = {tuple(name): key for key, *name in made}
+            return [keys.get(self._name_of(row)) for row in rows]
         compiled = self._of(tx)
         cursor = driver_of(tx).cursor()
         cursor.executemany(compiled.text, [compiled.ordered(row) for row in rows], returning=True)

@@ -57,6 +57,7 @@ WRITE = Statement(
         set_={name: _insert.excluded[name] for name in COLUMNS if name != "job_key"},
     ),
     columns=COLUMNS,
+    named=("job_key",),
 )
 LAST = Statement(
     sa.select(*ENDING)

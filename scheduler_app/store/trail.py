@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,12 +10,14 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.change import bounded
+from scheduler_app.store import parts
 from scheduler_app.store.callers import audit
 from scheduler_app.store.lanes import notes
 from scheduler_app.store.statement import Statement
+from scheduler_app.values import value
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Entry:
     """Who changed what: `before` and `after` hold what the change has changed."""
 
@@ -77,22 +79,50 @@ def add(tx: sa.Connection, changes: Iterable[Change]) -> None:
     INSERT.many(tx, [change.values for change in changes])
 
 
-def page(tx: sa.Connection, where: TrailFilter, *, after: int | None, limit: int) -> list[Entry]:
-    """Return changes, the newest first."""
-    query = sa.select(audit).where(*_conditions(where)).order_by(audit.c.id.desc()).limit(limit)
-    return [_entry(row) for row in tx.execute(query if after is None else query.where(audit.c.id < after))]
+def page(tx: sa.Connection, where: TrailFilter, *, after: int | None, limit: int) -> tuple[list[Entry], int | None]:
+    """Return changes, the newest first, as `store.parts` tells; and after which to go on, None at the end."""
+    window = parts.Window.quick(limit)
+    if after is not None:
+        at = tx.execute(sa.select(audit.c.at).where(audit.c.id == after)).scalar()
+        if at is None:  # what was older is forgotten too
+            return [], None
+        window = replace(window, at=0, after=(at, after))
+    found, edge = parts.page(tx, [_part(tx, where)], window)
+    rows = {row.id: row for row in tx.execute(sa.select(audit).where(audit.c.id.in_([row.key for row in found])))}
+    entries = [(_entry(rows[row.key]), row.key) for row in found]
+    page_, further = parts.cut(entries, None if edge is None else edge[1], limit)
+    return [entry for entry, _ in page_], further
 
 
-def _conditions(where: TrailFilter) -> Iterator[sa.ColumnElement[bool]]:
+def _part(tx: sa.Connection, where: TrailFilter) -> parts.Part:
+    """Return the list: by when, where that is asked for, as the ids tell else."""
+    by_time = where.since is not None or where.until is not None
+    return parts.Part(
+        key=audit.c.id,
+        source=audit,
+        where=tuple(_fits(where)),
+        by=(audit.c.at, audit.c.id) if by_time else (audit.c.id,),
+        value=audit.c.at,
+        span=parts.span(where.since, where.until),
+        down=True,
+        streams=tuple(_streams(tx, where, by_time)),
+    )
+
+
+def _streams(tx: sa.Connection, where: TrailFilter, by_time: bool) -> Iterator[parts.Stream]:
+    if where.subjects and not by_time:
+        yield from (parts.Stream((audit.c.subject == subject,)) for subject in where.subjects)
+        return
+    of_subjects = [sa.select(audit.c.id).where(audit.c.subject.in_(where.subjects))] if where.subjects else []
+    yield parts.few(tx, audit.c.id, of_subjects) or parts.Stream()
+
+
+def _fits(where: TrailFilter) -> Iterator[sa.ColumnElement[bool]]:
     for column, values in ((audit.c.who, where.who), (audit.c.what, where.what), (audit.c.subject, where.subjects)):
         if values:
-            yield column.in_(values)
+            yield parts.shroud(column).in_(values)
     if where.hidden:
         yield audit.c.what.not_in(where.hidden)
-    if where.since is not None:
-        yield audit.c.at >= to_micros(where.since)
-    if where.until is not None:
-        yield audit.c.at < to_micros(where.until)
 
 
 def has_older(tx: sa.Connection, than: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Group commit: writes that wait together share a transaction, and one fsync."""
+"""Group commit: writes that wait together, or come while others write, share a transaction, and one fsync."""
 
 import threading
 from collections import deque
@@ -50,6 +50,7 @@ class Writer:
         self._lane = opened.writer
         self._gate = opened.gate
         self._backend = backend
+        self._translated = translated(backend.explain)
         self._patience = patience
         self.commits = 0
         self._turn = threading.Lock()
@@ -77,7 +78,7 @@ class Writer:
 
         Only for a store that no other program has open: the gate is held meanwhile, and what raises undoes them all.
         """
-        with self._turn, translated(self._backend.explain):
+        with self._turn, self._translated:
             if self._number_strung >= MOST_STRUNG:
                 self._end_string()
             connection = self._strung or self._begin_string()
@@ -92,7 +93,7 @@ class Writer:
     def cut(self) -> None:
         """Commit what was strung together."""
         if self._strung is not None:
-            with self._turn, translated(self._backend.explain):
+            with self._turn, self._translated:
                 self._end_string()
 
     def _begin_string(self) -> sa.Connection:
@@ -125,12 +126,12 @@ class Writer:
             return
         raise StoreUnavailable(f"other writes held the store for {self._patience:g} s; try again")
 
-    def _next_entries(self) -> list[_Entry[Any]]:
+    def _next_entries(self, most: int = MOST_WRITES_TOGETHER) -> list[_Entry[Any]]:
         entries: list[_Entry[Any]] = []
         try:
-            while len(entries) < MOST_WRITES_TOGETHER:
+            while self._waiting and len(entries) < most:
                 entries.append(self._waiting.popleft())
-        except IndexError:  # these are all
+        except IndexError:  # the last one has just withdrawn
             return entries
         return entries
 
@@ -144,12 +145,13 @@ class Writer:
     def _commit_waiting(self) -> None:
         entries, limit = self._next_entries(), CLOCK.monotonic() + self._patience
         try:
-            with translated(self._backend.explain):
-                self._end_string()
-            with translated(self._backend.explain), self._gate.held(self._patience):
-                self.commits += 1
-                if not self._run_together(entries, within=limit - CLOCK.monotonic()):
-                    self._run_apart(entries)
+            with self._translated:
+                if self._strung is not None:
+                    self._end_string()
+                with self._gate.held(self._patience):
+                    self.commits += 1
+                    if not self._run_together(entries, within=limit - CLOCK.monotonic()):
+                        self._run_apart(entries)
         except BaseException as error:
             if isinstance(error, StoreUnavailable):
                 entries += self._all_waiting()
@@ -163,11 +165,12 @@ class Writer:
                 entry.ring()
 
     def _run_together(self, entries: list[_Entry[Any]], *, within: float) -> bool:
-        """Commit all writes as one; False when that was undone because one of several failed."""
+        """Commit all writes as one, those too that come meanwhile; False when one of several failed: all are undone."""
         try:
             with self._lane.transaction(within=within) as connection:
                 for entry in entries:
                     entry.result = entry.work(connection)
+                    entries.extend(self._next_entries(MOST_WRITES_TOGETHER - len(entries)))
                 failpoint("store.before_commit")
             failpoint("store.after_commit")
         except Exception as error:

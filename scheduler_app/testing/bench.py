@@ -109,7 +109,7 @@ class InlinePool:
     @property
     def all_succeeded(self) -> bool:
         """Whether everything that has ended did so well."""
-        return all(outcome.state is RunState.SUCCEEDED for _, outcome in self._ended)
+        return not [outcome for _, outcome in self._ended if outcome.state is not RunState.SUCCEEDED]
 
     def put_back(self, ended: Sequence[Ended]) -> None:
         """Return what could not be settled yet."""
@@ -194,7 +194,7 @@ class Bench:
 
     def run_due(self, horizon: datetime) -> None:
         """Poll until nothing is left that is due at `horizon`; inside a task this is left to the outer poll."""
-        if self._engine.pool.held():
+        if self._pool.held():
             return
         with self._driving:
             self._engine.passes.horizon = horizon

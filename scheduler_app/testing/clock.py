@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
+from scheduler_app.clock import LOOK_EVERY
 from scheduler_app.domain.spec import UTC_ZONE
 from scheduler_app.domain.zone import find_zone
 from scheduler_app.engine.execution import executing
 from scheduler_app.testing.changes import next_gap, next_overlap
+from scheduler_app.testing.matching import aware
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Alarm = tuple[float, Callable[[], None]]
@@ -106,6 +108,12 @@ class FakeClock:
         self._shift(seconds)
         return event.is_set()
 
+    def linger(self, most: float) -> None:
+        """Let simulated time pass until something is due, `most` seconds at most; in a task nothing else runs."""
+        due = self.next_due() if executing() is None else None
+        until = most if due is None else max(LOOK_EVERY, (due - self._now) / timedelta(seconds=1))
+        self.wait(threading.Event(), min(most, until))
+
     def adjust(self, ahead: timedelta, *, within: timedelta) -> None:
         """Stay as it is: simulated time is nobody else's."""
 
@@ -122,7 +130,7 @@ class FakeClock:
 
     def advance(self, delta: timedelta | None = None, **parts: float) -> datetime:
         """Move on by a timedelta, or by its parts (`days=3`, `minutes=5`), running every firing at its time."""
-        return self.travel_to(self._now + (delta or timedelta()) + timedelta(**parts))
+        return self.travel_to(self._now + _step(delta, parts))
 
     async def advance_async(self, delta: timedelta | None = None, **parts: float) -> datetime:
         """Do what `advance` does, in a thread: the event loop of the test goes on meanwhile."""
@@ -134,9 +142,7 @@ class FakeClock:
 
     def travel_to(self, moment: datetime | str) -> datetime:
         """Move on to a moment, aware or ISO 8601 with an offset, running every firing on the way at its own time."""
-        target = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-        if target.tzinfo is None:
-            raise ValueError(f"{moment!r} has no zone; say which, as in 2026-03-29T09:00:00+02:00")
+        target = aware(moment)
         if target < self._now:
             raise ValueError(f"time runs forward: it is {self._now.isoformat()}, asked for {target.isoformat()}")
         with ExitStack() as moving:
@@ -147,14 +153,14 @@ class FakeClock:
                 self._set(max(event, self._now))
                 self._run_due(min(self._now, target))
             self._rest()
-        self._set(max(target.astimezone(UTC), self._now))
+        self._set(max(target, self._now))
         for driven in self._driven:
             driven.tidy()
         return self._now
 
     def jump(self, delta: timedelta | None = None, **parts: float) -> datetime:
         """Move on as if nothing had been there to run meanwhile: what is due is late. Then run it."""
-        self._set(self._now + (delta or timedelta()) + timedelta(**parts))
+        self._set(self._now + _step(delta, parts))
         self.run_due()
         return self._now
 
@@ -201,18 +207,24 @@ class FakeClock:
             driven.rest()
 
     def _next_event(self) -> datetime | None:
-        events = (driven.next_event() for driven in self._driven)
-        return min((event for event in events if event is not None), default=None)
+        events = [event for driven in self._driven if (event := driven.next_event()) is not None]
+        return min(events, default=None)
 
     def _shift(self, seconds: float) -> None:
         self._set(self._now + timedelta(seconds=seconds))
 
     def _set(self, moment: datetime) -> None:
         step = moment - self._now
-        self._monotonic += step / timedelta(seconds=1)
+        self._monotonic += step.total_seconds()
         self._now = moment
         if self._traveller is not None:
             self._traveller.shift(step)  # `move_to` sets the zone of the process anew each time
+
+
+def _step(delta: timedelta | None, parts: dict[str, float]) -> timedelta:
+    if delta is not None and not isinstance(delta, timedelta):
+        raise TypeError(f"time moves by a timedelta, or by parts like advance(minutes=5); got {delta!r}")
+    return (delta or timedelta()) + timedelta(**parts)
 
 
 async def _in_thread(work: Callable[[], datetime]) -> datetime:

@@ -81,12 +81,19 @@ def _defaults(task: Task) -> dict[str, Any]:
 
 
 def moment(at: datetime | str | None) -> datetime | None:
-    """Return a time, aware or ISO 8601 with an offset, in UTC; ValueError when it has no zone."""
-    if at is None:
-        return None
-    found = datetime.fromisoformat(at) if isinstance(at, str) else at
-    if found.tzinfo is None:
-        raise ValueError(f"at={at!r} has no zone; say which, as in 2026-03-29T09:00:00+02:00")
+    """Return a time in UTC; None for none."""
+    return None if at is None else aware(at, "at=")
+
+
+def aware(given: datetime | str, name: str = "") -> datetime:
+    """Return a time, aware or ISO 8601 with an offset, in UTC; ValueError when it is none or has no zone."""
+    try:
+        found = datetime.fromisoformat(given) if isinstance(given, str) else given
+        zone = found.tzinfo
+    except (ValueError, AttributeError):
+        raise ValueError(f"{name}{given!r} is no time; give one like 2026-03-29T09:00:00+02:00") from None
+    if zone is None:
+        raise ValueError(f"{name}{given!r} has no zone; say which, as in 2026-03-29T09:00:00+02:00")
     return found.astimezone(UTC)
 
 

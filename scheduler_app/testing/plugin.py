@@ -129,6 +129,12 @@ def inline(fake_clock: FakeClock) -> Callable[..., AbstractContextManager[None]]
 
 
 @pytest.fixture
+def manual(fake_clock: FakeClock) -> Callable[..., AbstractContextManager[None]]:
+    """Let what a call queues wait, in a block of a test whose mode is inline: `with manual():`."""
+    return asserting.manual
+
+
+@pytest.fixture
 def simulate() -> Callable[..., Timeline]:
     """Tell when a trigger or a job fires, without running anything: `simulate(trigger, days=365)`."""
     return timeline.simulate

@@ -12,7 +12,7 @@ from flask_openapi.openapi import OpenAPI
 from werkzeug.test import TestResponse
 
 from scheduler_app import dashboard
-from scheduler_app.api import Pages, Readiness, create_api
+from scheduler_app.api.wsgi import Pages, Readiness, create_api
 from scheduler_app.domain.task import Registry, Task
 from scheduler_app.services.context import Context
 from scheduler_app.services.keys import add_admin_key

@@ -71,6 +71,31 @@ def test_the_fault_of_one_job_does_not_stop_the_others(call: Caller) -> None:
     assert [job["id"] for job in call("GET", "/jobs").get_json()["items"]] == ["a", "taken", "z"]
 
 
+def test_jobs_of_every_kind_stand_side_by_side_in_a_batch_and_of_one_id_the_first_is_added(call: Caller) -> None:
+    once = {"task": "greet", "kwargs": {"name": "B"}}
+    follows = {"type": "after", "job": "timed"}
+
+    items = batch(
+        call,
+        once | {"id": "once"},
+        PLAIN | {"id": "once"},
+        PLAIN | {"id": "later", "trigger": follows, "tags": ["three"]},
+        PLAIN | {"id": "timed", "tags": ["one", "two", "one"]},
+        once | {"id": "timed"},
+        PLAIN | {"id": "timed"},
+        PLAIN | {"id": "last", "priority": 3, "overlap": "skip"},
+    )
+
+    assert [item["status"] for item in items] == [202, 409, 201, 201, 409, 409, 201]
+    assert [call("GET", f"/jobs/{items[at]['job']['id']}").get_json() for at in (0, 2, 3, 6)] == [
+        items[at]["job"] for at in (0, 2, 3, 6)
+    ]
+    assert (items[6]["job"]["priority"], items[6]["job"]["overlap"]) == (3, "skip")
+    assert [job["id"] for job in call("GET", "/jobs?tag=two,three").get_json()["items"]] == ["later", "timed"]
+    noted = call("GET", "/audit?what=job.created").get_json()["items"]
+    assert {entry["subject"] for entry in noted} == {"job:later", "job:timed", "job:last"}
+
+
 def test_a_thousand_jobs_are_added_and_one_more_is_refused(call: Caller) -> None:
     jobs = [PLAIN | {"id": f"job-{n:04}"} for n in range(1000)]
     assert {item["status"] for item in batch(call, *jobs)} == {201}

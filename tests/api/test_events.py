@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask_openapi.openapi import OpenAPI
 from werkzeug.test import TestResponse
 
-from scheduler_app.api import Listening
+from scheduler_app.api.wsgi import Listening
 from scheduler_app.services.context import Context
 from scheduler_app.store.database import Database
 from scheduler_app.store.tables import runs

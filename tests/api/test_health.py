@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask_openapi.openapi import OpenAPI
 
-from scheduler_app.api import Readiness
+from scheduler_app.api.wsgi import Readiness
 
 
 def test_the_process_is_healthy_without_a_key(build: Callable[..., OpenAPI]) -> None:

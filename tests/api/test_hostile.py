@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scheduler_app.api import Readiness, create_api
+from scheduler_app.api.wsgi import Readiness, create_api
 from tests.api.conftest import Caller, SettableClock, every, new_context
 from tests.postgres import TEMPLATE
 

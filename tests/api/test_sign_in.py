@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask_openapi.openapi import OpenAPI
 
 from scheduler_app import dashboard
-from scheduler_app.api import Pages, Readiness, create_api
+from scheduler_app.api.wsgi import Pages, Readiness, create_api
 from scheduler_app.services import keys, sessions
 from scheduler_app.services.context import Context
 from scheduler_app.services.keys import KeySpec

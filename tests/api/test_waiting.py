@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from flask_openapi.openapi import OpenAPI
 
-from scheduler_app.api import Listening
+from scheduler_app.api.wsgi import Listening
 from scheduler_app.errors import StoreUnavailable
 from scheduler_app.services.context import Context
 from scheduler_app.store.tables import runs

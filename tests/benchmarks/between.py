@@ -36,7 +36,7 @@ WORKLOAD = Workload(
     ),
     settings={
         "adding": f"one process, {GAP * 1e3:g} ms between two calls in the mean, half to one and a half of it",
-        "ours": "delay(); the adding process has no engine; LISTEN on PostgreSQL, on SQLite a look every 50 ms",
+        "ours": "delay(); the adding process has no engine; LISTEN on PostgreSQL, on SQLite a file that is watched",
         "peers": "workers as in E1, as they come: some wait at the broker, Huey on SQLite looks ever less often",
         "apscheduler": "left out: a scheduler does not see what another process has added",
     },

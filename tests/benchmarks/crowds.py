@@ -5,7 +5,6 @@ first, so that its own task says how late it is, in the same way for every conte
 """
 
 import json
-import resource
 import sqlite3
 import sys
 import time
@@ -24,6 +23,7 @@ from scheduler_app import Scheduler
 from scheduler_app.clock import SystemClock, from_micros, to_micros
 from tests import bulk
 from tests.benchmarks.drainers import THREADS, aps_scheduler
+from tests.benchmarks.memory import resident_mib
 
 SETTLING = 5.0
 TICK = """
@@ -117,15 +117,6 @@ def _add(scheduler: BackgroundScheduler, lateness: Lateness, number: int, first:
         id=f"job-{number}",
         args=(first,),
     )
-
-
-def resident_mib() -> float:
-    """Return the memory that this process has now; where that is not told, the most it had."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmRSS:")]
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 CONTENDERS = {"ours": ours, "aps-memory": aps_memory}

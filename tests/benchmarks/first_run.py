@@ -13,7 +13,7 @@ from pathlib import Path
 from flask import Flask
 
 from scheduler_app import Scheduler
-from tests.benchmarks.crowds import resident_mib
+from tests.benchmarks.memory import resident_mib
 
 LONGEST = 60.0
 

@@ -32,7 +32,7 @@ class Late:
             unit="jobs/s",
             contenders=tuple(self._contenders()),
             settings={
-                "jobs": "intervals, evenly spread, in stores of four sizes",
+                "jobs": "intervals, evenly spread, in stores of four sizes, none smaller than what is due in a second",
                 "figures": f"from the due time to the first line of the task, over {SECONDS} s; memory at their end",
                 "peers": "BackgroundScheduler on its memory store, misfire_grace_time=None, up to 100,000 jobs",
             },
@@ -49,16 +49,19 @@ class Late:
         name, _, part = contender.rpartition("-")
         if name != "ours":
             return
-        number = jobs // int(part)
+        number = self._number(jobs, part)
         content = bulk.Content(
             now=to_micros(SystemClock().now()), jobs=number, columns=crowds.columns_of(number, self.rate)
         )
         bulk.fill(folder.parent / f"{part}.db", content)
 
+    def _number(self, jobs: int, part: str) -> int:
+        return max(self.rate, jobs // int(part))
+
     def measure(self, contender: str, folder: Path, jobs: int) -> Measured:
         """Let the jobs fire in a process of its own."""
         name, _, part = contender.rpartition("-")
-        number = jobs // int(part)
+        number = self._number(jobs, part)
         if name != "ours" and number > MOST_IN_MEMORY:
             return Measured(rate=0.0)
         arguments = [name, str(folder.parent / f"{part}.db"), str(number), str(self.rate), str(SECONDS)]

@@ -12,7 +12,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 40.0
-FOREIGN = ("SCHEDULER_", "FLASK_", "GUNICORN_")
+# what is not compiled at each start has been compiled before, as what is installed was
+FOREIGN = ("SCHEDULER_", "FLASK_", "GUNICORN_", "PYTHONDONTWRITEBYTECODE")
 
 
 class StepError(Exception):

@@ -213,6 +213,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, help="folder for the store and the results, on the disk to measure")
     given = parser.parse_args(words)
     out = given.out or Path(tempfile.mkdtemp(prefix="scheduler-soak-"))
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="store-", dir=out) as store:
         where = machine.describe(Path(store))
         found = soak(Path(store), given.minutes * 60)

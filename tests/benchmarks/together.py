@@ -11,8 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from scheduler_app.signals import RunEnded
-from tests.benchmarks.drainers import fault_of, ours_on
+from tests.benchmarks.drainers import all_settled, fault_of, ours_on
 from tests.benchmarks.marks import Marker, Marks
 from tests.benchmarks.processes import ROOT, StepError, environment
 from tests.benchmarks.workload import Measured
@@ -33,7 +32,9 @@ def measure(store: str, folder: Path, jobs: int) -> Measured:
         began = time.monotonic()
         for member in members:
             _say(member, "go")
-        seconds = marks.wait_for(jobs, began + SECONDS) - began
+        marks.wait_for(jobs, began + SECONDS)
+        all_settled(store)
+        seconds = time.monotonic() - began
     if fault := fault_of(store, jobs):
         raise StepError(fault)
     return Measured(rate=jobs / seconds)
@@ -71,9 +72,9 @@ def _say(member: subprocess.Popen[str], word: str) -> None:
 
 def main(store: str) -> None:
     """Execute from the first word to the second."""
-    scheduler, marker = ours_on(store), Marker()
+    marker = Marker()
+    scheduler = ours_on(store, lambda: marker.mark(0.0))
     scheduler.core.open()
-    scheduler.core.ctx.bus.subscribe(lambda message: marker.mark(0.0) if isinstance(message, RunEnded) else None)
     print(READY, end="", flush=True)
     sys.stdin.readline()
     scheduler.start()

@@ -103,6 +103,11 @@ def test_a_password_is_never_shown(said):
     assert "postgresql+psycopg://me:***@host/db" in err
 
 
+def test_another_driver_of_sqlite_is_refused(said):
+    _, _, err = said("check", "--port", "0", "--database", "sqlite+aiosqlite:///jobs.db")
+    assert "the driver of 'sqlite+aiosqlite' is not supported; write sqlite:///" in err
+
+
 @pytest.mark.parametrize(
     ("toml", "says"),
     [("threads = = 3", "config mine.toml: Invalid value (at line 1"), (None, "config mine.toml: No such file")],

@@ -5,7 +5,8 @@ import tomllib
 import pytest
 from click.testing import CliRunner
 
-from scheduler_app.cli import cli
+from scheduler_app.cli import celery_worker_command, cli
+from scheduler_app.cli.celery_worker import UNITS
 from scheduler_app.settings import Settings
 
 
@@ -48,3 +49,8 @@ def test_the_settings_are_printed_as_a_file_that_can_be_used():
     printed = CliRunner().invoke(cli, ["settings"]).output
     assert Settings.model_validate(tomllib.loads(printed)) == Settings()
     assert CliRunner().invoke(cli, ["settings", "--markdown"]).output.startswith("| setting |")
+
+
+def test_the_pools_that_a_celery_worker_offers_are_those_that_it_can_make():
+    (pool,) = [option for option in celery_worker_command.params if option.name == "pool"]
+    assert list(pool.type.choices) == list(UNITS)

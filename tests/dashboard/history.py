@@ -79,7 +79,7 @@ def derive(database: Database, firings: Sequence[tuple[int, int]]) -> None:
     while database.write_alone(lambda tx: filling.step(tx, NOW)):
         pass
     reckoning = Reckoning(since=NOW)
-    while database.write_alone(reckoning.step):
+    while database.write_alone(lambda tx: reckoning.step(tx, 50)):
         pass
     database.write_alone(
         lambda tx: plans.replace(tx, reckoning.hours, NOW.replace(minute=0, second=0), reckoning.until)

@@ -7,7 +7,7 @@ from pathlib import Path
 from flask_openapi.openapi import OpenAPI
 
 from scheduler_app import dashboard
-from scheduler_app.api import Listening, Pages, Readiness, create_api
+from scheduler_app.api.wsgi import Listening, Pages, Readiness, create_api
 from scheduler_app.domain.task import Registry
 from scheduler_app.services.context import Context
 from scheduler_app.services.opening import KEY_FILE

@@ -35,7 +35,7 @@ def test_a_week_far_ahead_is_counted_when_asked_for(browser: Browser, ctx: Conte
     assert "<bdi>daily</bdi>" in page, "what nobody named is called by its id"
     ctx.database.write(lambda tx: plans.replace(tx, {}, now, now + reckoning.AHEAD))
     assert browser.api("GET", f"/forecast?from={quote(begin.isoformat())}") == found
-    monkeypatch.setattr(reckoning, "JOBS_AT_ONCE", 1)
+    monkeypatch.setattr(outlooks, "JOBS_A_SLICE", 1)
     monkeypatch.setattr(outlooks, "MOST_SLICES_AHEAD", 1)
     assert browser.api("GET", f"/forecast?from={quote(begin.isoformat())}")["complete"] is False
     assert "not all jobs could be counted" in text_of(browser.get(f"/week?from={quote(begin.isoformat())}"))

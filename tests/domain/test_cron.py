@@ -279,6 +279,8 @@ def test_every_expression_of_the_corpus_has_words() -> None:
         ("@hourly", "UTC", "Every hour (UTC)"),
         ("*/90 * * * *", "UTC", "Every 90th minute of every hour (UTC)"),  # not "every 90 minutes", which is wrong
         ("0 0 */2 * 1", "UTC", "At 00:00 on every second day of month if it's on Monday (UTC)"),  # both, not either
+        ("1 9-17 * * *", "UTC", "At 1 minute past the hour, between 09:00 and 17:59 (UTC)"),
+        ("0,1 3-5 * * *", "UTC", "At 0 and 1 minutes past the hour, between 03:00 and 05:59 (UTC)"),
     ],
 )
 def test_it_is_told_in_words(expression: str, zone: str, words: str) -> None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from scheduler_app.domain.policy import Overlap
 from scheduler_app.domain.retention import Retention
 from scheduler_app.domain.run import Reason, RunState
+from scheduler_app.engine.bookkeeper import LOOK_EVERY, Bookkeeper
 from scheduler_app.engine.pruner import Pruner
 from scheduler_app.services import jobs, outlooks, runs, stats
 from scheduler_app.services.audit import audit
@@ -18,6 +19,7 @@ from scheduler_app.store.tables import engines as engine_table
 from scheduler_app.store.tables import job_stats, rollups
 from scheduler_app.store.tables import runs as run_table
 from scheduler_app.testing.clock import START
+from tests.clocks import SettableClock
 
 
 @pytest.fixture
@@ -242,6 +244,25 @@ def test_the_bookkeeper_reckons_what_is_planned_when_jobs_have_changed(scheduler
     scheduler.pause_job("often")
     bookkeeper.finish()
     assert outlooks.week(START, ctx=ctx)[167].firings == 2
+
+
+class Ticking(SettableClock):
+    """A clock of which each look takes a millisecond."""
+
+    def monotonic(self) -> float:
+        self.advance(0.001)
+        return super().monotonic()
+
+
+def test_the_bookkeeper_lets_go_of_the_interpreter_after_each_job_that_takes_long(scheduler, fake_clock, ctx, nothing):
+    for number in range(3):
+        scheduler.add_job(f"often-{number}", nothing, trigger="interval", minutes=1)
+    fake_clock.run_due()
+    bookkeeper = Bookkeeper(ctx.database, Ticking(fake_clock.now()), engine_id=lambda: scheduler.core.engine.id)
+    rests = [bookkeeper.poll() for _ in range(6)]
+    assert rests[-1] == LOOK_EVERY
+    assert all(0 < rest < 0.1 for rest in rests[:-1]), rests
+    assert outlooks.week(START, ctx=ctx)[1].firings == 180
 
 
 def test_what_waits_is_sampled_by_the_minute(scheduler, fake_clock, ctx, nothing):

@@ -88,9 +88,13 @@ def test_who_was_interrupted_goes_on_and_who_was_overtaken_stops(scheduler, fake
     follow(version(priority=2))
     follow(interrupted)
     assert {watch.job(f"job{number}").policies.priority for number in range(7)} == {2}
-    halfway = version(priority=3)
+    halfway, second = version(priority=3), version(priority=3)
     halfway.poll()
-    follow(version(priority=3))
+    second.poll()
+    assert [watch.job(f"job{number}").policies.priority for number in range(7)] == [3, 3, 3, 3, 2, 2, 2], (
+        "they share it"
+    )
+    follow(second)
     assert {watch.job(f"job{number}").policies.priority for number in range(7)} == {3}
 
 

@@ -83,12 +83,34 @@ def test_a_trigger_may_be_said_in_every_way_that_they_know(scheduler, fake_clock
     assert len(work.calls) == 1
 
 
-def test_without_a_trigger_it_runs_once_now_and_the_id_may_be_left_out(scheduler, fake_clock):
+@pytest.mark.parametrize("options", [{}, {"trigger": "date"}, {"trigger": "date", "run_date": None}], ids=str)
+def test_without_a_time_it_runs_once_now_and_the_id_may_be_left_out(scheduler, fake_clock, options):
     work.calls.clear()
-    job = scheduler.add_job(func=work.note, args=["now"])
+    job = scheduler.add_job(func=work.note, args=["now"], **options)
     assert len(job.id) == 36
     fake_clock.run_due()
     assert work.calls == ["now"]
+
+
+def test_a_job_without_a_name_has_the_name_of_its_id(scheduler, fake_clock):
+    scheduler.task("interval", id="b", minutes=1)(work.note)
+    scheduler.add_job("a", work.note, trigger="interval", minutes=1)
+    assert {job.id: job.name for job in scheduler.get_jobs()} == {"a": "a", "b": "b"}
+
+
+def test_a_function_may_take_any_arguments(scheduler, fake_clock):
+    @scheduler.task
+    def anything(*args, **kwargs):
+        return [args, kwargs]
+
+    @scheduler.task
+    def by_place_and_by_name(first: int, /, *, second: int) -> int:
+        return first + second
+
+    run, other = anything.delay(1, two=2), by_place_and_by_name.delay(1, second=2)
+    fake_clock.run_due()
+    assert (run.result, other.result) == ([[1], {"two": 2}], 3)
+    assert by_place_and_by_name.task.schema["required"] == ["second"]
 
 
 def test_a_time_without_zone_is_in_the_schedulers(tmp_path: Path):

@@ -43,6 +43,12 @@ def test_a_declared_id_is_taken_from_the_function_and_may_not_be_declared_twice(
         scheduler.task("interval", minutes=5)(named)
 
 
+@pytest.mark.parametrize("trigger", ["intervall", {"type": "intervall", "minutes": 5}])
+def test_a_misspelt_trigger_is_told_where_it_stands(scheduler, trigger):
+    with pytest.raises(ConfigurationError, match="got 'intervall'; did you mean 'interval'"):
+        scheduler.task(trigger, id="tick")
+
+
 def declaring(path: Path, minutes: int) -> Scheduler:
     """Return a scheduler as a program has it at each start."""
     scheduler = Scheduler()

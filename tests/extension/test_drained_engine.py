@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_app.extension.mount import readiness
+from scheduler_app.extension.served import readiness
 from scheduler_app.services import engines as asking
 from tests.extension.conftest import until
 from tests.extension.test_reconciling import made, started

@@ -91,3 +91,12 @@ def test_waiting_for_a_job_gives_its_newest_run(add, fake_clock):
     fake_clock.advance(hours=2)
     assert job.wait(timeout=5).scheduled_at == START + timedelta(hours=2)
     assert repr(job) == f"<JobHandle {job.id}>"
+
+
+def test_a_time_that_is_none_and_a_timeout_that_is_no_number_are_refused(add, scheduler):
+    with pytest.raises(InvalidInput, match=r"when must be a time, got None; delay\(\) runs it now"):
+        add.delay_until(None, 1)
+    with pytest.raises(InvalidInput, match="timeout must be a number of seconds, got '5'"):
+        add.delay(1).wait("5")
+    with pytest.raises(NotFound, match="there is no job 'None'"):
+        scheduler.pause_job(None)

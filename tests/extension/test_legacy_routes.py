@@ -61,7 +61,7 @@ def test_a_job_is_added_read_and_deleted_in_the_shape_that_clients_know(client: 
     assert added.status_code == 200
     assert added.json == {
         "id": "a",
-        "name": "tests.aps.work:note",
+        "name": "a",
         "func": "tests.aps.work:note",
         "args": [1],
         "kwargs": {},

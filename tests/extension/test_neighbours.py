@@ -133,28 +133,61 @@ def test_the_commands_pass_over_their_tables(said, engine: sa.Engine, scheduler_
         copy.dispose()
 
 
-def test_a_store_that_is_to_be_made_is_refused_within_a_transaction_that_writes_with_what_to_do(tmp_path: Path):
-    app = Flask("shop", instance_path=str(tmp_path))
-    app.config |= {"SQLALCHEMY_DATABASE_URI": "sqlite:///shop.db", "SCHEDULER_DATABASE": "sqlite:///shop.db"}
-    db, scheduler = SQLAlchemy(app), Scheduler(app)
-    notes = sa.Table("notes", db.metadata, sa.Column("id", sa.Integer, primary_key=True))
+class Shop:
+    """A user's app on a database that it shares with us: `insert` adds a note and a job in one transaction."""
 
-    @scheduler.task
-    def nothing() -> None: ...
+    def __init__(self, folder: Path) -> None:
+        self.app = Flask("shop", instance_path=str(folder))
+        self.app.config |= {"SQLALCHEMY_DATABASE_URI": "sqlite:///shop.db", "SCHEDULER_DATABASE": "sqlite:///shop.db"}
+        self.db, self.scheduler = SQLAlchemy(self.app), Scheduler(self.app)
+        self.notes = sa.Table("notes", self.db.metadata, sa.Column("id", sa.Integer, primary_key=True))
+        self.nothing = self.scheduler.task(nothing)
+        with self.app.app_context():
+            self.db.create_all()
 
-    with app.app_context():
-        db.create_all()
-        db.session.execute(notes.insert())
-        with pytest.raises(StoreUnavailable, match=r"or call scheduler\.upgrade\(\) where you make your own tables"):
-            nothing.delay(in_transaction=db.session)
-        db.session.rollback()
-        scheduler.upgrade()
-        db.session.execute(notes.insert())
-        run = nothing.delay(in_transaction=db.session)
-        db.session.commit()
-        assert run.state == "queued"
-        db.engine.dispose()
-    scheduler.core.close()
+    def insert(self) -> str:
+        self.db.session.execute(self.notes.insert())
+        run = self.nothing.delay(in_transaction=self.db.session)
+        self.db.session.commit()
+        return run.state
+
+    def close(self) -> None:
+        with self.app.app_context():
+            self.db.engine.dispose()
+        self.scheduler.core.close()
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with closing(Shop(tmp_path)) as shop:
+        yield shop
+
+
+def test_a_store_that_is_to_be_made_is_refused_within_a_transaction_that_writes_with_what_to_do(shop: Shop):
+    told = r"shop\.db does not have our tables yet.*call scheduler\.upgrade\(\)"
+    with shop.app.app_context():
+        with pytest.raises(StoreUnavailable, match=told):
+            shop.insert()
+        shop.db.session.rollback()
+        shop.scheduler.upgrade()
+        assert shop.insert() == "queued"
+
+
+def test_the_first_view_of_a_new_database_may_add_a_job_in_its_transaction(shop: Shop):
+    shop.app.post("/notes")(shop.insert)
+    assert shop.app.test_client().post("/notes").text == "queued"
+
+
+def test_a_request_that_adds_no_job_makes_no_store_where_there_is_no_file(tmp_path: Path):
+    app = Flask("shop", instance_path=str(tmp_path / "instance"))
+    Scheduler(app)
+    app.get("/")(lambda: "here")
+    assert app.test_client().get("/").text == "here"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,14 @@ def test_a_thread_pool_says_how_many_runs_execute_at_one_time(app: Flask, execut
 
 
 @pytest.mark.parametrize(
+    "pool", [{"type": "processpool", "max_workers": 3}, ProcessPoolExecutor(3)], ids=["type", "object"]
+)
+def test_a_process_pool_says_how_many_processes_there_are(app: Flask, pool):
+    app.config["SCHEDULER_EXECUTORS"] = {"default": {"type": "threadpool"}, "processpool": pool}
+    assert Scheduler(app).core.settings.processes == 3
+
+
+@pytest.mark.parametrize(
     "store",
     [MemoryJobStore(), {"type": "memory"}, SQLAlchemyJobStore(url="sqlite://"), {"type": "sqlalchemy"}],
     ids=["object", "type", "in SQLite's memory", "its type"],
@@ -123,12 +131,16 @@ def test_the_database_setting_wins_over_a_job_store(app: Flask, tmp_path: Path):
         ("JOBSTORES", {"second": MemoryJobStore()}, "one store"),
         ("EXECUTORS", {"default": {"type": "processpool"}}, "threadpool"),
         ("EXECUTORS", {"default": ProcessPoolExecutor(1)}, "SCHEDULER_THREADS"),
-        ("EXECUTORS", {"second": {"type": "gevent"}}, "threads"),
+        ("EXECUTORS", {"second": {"type": "gevent"}}, "gevent cannot be 'second' here.*SCHEDULER_PROCESSES"),
+        ("EXECUTORS", {"second": {"type": "processpool"}}, "'processpool': "),
+        ("EXECUTORS", ["threadpool"], "SCHEDULER_EXECUTORS must be a dict, got "),
         ("JOB_DEFAULTS", {"max_instance": 3}, "max_instances"),
         ("JOB_DEFAULTS", {"max_instances": 0}, "max_instances"),
+        ("JOB_DEFAULTS", [1], "SCHEDULER_JOB_DEFAULTS must be a dict, got "),
         ("TIMEZONE", "Mars/Olympus", "Mars/Olympus"),
         ("JOBS", [{"func": "tests.aps.work:note"}], "needs an id"),
         ("JOBS", {"id": "a"}, "list of dicts"),
+        ("JOBS", [{"id": "a"}, {"id": "a"}], "two jobs have the id 'a'"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_and_the_replacement_named(app: Flask, key: str, value, told: str):

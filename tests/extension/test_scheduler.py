@@ -195,6 +195,12 @@ def test_the_api_is_served_under_the_prefix_with_the_key_beside_the_store(app: F
     scheduler.core.close()
 
 
+def test_the_prefix_may_end_with_a_slash(app: Flask):
+    app.config["SCHEDULER_API_PREFIX"] = "/back/jobs/"
+    assert Scheduler(app).api_prefix == "/back/jobs"
+    assert app.test_client().get("/back/jobs/healthz").status_code == 200
+
+
 def test_the_api_may_be_left_out(app: Flask):
     app.config["SCHEDULER_API_PREFIX"] = None
     Scheduler(app)

@@ -1,5 +1,6 @@
 """An app that is a script, `python app.py`: each start says the same, and the reloader's parent has no engine."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -50,6 +51,34 @@ def test_a_script_that_adds_its_jobs_at_each_start_finds_no_id_taken_and_moves_n
     assert told.count("'shop:tick'") == 2
     assert told.splitlines()[0] == "taken", "a second time in one start is a mistake"
     assert told.splitlines()[2] == "shop ['shop.py:12', 'shop.py:13']"
+
+
+IMPORTED = """
+from flask import Flask
+from scheduler_app import Scheduler
+
+def tick():
+    pass
+
+app = Flask(__name__, instance_path={instance!r})
+scheduler = Scheduler(app)
+scheduler.add_job("tick", tick, trigger="interval", hours=1)
+"""
+
+
+def test_a_module_that_adds_its_jobs_may_be_imported_by_any_program_as_often_as_it_likes(tmp_path: Path, monkeypatch):
+    instance = tmp_path / "instance"
+    (tmp_path / "imported_shop.py").write_text(IMPORTED.format(instance=str(instance)))
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = set()
+    for _ in range(2):
+        there = instance.exists()
+        module = importlib.import_module("imported_shop")
+        assert instance.exists() == there, "importing an app opens no store"
+        seen.add(tuple((job.id, job.next_run_time) for job in module.scheduler.get_jobs()))
+        module.scheduler.core.close()
+        monkeypatch.delitem(sys.modules, "imported_shop")
+    assert len(seen) == 1
 
 
 def test_the_engine_of_the_process_that_only_reloads_is_stopped(tmp_path: Path):

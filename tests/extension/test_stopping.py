@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Flask
 
 from scheduler_app import Scheduler
-from scheduler_app.extension.mount import readiness
+from scheduler_app.extension.served import readiness
 
 
 def test_a_second_stop_waits_for_the_first_and_a_start_for_both(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from scheduler_app.domain.task import Registry, default_registry
 from scheduler_app.extension.core import Core, Kit, build
 from scheduler_app.services import audit, jobs, runs
 from scheduler_app.settings import Settings
+from scheduler_app.store import run_pages
 from scheduler_app.store.runs import RunFilter
 from tests.faults.moved_clock import MovedClock
 from tests.service.harness import TASKS, Mark, wait_until
@@ -117,8 +118,9 @@ class Lab:
         return runs.get_run(run_id, ctx=self.core.ctx)
 
     def runs(self, *job_ids: str) -> list[Run]:
-        page = runs.list_runs(RunFilter(job_ids=job_ids), after=None, limit=100_000, ctx=self.core.ctx)
-        return page.runs
+        with self.core.database.read() as tx:
+            found = run_pages.page(tx, RunFilter(job_ids=job_ids), after=None, limit=100_000)
+        return [run for run, _ in found]
 
     def one_off(self, task: str, **more: Any) -> int:
         """Add a job that runs now and return its run's id."""

@@ -21,7 +21,7 @@ def is_gone(pid: int) -> bool:
 def test_a_worker_does_not_outlive_its_master_and_the_port_is_free_at_once(service: Service) -> None:
     [worker] = service.workers()
     run = service.add("deaf", kwargs={"seconds": 1})
-    service.in_state(run, "running")
+    wait_until(lambda: service.marks("begin", run), within=10.0)
     service.close_client()
     os.kill(service.pid, signal.SIGKILL)
     service.process.wait(5.0)

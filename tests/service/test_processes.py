@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -183,9 +184,15 @@ def test_of_a_long_log_the_beginning_and_the_end_are_kept(shared: Service) -> No
 def test_the_slots_of_each_executor_are_shown(shared: Service) -> None:
     run, _process = begun(shared, "p.pause", kwargs={"seconds": 3600})
     more = [shared.add("p.pause", kwargs={"seconds": 3600}) for _ in range(2)]
-    [engine] = shared.get("/scheduler")["engines"]
-    assert engine["executors"]["process"] | {"running": 2} == {"slots": 2, "running": 2, "backlog": 0, "stuck": 0}
-    assert engine["executors"]["thread"] == {"slots": 10, "running": 0, "backlog": 0, "stuck": 0}
+    wait_until(lambda: shared.marks("begin", more[0]), within=STARTS_WITHIN)
+
+    def told() -> dict[str, Any]:
+        [engine] = shared.get("/scheduler")["engines"]
+        return cast(dict[str, Any], engine["executors"])
+
+    full = [{"slots": 2, "running": 2, "backlog": ahead, "stuck": 0} for ahead in (0, 1)]
+    wait_until(lambda: told()["process"] in full, within=STARTS_WITHIN)  # what was short before is claimed ahead
+    assert told()["thread"] == {"slots": 10, "running": 0, "backlog": 0, "stuck": 0}
     assert shared.is_ready(), "a busy pool is no ailment"
     assert shared.run_now("work")["state"] == "succeeded", "a full pool of processes leaves the threads alone"
     for waiting in (run, *more):

@@ -11,6 +11,7 @@ import pytest
 from tests.service.harness import Service
 
 MORE_THAN_THREADS = 100
+LAST = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 ASK = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
@@ -42,6 +43,25 @@ def test_more_half_requests_than_threads_keep_nobody_waiting(shared, dial, half)
     for _ in range(5):
         assert httpx.get(f"{shared.url}/healthz", timeout=10).status_code == 200
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.slow
+def test_clients_that_do_not_close_what_is_over_keep_nobody_waiting(shared, dial):
+    began = time.monotonic()
+    for _ in range(MORE_THAN_THREADS):
+        connection = dial()
+        connection.sendall(LAST)
+        assert answers(connection, 1)
+    assert httpx.get(f"{shared.url}/healthz", timeout=10).status_code == 200
+    assert time.monotonic() - began < 30, "each would take the service two seconds"
+    assert connection.recv(1) == b"", "ours is closed"
+
+
+@pytest.mark.slow
+def test_what_is_sent_after_the_last_answer_loses_nobody_that_answer(shared, dial):
+    connection = dial()
+    connection.sendall(LAST + b"more" * 100_000)
+    assert answers(connection, 1).endswith(b"}")
 
 
 @pytest.mark.slow

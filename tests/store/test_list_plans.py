@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from scheduler_app.schemas.job import JobSort
-from scheduler_app.store import by_measure, orders, parts, run_pages, schema
+from scheduler_app.store import by_measure, jobs, orders, parts, run_pages, schema
 from scheduler_app.store.database import Database
 from scheduler_app.store.jobs import JobFilter, JobPlace
 from scheduler_app.store.lanes import driver_of
@@ -64,7 +64,6 @@ def _plan(driver: sqlite3.Connection, text: str) -> list[str]:
 @pytest.mark.parametrize("deep", [False, True], ids=["first", "deep"])
 def test_no_list_of_jobs_scans_or_sorts(database: Database, monkeypatch: pytest.MonkeyPatch, sort: str, deep: bool):
     monkeypatch.setattr(parts, "FEW", -1)
-    monkeypatch.setattr(parts, "SOME", -1)
     after = JobPlace(value=5, id="5") if deep else None
     for given in JOBS:
         assert_walks(Asked(database).of(orders.page, JobFilter(sort=sort, **given), after), f"{sort} {given}")
@@ -74,7 +73,6 @@ def test_no_list_of_jobs_scans_or_sorts(database: Database, monkeypatch: pytest.
 @pytest.mark.parametrize("deep", [False, True], ids=["first", "deep"])
 def test_no_list_of_runs_scans_or_sorts(database: Database, monkeypatch: pytest.MonkeyPatch, sort: str, deep: bool):
     monkeypatch.setattr(parts, "FEW", -1)
-    monkeypatch.setattr(parts, "SOME", -1)
     after = RunPlace(value=5, id=5) if deep else None
     for given in RUNS:
         if "job_ids" not in given or sort == "-id":  # of one job so few are kept that they are sorted
@@ -94,6 +92,14 @@ def test_what_fits_few_jobs_is_found_by_the_index_of_a_filter(database: Database
     for given in JOBS:
         for text, plan in Asked(database).of(orders.page, JobFilter(sort=sort, **given), None):
             assert not [step for step in plan if step == "SCAN scheduler_jobs"], (given, text, plan)
+
+
+def test_pauses_that_will_end_are_found_among_all_that_hold(database: Database):
+    asked = Asked(database).of(lambda tx, until, *, after, limit: jobs.soonest(tx, until, limit), AT, None)
+    assert {step for _, plan in asked for step in plan} == {
+        "SEARCH scheduler_jobs USING INDEX scheduler_jobs_due (next_run_time>? AND next_run_time<?)",
+        "SEARCH scheduler_jobs USING INDEX scheduler_jobs_lapsing (paused_until>? AND paused_until<?)",
+    }
 
 
 def assert_walks(asked: list[tuple[str, list[str]]], what: str) -> None:

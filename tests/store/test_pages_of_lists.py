@@ -30,6 +30,7 @@ RUNS = (
         {"since": NOW - timedelta(days=2)},
     ),
     *({"until": NOW - timedelta(days=2), "tasks": ("task_07",)}, {"states": ("failed",), "origins": ("schedule",)}),
+    {"since": NOW - timedelta(days=3), "until": NOW - timedelta(days=2), "states": ("failed",)},
 )
 
 
@@ -52,6 +53,17 @@ def whole(read: Any, database: Database, where: Any, **more: Any) -> list[Any]:
     return found
 
 
+def in_short_pages(read: Any, database: Database, where: Any) -> list[Any]:
+    """Return the same, from pages that end where their walk does."""
+    found, after = list[Any](), None
+    with database.read() as tx:
+        while True:
+            page, after = read(tx, where, after=after, limit=37)
+            found += page
+            if after is None:
+                return found
+
+
 @pytest.mark.parametrize("sort", JOB_SORTS)
 def test_a_list_of_jobs_is_the_same_walked_sorted_and_backwards(
     database: Database, monkeypatch: pytest.MonkeyPatch, sort: str
@@ -61,8 +73,9 @@ def test_a_list_of_jobs_is_the_same_walked_sorted_and_backwards(
         sorted_ones = whole(orders.page, database, where)
         with monkeypatch.context() as context:
             context.setattr(parts, "FEW", -1)
-            context.setattr(parts, "SOME", -1)
             assert whole(orders.page, database, where) == sorted_ones, given
+            context.setattr(parts, "WALKED", 9)
+            assert in_short_pages(orders.quick_page, database, where) == sorted_ones, given
         with database.read() as tx:
             assert len({job.id for job, _ in sorted_ones}) == len(sorted_ones) == jobs.count(tx, where) > 0, given
             at = sorted_ones[len(sorted_ones) // 2][1]
@@ -76,11 +89,23 @@ def test_a_list_of_runs_is_the_same_walked_and_sorted(database: Database, monkey
         where = RunFilter(sort=sort, **given)
         sorted_ones = whole(run_pages.page, database, where)
         monkeypatch.setattr(parts, "FEW", -1)
-        monkeypatch.setattr(parts, "SOME", -1)
         assert whole(run_pages.page, database, where) == sorted_ones, given
+        monkeypatch.setattr(parts, "WALKED", 9)
+        assert in_short_pages(run_pages.quick_page, database, where) == sorted_ones, given
         monkeypatch.undo()
         assert len({run.id for run, _ in sorted_ones}) == len(sorted_ones) > 0, given
         key = "finished_at" if sort == "-finished_at" else "id"
         assert [getattr(run, key) for run, _ in sorted_ones] == sorted(
             (getattr(run, key) for run, _ in sorted_ones), reverse=True
         ), given
+
+
+def test_a_walk_that_finds_nothing_ends_soon_and_tells_where_to_go_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(parts, "FEW", -1)
+    monkeypatch.setattr(parts, "WALKED", 100)
+    where = RunFilter(sort="-finished_at", until=NOW - timedelta(days=5))
+    with database.read() as tx:
+        found, further = run_pages.quick_page(tx, where, after=None, limit=50)
+    assert (found, further and further.id) == ([], 901)

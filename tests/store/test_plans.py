@@ -98,7 +98,7 @@ STATEMENTS = {
 }
 COMPOSED = {"outlook.AHEAD": outlook.AHEAD, "standing.STANDING": standing.STANDING}
 # partial indexes that hold only open work are read from their beginning on purpose
-# the jobs of a thousand runs are told apart, the minutes of a slice are added up
+# the jobs of a thousand runs are told apart, the minutes of a slice are added up, and jobs of a batch that are alike
 SORTED = {"pruning.CROWDED", "filling.COUNT"}
 IN_ORDER = {
     "claims.CANDIDATES": "scheduler_runs_queue",
@@ -107,8 +107,14 @@ IN_ORDER = {
     "limits.ANY": "scheduler_starts_task",
     "limits.RUNNING_OF_EXECUTOR": "scheduler_runs_running",
     "limits.RUNNING_OF_TASK": "scheduler_runs_running",
-    "jobs.COUNT_OPEN": "scheduler_jobs_open",
-    "jobs.COUNT_FINISHED": "scheduler_jobs_finished",
+    "numbers.TIMED_JOBS": "scheduler_jobs_due",
+    "numbers.FINISHED_JOBS": "scheduler_jobs_finished",
+    "numbers.ALL_HELD": "scheduler_jobs_held",
+    "numbers.ALL_OPEN": "scheduler_jobs_open",
+    "numbers.QUEUED": "scheduler_runs_queue",
+    "numbers.RUNNING": "scheduler_runs_running",
+    "numbers.WAITING": "scheduler_runs_waiting",
+    "numbers.BLOCKED_RUNS": "scheduler_runs_blocked",
     "pauses.NEXT_LAPSE": "scheduler_jobs_lapsing",
     "spans.RUNNING": "scheduler_runs_running",
     # of engines that ended few are kept

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from scheduler_app.clock import SystemClock
 from scheduler_app.errors import ConfigurationError, StoreUnavailable
@@ -23,6 +24,11 @@ from scheduler_app.store.statement import Statement
 from tests import postgres
 
 PASSWORD = "s3cret-and-long"
+FIVE_THOUSAND_RUNS = """
+    INSERT INTO scheduler_runs (job_key, job_id, task, args, kwargs, origin, scheduled_at, ready_at, state, attempt,
+    max_attempts, crashes, suspicions, alone, priority, delivery, executor) SELECT number, 'job', 'noop', '[]', '{}',
+    'schedule', 0, 0, 'succeeded', 1, 1, 0, 0, false, 0, 'at_least_once', 'thread' FROM generate_series(1, 5000) number
+"""
 
 
 @pytest.fixture
@@ -147,6 +153,24 @@ def test_a_row_is_found_by_its_key_also_where_nothing_was_counted_yet(database: 
         values = compiled.values(dict.fromkeys(compiled.order, 1) | {"state_": "succeeded", "alone_": False})
         plan = "\n".join(row[0] for row in driver_of(tx).execute(f"EXPLAIN {compiled.text}", values))
     assert re.search(r"Index Scan using scheduler_(jobs|runs)_pkey", plan), plan
+
+
+def test_statements_are_planned_anew_as_their_tables_grow(database: Database, operator: psycopg.Connection):
+    """What was planned for an empty table read all of it for each of ten thousand runs."""
+    operator.execute("VACUUM scheduler_runs")
+    of_take = "SELECT name FROM pg_prepared_statements WHERE statement LIKE 'UPDATE %' AND generic_plans > 0"
+
+    def take(tx: sa.Connection) -> str:
+        claims.TAKE.run(tx, id_=1, engine_=1, token_=1, alone_=False, now_=1)
+        driver = driver_of(tx)
+        names = driver.execute(of_take, prepare=False).fetchall()
+        return "".join(row[0] for (name,) in names for row in driver.execute(f"EXPLAIN EXECUTE {name}(false,1,1,1,1)"))
+
+    plans = [database.write(take) for _ in range(20)]
+    assert plans[-1] and "scheduler_runs_pkey" not in plans[-1]
+    operator.execute(FIVE_THOUSAND_RUNS)
+    plans = [database.write(take) for _ in range(postgresql.PLANS_LAST)]
+    assert "Index Scan using scheduler_runs_pkey" in plans[-1]
 
 
 def test_an_option_that_does_not_exist_is_refused_without_the_password(postgresql: postgres.Server):

@@ -1,5 +1,6 @@
 """The migrations and the table definitions say the same, and every index is used."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 
+from scheduler_app.domain.run import OPEN_STATES, RunState
 from scheduler_app.errors import StoreTooNew
 from scheduler_app.store import auditing, schema
 from scheduler_app.store.database import Connections, Database
-from scheduler_app.store.tables import metadata
+from scheduler_app.store.tables import OPEN_RUNS, UNWELL, metadata
 
 
 def prepared(path: Path, created: list[str] | None = None) -> Database:
@@ -39,6 +41,25 @@ def test_the_migrations_lead_to_the_tables_as_they_are_defined(tmp_path: Path):
     assert {name: _canonical(made[name]) for name in defined} == {
         name: _canonical(sql) for name, sql in defined.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("condition", "states"),
+    [(OPEN_RUNS, OPEN_STATES), (UNWELL, {*RunState} - {*OPEN_STATES, RunState.SUCCEEDED})],
+    ids=["open", "unwell"],
+)
+def test_the_condition_of_an_index_of_states_holds_for_just_these(condition: str, states: set[RunState]):
+    database = sqlite3.connect(":memory:")
+    holds = {state: database.execute(f"SELECT {condition} FROM (SELECT ? AS state)", (state,)) for state in RunState}
+    assert {state for state, found in holds.items() if found.fetchone() == (1,)} == {*states}
+    database.close()
+
+
+def test_no_index_makes_sqlite_build_a_list_for_each_row_that_is_written():
+    conditions = [
+        index.dialect_options["sqlite"]["where"] for table in metadata.tables.values() for index in table.indexes
+    ]
+    assert not [condition for condition in conditions if condition is not None and str(condition).count(",") > 1]
 
 
 def _canonical(sql: str | None) -> str:

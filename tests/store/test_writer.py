@@ -60,6 +60,26 @@ def test_of_writes_that_share_a_transaction_only_the_one_that_fails_is_undone(sc
     assert names(core) == ["t-a", "t-b"]
 
 
+def test_a_write_that_comes_while_another_one_writes_shares_its_commit(scheduler):
+    core = scheduler.core
+    core.open()
+    before = core.database.commits
+    late = threading.Thread(target=core.database.write, args=[put("t-late")])
+    waiting = core.database.connections._writer._waiting
+
+    def write(tx: sa.Connection) -> None:
+        late.start()
+        limit, never = time.monotonic() + 5.0, threading.Event()
+        while not waiting:
+            assert time.monotonic() < limit
+            never.wait(0.01)
+        put("t-first")(tx)
+
+    core.database.write(write)
+    late.join(5.0)
+    assert (names(core), core.database.commits) == (["t-first", "t-late"], before + 1)
+
+
 def test_a_write_that_fails_alone_leaves_nothing(scheduler):
     core = scheduler.core
     core.open()

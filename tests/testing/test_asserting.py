@@ -148,6 +148,8 @@ def test_what_cannot_be_meant_is_refused(scheduler, send, assert_ran, assert_sch
         assert_ran(print)
     with pytest.raises(ValueError, match="has no zone"):
         assert_scheduled(send, at=datetime(2026, 1, 1))
+    with pytest.raises(ValueError, match="at='noon' is no time; give one like 2026-"):
+        assert_scheduled(send, at="noon")
     with pytest.raises(ValueError, match="did you mean 'failed'"):
         assert_ran(send, state="faild")
     with pytest.raises(TypeError, match="takes an exception"):

@@ -8,14 +8,15 @@ import pytest
 
 from scheduler_app import Scheduler, current_run
 from scheduler_app.services import runs
-from scheduler_app.store import lags, rollups
+from scheduler_app.store import lags, rollups, run_pages
 from scheduler_app.store.runs import RunFilter
 from scheduler_app.testing.clock import START, FakeClock
 
 
-def runs_of(scheduler: Scheduler, job_id: str, limit: int = 10_000):
-    where = RunFilter(job_ids=(job_id,))
-    return list(reversed(runs.list_runs(where, after=None, limit=limit, ctx=scheduler.core.ctx).runs))
+def runs_of(scheduler: Scheduler, job_id: str):
+    with scheduler.core.ctx.database.read() as tx:
+        found = run_pages.page(tx, RunFilter(job_ids=(job_id,)), after=None, limit=10_000)
+    return [run for run, _ in reversed(found)]
 
 
 def test_three_days_pass_in_milliseconds_and_every_firing_runs_at_its_time(scheduler, fake_clock: FakeClock):
@@ -32,6 +33,12 @@ def test_three_days_pass_in_milliseconds_and_every_firing_runs_at_its_time(sched
     assert [at for _, _, at in seen] == expected
     assert [at.timestamp() for at in expected] == [at for _, at, _ in seen]
     assert {run.state for run in runs_of(scheduler, "hourly")} == {"succeeded"}
+
+
+def test_a_bare_number_is_no_span_of_time(fake_clock: FakeClock):
+    for move in (fake_clock.advance, fake_clock.jump):
+        with pytest.raises(TypeError, match=r"like advance\(minutes=5\); got 5"):
+            move(5)
 
 
 @pytest.mark.slow

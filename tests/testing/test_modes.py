@@ -31,6 +31,11 @@ def test_inline_a_run_has_ended_when_delay_returns_and_so_have_those_it_queued(c
     assert countdown.delay(0).state == "queued"
 
 
+def test_in_a_block_of_a_test_that_is_inline_nothing_runs_by_itself(countdown, inline, manual):
+    with inline(), manual():
+        assert countdown.delay(1).state == "queued"
+
+
 def test_inline_the_exception_is_in_the_run_and_the_retry_waits_for_the_clock(countdown, inline, fake_clock):
     with inline():
         run = countdown.delay(-1)

@@ -13,8 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from scheduler_app import current_run
+from scheduler_app.errors import WaitTimeout
 from scheduler_app.testing import BlockingSleepWarning
-from scheduler_app.testing.clock import START
+from scheduler_app.testing.clock import START, FakeClock
 
 AT = START + timedelta(days=100, hours=6)
 REAL = (time.sleep, doze, asyncio.new_event_loop, asyncio.events.new_event_loop)
@@ -149,6 +150,22 @@ def test_a_wait_for_a_run_lets_it_run(scheduler, fake_clock):
 
     assert work.delay().wait(timeout=5).result == "done"
     assert work.delay_until(fake_clock.now() + timedelta(seconds=2)).wait(timeout=5).result == "done"
+
+
+def test_a_wait_goes_from_one_thing_that_is_due_to_the_next(scheduler, fake_clock, monkeypatch):
+    @scheduler.task
+    def work() -> str:
+        return "done"
+
+    looks = []
+    look = FakeClock.linger
+    monkeypatch.setattr(FakeClock, "linger", lambda clock, most: (looks.append(most), look(clock, most)))
+    work.every(hours=3)
+    assert work.delay_until(START + timedelta(hours=10)).wait(timeout=86400).result == "done"
+    assert (len(looks), fake_clock.now()) == (4, START + timedelta(hours=10))
+    with pytest.raises(WaitTimeout, match="after 3600 s"):
+        work.delay_until(START + timedelta(days=2)).wait(timeout=3600)
+    assert fake_clock.now() == START + timedelta(hours=11)
 
 
 def test_an_engine_is_not_started_on_simulated_time(scheduler, fake_clock):
