@@ -93,7 +93,7 @@ class Crew:
         try:
             worker = self._started()
             worker.await_start(cancelled)
-        except (WorkerUnavailable, NotBegun, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread that follows runs goes on
             if worker is not None:
                 worker.fit = False
                 self._put_back(worker)

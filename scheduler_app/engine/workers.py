@@ -4,7 +4,7 @@ Invariants kept here:
 - A worker process leads a group of its own; it is ended with that group, so that what its tasks started goes too.
 - When the engine is gone, however it went, the kernel or the worker itself ends the group (see `worker`).
 - What a task does to its process concerns its run alone: whatever comes is an outcome of that run.
-- A run whose worker was gone before it said that it began has not begun.
+- A run whose worker was gone before it said that it began has not begun; one that says nothing for long is ended.
 """
 
 import os
@@ -28,6 +28,7 @@ from scheduler_app.errors import WorkerUnavailable
 
 LOOK_EVERY = 0.1
 START_SECONDS = 60.0
+ANSWER_SECONDS = 10.0
 GENTLE = frozenset({Reason.SHUTDOWN})
 
 
@@ -107,7 +108,7 @@ class WorkerProcess:
             self._channel.send(order_of(execution.claim, self._clock.now()))
             execution.on_cancel(lambda: self._ask_to_stop(execution))
             return self._judged(execution, self._follow(execution))
-        except (EOFError, OSError, ValueError, KeyError, TypeError):  # the last three: what it wrote is none of ours
+        except Exception:  # noqa: BLE001 - it has gone, or what it wrote is none of ours: that concerns this run alone
             self.fit = False
             return self._died(execution, self.close())
         finally:
@@ -117,10 +118,13 @@ class WorkerProcess:
 
     def _follow(self, execution: Execution) -> Outcome:
         """Take what comes until the run has ended. Raises EOFError when the process is gone."""
+        answers_by = self._clock.monotonic() + ANSWER_SECONDS
         while True:
             left = execution.seconds_left(self._clock.monotonic())
             message = self._receive(LOOK_EVERY if left is None else min(LOOK_EVERY, left))
             now = self._clock.monotonic()
+            if now >= answers_by and not self._begun and message is None:  # it is frozen
+                self.kill()
             if execution.is_past(now):
                 execution.timed_out = True
                 execution.cancel(Reason.TIMEOUT)

@@ -1,11 +1,24 @@
 """A running service for a test, or one for all tests of a module."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.service.harness import Service, serving
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what its services said last and which processes they have: it may not come again."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for name, service in item.funcargs.items():
+            if isinstance(service, Service):
+                report.sections.append((f"the end of what {name} said", service.state()))
+    return report
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ TASKS = Path(__file__).with_name("witness_tasks.py")
 COMMAND = Path(sys.executable).with_name("scheduler-app")
 LISTENING = re.compile(r"^Listening on http://127\.0\.0\.1:(\d+)\b", re.MULTILINE)
 FINAL = frozenset({"succeeded", "failed", "timed_out", "cancelled", "lost", "missed", "skipped"})
+MOST_LINES = 60
 LOOK_EVERY = 0.02
 # to look takes the processor time of two processes, of which what is waited for has need
 LOOK_AT_LAST_EVERY = 0.06
@@ -191,6 +192,20 @@ class Service:
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         return self.wait(within)
+
+    def state(self) -> str:
+        """Return the end of its log, and its processes with what each waits for."""
+        if self._process is None:
+            return "not started"
+        lines = self.said().splitlines()[-MOST_LINES:]
+        for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda entry: int(entry.name)):
+            with suppress(OSError):
+                facts = dict(line.split(":\t", 1) for line in (entry / "status").read_text().splitlines())
+                if self.pid in (os.getsid(int(entry.name)), os.getsid(int(facts["PPid"]))):
+                    waits = sorted(path.read_text() for path in entry.glob("task/*/wchan"))
+                    command = (entry / "cmdline").read_text().replace("\0", " ")[:100]
+                    lines.append(f"{entry.name} of {facts['PPid']} {facts['State']}: {command} {waits}")
+        return "\n".join(lines)
 
     def run_command(self, word: str) -> int:
         """Run another command of ours on the same store, and return its exit code; what it says is in the log."""

@@ -54,8 +54,8 @@ def ticks() -> None:
 @task(name="p.polite", executor="process")
 def polite() -> None:
     """Ask whether to stop, and clean up."""
-    mark("begin")
     try:
+        mark("begin")
         while True:
             current_run.check_cancelled()
             time.sleep(0.01)

@@ -13,7 +13,8 @@ from tests.service.harness import Service, wait_until
 from tests.service.test_killing import is_gone
 
 TASKS = Path(__file__).with_name("process_tasks.py")
-STARTS_WITHIN = 30.0
+# a process that hangs while it starts is given up after a minute
+STARTS_WITHIN = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +150,16 @@ def test_an_idle_process_that_was_killed_costs_no_run_an_attempt(shared: Service
     assert (run["state"], run["attempt"], run["crashes"]) == ("succeeded", 1, 0)
 
 
+@pytest.mark.slow
+def test_an_idle_process_that_is_frozen_holds_up_no_run_for_long(shared: Service) -> None:
+    process = ran(shared, "p.where")["result"]["pid"]
+    os.kill(process, signal.SIGSTOP)
+    run = ran(shared, "p.where")
+    assert (run["state"], run["attempt"], run["crashes"]) == ("succeeded", 1, 0)
+    assert run["result"]["pid"] != process
+    assert is_gone(process)
+
+
 @pytest.mark.parametrize(
     ("kind", "state", "error"),
     [
@@ -183,18 +194,20 @@ def test_of_a_long_log_the_beginning_and_the_end_are_kept(shared: Service) -> No
 
 def test_the_slots_of_each_executor_are_shown(shared: Service) -> None:
     run, _process = begun(shared, "p.pause", kwargs={"seconds": 3600})
-    more = [shared.add("p.pause", kwargs={"seconds": 3600}) for _ in range(2)]
-    wait_until(lambda: shared.marks("begin", more[0]), within=STARTS_WITHIN)
+    runs = [run, *(shared.add("p.pause", kwargs={"seconds": 3600}) for _ in range(2))]
 
     def told() -> dict[str, Any]:
         [engine] = shared.get("/scheduler")["engines"]
         return cast(dict[str, Any], engine["executors"])
 
     full = [{"slots": 2, "running": 2, "backlog": ahead, "stuck": 0} for ahead in (0, 1)]
-    wait_until(lambda: told()["process"] in full, within=STARTS_WITHIN)  # what was short before is claimed ahead
-    assert told()["thread"] == {"slots": 10, "running": 0, "backlog": 0, "stuck": 0}
-    assert shared.is_ready(), "a busy pool is no ailment"
-    assert shared.run_now("work")["state"] == "succeeded", "a full pool of processes leaves the threads alone"
-    for waiting in (run, *more):
-        shared.post(f"/runs/{waiting}/cancel")
-    assert {shared.ended(waiting)["state"] for waiting in (run, *more)} == {"cancelled"}
+    try:
+        wait_until(lambda: shared.marks("begin", runs[1]), within=STARTS_WITHIN)
+        wait_until(lambda: told()["process"] in full, within=STARTS_WITHIN)  # what was short before is claimed ahead
+        assert told()["thread"] == {"slots": 10, "running": 0, "backlog": 0, "stuck": 0}
+        assert shared.is_ready(), "a busy pool is no ailment"
+        assert shared.run_now("work")["state"] == "succeeded", "a full pool of processes leaves the threads alone"
+    finally:
+        for waiting in runs:
+            shared.post(f"/runs/{waiting}/cancel")
+    assert {shared.ended(waiting)["state"] for waiting in runs} == {"cancelled"}
