@@ -364,11 +364,10 @@ class Desk:
             return None
 
     def _dress(self, record: Job) -> StoredJob:
-        try:
+        task: Task | None = None
+        with suppress(SchedulerError):
             task = self.references.load(record.task)
-            return dressed(record, task, scheduler=self._scheduler, alias=ALIAS)
-        except SchedulerError:
-            return dressed(record, None, scheduler=self._scheduler, alias=ALIAS)
+        return dressed(record, task, scheduler=self._scheduler, alias=ALIAS)
 
 
 def _text(value: Any, name: str) -> str | None:

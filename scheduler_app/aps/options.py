@@ -32,6 +32,8 @@ JOB_OPTIONS = frozenset(
     {"id", "func", "name", "args", "kwargs", "trigger", "next_run_time", "jobstore", "executor", "replace_existing"}
 )
 POLICIES = frozenset(POLICY_NAMES) - {"executor"}
+# the types whose values stay as they are in JSON
+AS_IN_JSON = frozenset({str, int, bool, type(None)})
 KNOWN = JOB_OPTIONS | POLICIES | TRIGGER_FIELDS
 
 
@@ -109,6 +111,8 @@ def _executor(name: str) -> Executor | None:
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:
+    if given.keys() <= KNOWN:
+        return
     for name in given:
         if name not in KNOWN:
             detail = f"{shown(name)} is no option of a job{nearest(str(name), KNOWN)}"
@@ -116,7 +120,7 @@ def _refuse_unknown(given: Mapping[str, Any]) -> None:
 
 
 def _check_places(given: Mapping[str, Any], habits: Habits) -> None:
-    executor, store = given.get("executor", DEFAULT), given.get("jobstore")
+    executor, store = given.get("executor"), given.get("jobstore")
     if executor is not None and str(executor) not in habits.executors | ELSEWHERE.keys():
         allowed = ", ".join(sorted(habits.executors | ELSEWHERE.keys()))
         detail = f"there is no executor {shown(executor)}; use one of {allowed}"
@@ -178,7 +182,10 @@ def _in_zone(spec: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
         return {**spec, "triggers": inner}
     named = (zone_name(given) or str(given)) if given is not None else zone_name(zone)
     plain = {name: value.isoformat() if isinstance(value, date) else value for name, value in spec.items()}
-    whole: dict[str, Any] = to_json({**plain, "timezone": named or "UTC"})
+    plain["timezone"] = named or "UTC"
+    if all(type(value) in AS_IN_JSON for value in plain.values()):
+        return plain
+    whole: dict[str, Any] = to_json(plain)
     return whole
 
 

@@ -115,6 +115,19 @@ class Task:
             raise InvalidArguments(f"arguments of {self.name}: {told}", faults=faults) from None
         return list(bound_args), bound_kwargs
 
+    def admit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Refuse arguments that do not fit, as `bind` does; whether it can do without any is found out once."""
+        if args or kwargs or not self._takes_nothing:
+            self.bind(args, kwargs)
+
+    @functools.cached_property
+    def _takes_nothing(self) -> bool:
+        try:
+            self.bind((), {})
+        except InvalidArguments:
+            return False
+        return True
+
     def _fault(self, item: Mapping[str, Any]) -> Fault:
         location = list(item["loc"])
         root = "args" if location and isinstance(location[0], int) else "kwargs"

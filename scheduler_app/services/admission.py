@@ -52,7 +52,7 @@ def admit_arguments(task: Task, args: list[Any], kwargs: dict[str, Any]) -> tupl
     """Return the arguments as JSON values once the task's signature has accepted them."""
     texts = encode_arguments(args, kwargs)
     kept_args, kept_kwargs = parse(texts[0]), parse(texts[1])
-    task.bind(kept_args, kept_kwargs)
+    task.admit(kept_args, kept_kwargs)
     return kept_args, kept_kwargs
 
 
