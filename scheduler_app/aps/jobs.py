@@ -22,7 +22,7 @@ class StoredJob(ApsJob):  # type: ignore[misc]
     """
 
     record: Job
-    task: Task | None
+    _task: Task | None
     id: str
     name: str
     func: Callable[..., Any] | None
@@ -37,11 +37,11 @@ class StoredJob(ApsJob):  # type: ignore[misc]
 
     def __getattr__(self, name: str) -> Any:
         """Return what our job has and APScheduler's has not: `state`, `last_run`, `version` and so on."""
-        if name in ("record", "__setstate__"):
+        if name in ("record", "_task", "__setstate__"):
             raise AttributeError(name)
         if name not in MADE:
             return getattr(self.record, name)
-        setattr(self, name, MADE[name](self.record, self.task))
+        setattr(self, name, MADE[name](self.record, self._task))
         return getattr(self, name)
 
     def __hash__(self) -> int:
@@ -54,7 +54,7 @@ def dressed(record: Job, task: Task | None, *, scheduler: Any, alias: str) -> St
     job._scheduler = scheduler
     job._jobstore_alias = alias
     job.record = record
-    job.task = task
+    job._task = task
     return job
 
 

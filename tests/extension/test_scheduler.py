@@ -52,6 +52,27 @@ def test_a_function_that_nobody_registered_is_refused_with_what_to_do(app: Flask
         Scheduler(app).scheduler.add_job(print)
 
 
+def test_a_job_that_was_added_tells_all_of_it_and_keeps_what_is_set(app: Flask):
+    scheduler = Scheduler(app)
+
+    @scheduler.task
+    def send(day: date, copies: int = 1) -> None: ...
+
+    job = scheduler.add_job("a", send, trigger="date", run_date="2040-01-01", kwargs={"day": date(2039, 12, 31)})
+    assert (job.id, job.name, job.task, job.func.__name__, job.func_ref) == ("a", "a", "send", "send", "send")
+    assert (job.args, job.kwargs) == ((), {"day": date(2039, 12, 31)})
+    assert (job.next_run_time, str(job.trigger)) == (
+        datetime(2040, 1, 1, tzinfo=UTC),
+        "date[2040-01-01 00:00:00 UTC]",
+    )
+    assert (job.executor, job.coalesce, job.max_instances, job.misfire_grace_time) == ("default", True, 1, None)
+    assert (job.state, job.version) == ("active", 1)
+    job.kwargs["copies"] = 2
+    assert job.kwargs == {"day": date(2039, 12, 31), "copies": 2}
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = job.nonsense
+
+
 def test_two_functions_of_one_name_are_refused_and_both_places_named(app: Flask):
     scheduler = Scheduler(app)
 
