@@ -195,13 +195,14 @@ class Engine:
             capture.install()
             self.pool.start()
             self._watcher = Watcher(self.ctx.database, on_change=self.wake)
-            self._loops = self.loops()
+            beside = self.loops()
             publish = self.ctx.publisher()
             if publish is not None:
-                self._loops.append(self._publishing(publish))
+                beside.append(self._publishing(publish))
+            self._loops = [*beside]
             keep_what_is_loaded()
-            self.scheduler.start()
-            self._threads = [loop.begin() for loop in self._loops]
+            self.scheduler.start()  # which runs the pass
+            self._threads = [loop.begin() for loop in beside]
 
     def loops(self) -> list[Loop]:
         """Return what runs beside the pass."""

@@ -33,7 +33,9 @@ class Loop:
         return thread
 
     def run(self) -> None:
-        """Poll until stopped."""
+        """Poll until stopped. Raises RuntimeError in a second thread: `poll` is made for one."""
+        if self._thread is not None:
+            raise RuntimeError(f"the {self.name} loop runs already, in {self._thread.name}")
         self._thread = threading.current_thread()
         while not self._stopping:
             self._clock.wait(self._awake, self.once())

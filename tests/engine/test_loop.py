@@ -76,3 +76,10 @@ def test_a_thread_that_has_ended_is_told(clock):
     thread.start()
     thread.join(5.0)
     assert loop.ailment == "its thread has ended"
+
+
+def test_a_loop_runs_in_one_thread_alone(clock):
+    loop = loop_of(lambda: loop.stop() or 0.0, clock)
+    loop.begin().join(10.0)
+    with pytest.raises(RuntimeError, match="the test loop runs already, in scheduler-test"):
+        loop.run()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -244,6 +245,23 @@ def test_start_and_stop_may_be_called_twice_and_again(app: Flask):
         scheduler.shutdown()
         assert not scheduler.running
     scheduler.core.close()
+
+
+def test_each_loop_of_an_engine_has_one_thread(app: Flask):
+    before = set(threading.enumerate())
+    scheduler = Scheduler(app)
+    scheduler.start()
+    names = [thread.name for thread in set(threading.enumerate()) - before]
+    scheduler.shutdown()
+    scheduler.core.close()
+    loops = sorted(name for name in names if not name.startswith("scheduler-slot"))
+    assert loops == [
+        "APScheduler",  # the pass
+        *(
+            f"scheduler-{name}"
+            for name in ("bookkeeper", "follower", "heartbeat", "listeners", "pruner", "rescuer", "watcher")
+        ),
+    ]
 
 
 def test_a_task_may_stop_the_scheduler_without_a_deadlock(app: Flask):
