@@ -58,7 +58,7 @@ def test_four_workers_share_the_firings_and_the_death_of_one_stalls_nothing_but_
     wait_until(gunicorn.are_ready, within=10.0)
     for run in runs:
         assert gunicorn.ended(run)["state"] == "succeeded"
-    firings = end_firing(gunicorn, rescued=frozenset(run["id"] for run in gunicorn.runs() if run["attempt"] == 2))
+    firings = end_firing(gunicorn, kills=True)
     own = [run for run in firings if run["attempt"] == 1]
     assert len(own) >= len(firings) - 3, "the others went on"
     print("late by", max(run["lateness"] for run in own))
@@ -84,9 +84,9 @@ def test_workers_are_replaced_while_jobs_fire_and_nothing_is_lost_or_doubled(gun
     wait_until(gunicorn.are_ready, within=PATIENCE)
     os.kill(luck.choice(gunicorn.workers()), signal.SIGKILL)
     wait_until(gunicorn.are_ready, within=PATIENCE)
-    rescued = frozenset(run["id"] for run in gunicorn.runs() if run["crashes"])
-    runs = end_firing(gunicorn, rescued=rescued)
-    assert {run["attempt"] for run in runs if run["id"] not in rescued} == {1}
+    runs = end_firing(gunicorn, kills=True)
+    rescued = [run for run in runs if run["crashes"]]
+    assert {run["attempt"] for run in runs if run not in rescued} == {1}
     assert len(rescued) <= 4
     assert "every promise is kept" in audited(gunicorn)
 
