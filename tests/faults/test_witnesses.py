@@ -28,9 +28,11 @@ RUNS = form(60, 5000)
 BLOWS = form(5, 120)
 LONGEST = form(0.3, 0.1)
 DEADLY = ("run.before_start", "run.after_return", "store.before_commit", "store.after_commit")
-DONE_WITHIN = form(60.0, 900.0)
+DONE_WITHIN = form(120.0, 900.0)
 # in the long form the broker forgets: what it lost is published again after 60 s, behind as many as 500 others
 BEGUN_AGAIN_WITHIN = form(30.0, 240.0)
+# so does what a killed worker of Celery's had taken from it and not begun
+PUBLISHED_AGAIN_WITHIN = 60.0
 
 
 @dataclass
@@ -214,4 +216,4 @@ def what_was_interrupted_began_again_soon(stand: Stand) -> None:
     print(
         f"{len(waits)} began again, after at most {max(waits, default=0.0):.1f} s; {len(stand.forgot)} times forgotten"
     )
-    assert max(waits, default=0.0) < BEGUN_AGAIN_WITHIN
+    assert max(waits, default=0.0) < BEGUN_AGAIN_WITHIN + (PUBLISHED_AGAIN_WITHIN if stand.workers else 0.0)
