@@ -76,6 +76,11 @@ class Agenda:
         """The executions that may have logged or reported something."""
         return [*[execution for execution, _ in self.ended], *self.live]
 
+    @property
+    def ended_jobs(self) -> set[int]:
+        """The keys of the jobs of which attempts have ended."""
+        return {execution.claim.job_key for execution, _ in self.ended}
+
     def committed(self) -> None:
         """Pass the failpoints between a commit and what follows from it."""
         if self.ended:

@@ -28,8 +28,8 @@ from scheduler_app.engine.pool import STALE_AFTER
 from scheduler_app.engine.settlement import announce, keep_news, settle
 from scheduler_app.failpoints import failpoint
 from scheduler_app.signals import FiringsMissed, JobBroke
-from scheduler_app.store import claims, dues, endings, firing, pauses
-from scheduler_app.store.foreseen import due_again, due_behind
+from scheduler_app.store import claims, dues, endings, engines, firing, pauses
+from scheduler_app.store.foreseen import due_again
 from scheduler_app.store.jobs import finish_left
 from scheduler_app.store.outlook import Outlook, look_ahead
 from scheduler_app.store.standing import standing
@@ -122,7 +122,7 @@ class Pass:
                     agenda.stale |= {claim.held for claim in ctx.pool.stale(older_than=0.0)}
                 return
             now = self._due_by(agenda.now)
-            due = due_behind(tx, now, BATCH, self._crowd.skip) if _has_come(ahead.due, now) else []
+            due = self._due(tx, agenda.engine, now) if _has_come(ahead.due, now) else []
             lapsed = pauses.lapsed(tx, now, BATCH) if _has_come(ahead.lapse, now) else []
             agenda.ready = _has_come(ahead.ready, agenda.now)
             if not due and not ctx.pool.has_ended:  # else the transaction that follows finds out
@@ -137,6 +137,11 @@ class Pass:
         for paused in lapsed:
             self._plan_resume(paused, agenda)
         agenda.live = self._take_live()
+
+    def _due(self, tx: sa.Connection, engine: int, now: datetime) -> Sequence[dues.DueJob | dues.Unreadable]:
+        """Return a batch of what is due: of its own share, as long as others fire too and it has one."""
+        share = engines.share_of(tx, engine) if self._crowd.is_there else dues.WHOLE
+        return dues.due(tx, now, BATCH, share) or dues.due(tx, now, BATCH)
 
     def _foreseen(self, now: datetime) -> Outlook | None:
         """Return what the last commit saw ahead, once, if a job is due by that.
@@ -234,7 +239,7 @@ class Pass:
     def _write(self, tx: sa.Connection, agenda: Agenda) -> None:
         """Do all of it; what is taken from the pool stays noted, since this may be undone and called again."""
         keep_news(tx, agenda.news)
-        about = [job.key for job, _ in agenda.planned]
+        about = agenda.ended_jobs.intersection(job.key for job, _ in agenda.planned)
         agenda.settled = settle(tx, agenda.ended, agenda.now, about)
         if agenda.ended:
             failpoint("settle.before_commit")
@@ -247,7 +252,7 @@ class Pass:
             return
         works = not agenda.paused and self._ctx.may_work()
         starter = self._claimer.starter(agenda) if works and not how.is_any_queued else None
-        agenda.fired = firing.record(tx, agenda.planned, agenda.now, starter, how)
+        agenda.fired = firing.record(tx, agenda.planned, agenda.now, starter, how, about)
         if agenda.fired:
             endings.commits_at(tx, self._ctx.clock.now())
             failpoint("fire.before_commit")

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -29,6 +29,7 @@ DUE = Statement(
     .order_by(jobs.c.next_run_time)
     .limit(sa.bindparam("most"))
 )
+IN_SHARE = Statement(DUE.select.where(jobs.c.key % sa.bindparam("shares") == sa.bindparam("number")))
 NEXT_DUE = Statement(
     sa.select(jobs.c.next_run_time)
     .where(jobs.c.state == sa.literal_column("'active'"), jobs.c.next_run_time.is_not(None))
@@ -42,6 +43,16 @@ DUE_JOB = Statement(
         jobs.c.next_run_time <= sa.bindparam("now_"),
     )
 )
+
+
+class Share(NamedTuple):
+    """Of so many equal shares of all jobs the one of this number, from 0."""
+
+    number: int
+    shares: int
+
+
+WHOLE = Share(0, 1)
 
 
 @value
@@ -70,9 +81,10 @@ class Unreadable:
     why: str
 
 
-def due(tx: sa.Connection, now: datetime, limit: int) -> list[DueJob | Unreadable]:
-    """Return the jobs whose next time has come, the longest overdue first."""
-    return [readable(row) for row in DUE.rows(tx, now=to_micros(now), most=limit)]
+def due(tx: sa.Connection, now: datetime, limit: int, share: Share = WHOLE) -> list[DueJob | Unreadable]:
+    """Return the jobs whose next time has come, those of a share, the longest overdue first."""
+    statement, which = (DUE, {}) if share is WHOLE else (IN_SHARE, {"number": share.number, "shares": share.shares})
+    return [readable(row) for row in statement.rows(tx, now=to_micros(now), most=limit, **which)]
 
 
 def readable(row: Any) -> DueJob | Unreadable:

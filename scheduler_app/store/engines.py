@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import from_micros, to_micros
 from scheduler_app.domain.compact import compact
+from scheduler_app.store.dues import Share
 from scheduler_app.store.identity import Identity
 from scheduler_app.store.rows import micros, moment
 from scheduler_app.store.statement import Statement
@@ -51,6 +52,14 @@ LIVE_ENGINES = Statement(sa.select(engines).where(sa.text("state IN ('running', 
 
 OLDEST = Statement(
     sa.select(engines.c.id).where(sa.text("state IN ('running', 'draining')")).order_by(engines.c.id).limit(1)
+)
+# of those that fire, how many came before one, and how many there are
+_numbers: tuple[sa.ColumnElement[Any], ...] = (
+    sa.func.count().filter(engines.c.id < sa.bindparam("engine_")).label("number"),
+    sa.func.count().label("shares"),
+)
+SHARES = Statement(
+    sa.select(*_numbers).where(sa.text("state IN ('running', 'draining')"), engines.c.celery_pool.is_(None))
 )
 
 
@@ -168,6 +177,12 @@ def declare_dead(tx: sa.Connection, engine: int, *, beat: int) -> bool:
 def live(tx: sa.Connection) -> list[EngineRow]:
     """Return the engines that have not ended."""
     return [_engine(row) for row in LIVE_ENGINES.rows(tx)]
+
+
+def share_of(tx: sa.Connection, engine: int) -> Share:
+    """Return the share of the jobs that an engine is to fire first, among all that fire."""
+    ((number, shares),) = SHARES.rows(tx, engine_=engine)
+    return Share(number, max(number + 1, shares))
 
 
 def is_oldest(tx: sa.Connection, engine: int | None) -> bool:

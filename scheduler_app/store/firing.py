@@ -6,7 +6,7 @@ Invariants kept here:
   was first has done it, and the plan is dropped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -36,7 +36,11 @@ from scheduler_app.store.tables import OPEN_RUNS, jobs, runs
 SCHEDULE = str(Origin.SCHEDULE)
 Planned = tuple[DueJob, FiringPlan]
 # what another program has locked fires when it lets go
-LOCK = Statement(sa.select(jobs.c.key).where(Among(jobs.c.key, "keys")).with_for_update(skip_locked=True))
+LOCK = Statement(
+    sa.select(jobs.c.key, jobs.c.version, jobs.c.next_run_time)
+    .where(Among(jobs.c.key, "keys"))
+    .with_for_update(skip_locked=True)
+)
 ADVANCE = Statement(
     jobs.update()
     .where(
@@ -81,11 +85,12 @@ def record(
     now: datetime,
     starter: Starter | None = None,
     how: Standing | None = None,
+    ended: Collection[int] = (),
 ) -> Sequence[Planned]:
     """Write what the plans say, of those jobs that still stand as planned; return those.
 
-    With a `starter` what may start at once is claimed by it; `how` things stand may save looking at each job. Runs of
-    the others may have ended in this transaction: they are finished, if they have nothing left.
+    With a `starter` what may start at once is claimed by it; `how` things stand may save looking at each job. Of those
+    planned whose runs have `ended` in this transaction, the ones that do not fire are finished, if nothing is left.
     """
     free = _free(tx, planned)
     moves = [_advance(job, plan) for job, plan in free]
@@ -96,17 +101,17 @@ def record(
         opened = _insert_firings(tx, valid, now, starter, how)
         finish_idle(tx, [job.key for job, plan in valid if plan.next_run_time is None and job.key not in opened])
         notes(tx).append(Firings(due, to_micros(now)))
-    if len(valid) < len(planned):
-        finish_left(tx, {job.key for job, _ in planned} - {job.key for job, _ in valid})
+    if ended:
+        finish_left(tx, {*ended}.difference(job.key for job, _ in valid))
     return valid
 
 
 def _free(tx: sa.Connection, planned: Sequence[Planned]) -> Sequence[Planned]:
-    """Return what nobody else has locked, and lock it; SQLite has one writer at a time."""
+    """Return what stands as it was planned and nobody else has locked, and lock it; SQLite has one writer at a time."""
     if not planned or tx.dialect.name == "sqlite":
         return planned
-    free = {row.key for row in LOCK.rows(tx, keys=[job.key for job, _ in planned])}
-    return [(job, plan) for job, plan in planned if job.key in free]
+    free = {tuple(row) for row in LOCK.rows(tx, keys=[job.key for job, _ in planned])}
+    return [(job, plan) for job, plan in planned if (job.key, job.version, to_micros(job.next_run_time)) in free]
 
 
 def _advance(job: DueJob, plan: FiringPlan) -> dict[str, Any]:

@@ -7,20 +7,12 @@ import sqlalchemy as sa
 
 from scheduler_app.clock import to_micros
 from scheduler_app.domain.firing import FiringPlan
-from scheduler_app.store.dues import DUE, DueJob, Unreadable, due, readable
+from scheduler_app.store.dues import DUE, DueJob, Unreadable, due
 from scheduler_app.store.firing import Planned
 from scheduler_app.store.statement import Statement
 from scheduler_app.store.tables import jobs
 
 KEYS = Statement(DUE.select.with_only_columns(jobs.c.key, jobs.c.version))
-DUE_BEHIND = Statement(DUE.select.offset(sa.bindparam("skip")))
-
-
-def due_behind(tx: sa.Connection, now: datetime, limit: int, skip: int) -> Sequence[DueJob | Unreadable]:
-    """Return the jobs whose next time has come, without the longest overdue, which others are about to fire; or, where
-    there are no more, the longest overdue."""
-    behind = DUE_BEHIND.rows(tx, now=to_micros(now), most=limit, skip=skip) if skip else ()
-    return [readable(row) for row in behind] or due(tx, now, limit)
 
 
 def due_again(

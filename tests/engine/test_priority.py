@@ -1,48 +1,18 @@
 """Priority and the claims made ahead: who matters more never waits for what was only taken early."""
 
-import contextlib
 from datetime import timedelta
-from functools import partial
 
 import pytest
 
-from scheduler_app.domain.policy import Executor
-from scheduler_app.engine.context import EngineContext
-from scheduler_app.engine.engine import Engine
-from scheduler_app.engine.pool import ThreadPool
-from scheduler_app.engine.runner import execute
 from scheduler_app.services import runs
 from scheduler_app.services import scheduler as scheduling
 from scheduler_app.testing.clock import START
 
 
-class WaitingPool(ThreadPool):
-    """Slots whose threads have not come to work yet: what is handed over waits, and all of it counts as ahead."""
-
-    def learn(self, task: str, seconds: float) -> None:
-        self._durations[task] = seconds
-
-
 @pytest.fixture
-def engine(scheduler, fake_clock):
+def engine(engine_at_hand):
     """An engine of two slots that takes quick tasks ahead, and starts none of them."""
-    core = scheduler.core
-    fake_clock._driven.clear()
-    engine = Engine(
-        EngineContext(
-            database=core.database,
-            registry=core.registry,
-            clock=fake_clock,
-            bus=core.ctx.bus,
-            slots=2,
-            context=contextlib.nullcontext,
-        )
-    )
-    pool = WaitingPool(2, partial(execute, surroundings=engine.surroundings), clock=fake_clock, on_outcome=lambda: None)
-    engine.assemble({Executor.THREAD: pool})
-    pool.learn("nothing", 0.05)
-    yield engine
-    engine._forget()
+    return engine_at_hand()
 
 
 def states(scheduler, *names: str) -> list[str]:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import sqlite
 from scheduler_app.store import (
     attempts,
     claims,
+    dues,
     engines,
     facts,
     filling,
@@ -48,6 +49,7 @@ ROOMS = (
     attempts,
     outbox,
     claims,
+    dues,
     facts,
     filling,
     firing,
@@ -93,6 +95,7 @@ STATEMENTS = {
     if isinstance(statement, Statement)
 } | {
     "engines.BEAT": engines.BEAT,
+    "engines.SHARES": engines.SHARES,
     "runs.FIND": runs.FIND,
     "runs.CANCEL_WAITING_OF_JOB": runs.CANCEL_WAITING_OF_JOB,
 }
@@ -118,6 +121,7 @@ IN_ORDER = {
     "pauses.NEXT_LAPSE": "scheduler_jobs_lapsing",
     "spans.RUNNING": "scheduler_runs_running",
     # of engines that ended few are kept
+    "engines.SHARES": "scheduler_engines",
     "filling.OLDER": "scheduler_engines",
     "filling.OLDER_LIVE": "scheduler_engines",
 }
