@@ -140,8 +140,8 @@ class Pass:
 
     def _due(self, tx: sa.Connection, engine: int, now: datetime) -> Sequence[dues.DueJob | dues.Unreadable]:
         """Return a batch of what is due: of its own share, as long as others fire too and it has one."""
-        share = engines.share_of(tx, engine) if self._crowd.is_there else dues.WHOLE
-        return dues.due(tx, now, BATCH, share) or dues.due(tx, now, BATCH)
+        own = dues.due(tx, now, BATCH, engines.share_of(tx, engine)) if self._crowd.is_there else ()
+        return own or dues.due(tx, now, BATCH)
 
     def _foreseen(self, now: datetime) -> Outlook | None:
         """Return what the last commit saw ahead, once, if a job is due by that.

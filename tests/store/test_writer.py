@@ -157,3 +157,21 @@ def test_a_string_is_committed_when_its_store_is_closed_and_when_another_thread_
     core.database.string(put("t-3"))
     core.database.close()
     assert seen_by_others(core) == ["t-1", "t-2", "t-3"]
+
+
+def test_who_leads_waits_a_moment_for_as_many_as_shared_the_last_commit(scheduler, monkeypatch):
+    monkeypatch.setattr("scheduler_app.store.writer.MOMENT", 60.0)
+    core = scheduler.core
+    core.open()
+    writer = core.database.connections._writer
+    writer._company, commits = 2, writer.commits
+    first = threading.Thread(target=core.database.write, args=(put("t-first"),))
+    first.start()
+    limit = time.monotonic() + 5.0
+    while writer._leader is None:
+        assert time.monotonic() < limit, "it did not wait"
+        first.join(0.01)
+    core.database.write(put("t-second"))
+    first.join(5.0)
+    assert names(core) == ["t-first", "t-second"]
+    assert writer.commits == commits + 1
